@@ -1,0 +1,62 @@
+/* Parameters: weights with names, as networks see them, and the store that hands them out.
+ *
+ * A network binds its parameters by calling sorai_store_get(name, shape) for each, in one function for both lives: a store opened for
+ * inference looks the name up (missing or wrong shape: an error that names it), a store opened for a new training creates it. */
+#ifndef SORAI_OPS_PARAM_H
+#define SORAI_OPS_PARAM_H
+
+#include "lib/ops/exec.h"
+
+typedef struct sorai_param {
+    const char *name;     /* as in the diffusers checkpoint, e.g. "blocks.0.attn1.to_q.weight" */
+    sora_tensor *value;   /* f32 when trainable, else f32, bf16 or f16 as stored; on the store's device */
+    sora_tensor *grad;    /* f32, same shape, persistent; NULL unless trainable */
+    int32_t trainable;
+    uint64_t version;     /* raised whenever value changes */
+    /* the packed form that products use, made on first use by the op and again when version or dtype changed: [0] forward,
+     * [1] transposed for the gradient of the input */
+    struct {
+        void *data;
+        size_t bytes;
+        int32_t dtype;
+        uint64_t version;
+    } packed[2];
+    struct sorai_store *store;
+} sorai_param;
+
+/* How a new parameter begins. */
+enum sorai_init {
+    SORAI_INIT_ZERO,
+    SORAI_INIT_ONE,
+    SORAI_INIT_NORMAL,  /* standard deviation given */
+    SORAI_INIT_FAN_IN,  /* uniform +-sqrt(1 / fan_in) * gain, fan_in = product of all axes but the first */
+};
+
+/* Finds the stored value of a name: sets *out to a tensor (reference given to the caller) or NULL when there is none. */
+typedef int sorai_lookup_fn(void *user, const char *name, sora_tensor **out, sora_error *err);
+
+typedef struct sorai_store {
+    sorai_mem *mem;
+    sorai_device *device;
+    sorai_lookup_fn *lookup; /* NULL: a new network */
+    void *lookup_user;
+    const char *prefix;      /* put before every name when asking lookup; "" by default */
+    uint64_t seed;           /* of the initial values */
+    int32_t trainable;       /* parameters get gradients and f32 values */
+    sorai_param **params;    /* in order of first request */
+    size_t count, capacity;
+} sorai_store;
+
+int sorai_store_init(sorai_store *s, sorai_mem *mem, sorai_device *device);
+void sorai_store_release(sorai_store *s);
+/* The parameter `name` with exactly this shape (name is copied). With lookup: found, converted and uploaded as needed, else
+ * SORA_E_NOTFOUND / SORA_E_FORMAT naming it. Without: created with `init` (scale: deviation or gain), its random values depending on
+ * seed and name only. Asked again, the same one. */
+int sorai_store_get(sorai_store *s, sorai_param **out, const char *name, int32_t rank, const int64_t *shape, enum sorai_init init,
+                    double scale, sora_error *err);
+sorai_param *sorai_store_find(const sorai_store *s, const char *name); /* NULL when it was never requested */
+/* Adds g (f32 device tensor of the same shape) to the parameter's gradient. */
+void sorai_param_add_grad(sorai_exec *x, sorai_param *p, const sora_tensor *g);
+int sorai_store_zero_grad(sorai_store *s);
+
+#endif

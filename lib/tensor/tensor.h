@@ -1,0 +1,50 @@
+/* Tensors: contiguous, row-major (last axis fastest), rank 0..8, on one device. The public handle sora_tensor is this struct.
+ *
+ * Two lives: `sorai_tensor_new` makes one that is reference counted and owns its memory; operations make temporaries in an arena
+ * (refs == 0, unref does nothing), which live until the arena is rewound. */
+#ifndef SORAI_TENSOR_TENSOR_H
+#define SORAI_TENSOR_TENSOR_H
+
+#include <stdatomic.h>
+
+#include "lib/base/alloc.h"
+#include "lib/base/error.h"
+
+struct sorai_device;
+
+/* Gives `data` back; user and data are those of the tensor. */
+typedef void sorai_release_fn(void *user, void *data);
+
+struct sora_tensor {
+    atomic_int refs; /* 0: a temporary, belongs to an arena */
+    int32_t dtype;   /* SORA_DTYPE_* */
+    int32_t rank;
+    int64_t shape[SORA_MAX_RANK];
+    void *data;
+    struct sorai_device *device; /* NULL: host memory */
+    sorai_mem *mem;              /* the struct's own memory */
+    sorai_release_fn *release;
+    void *release_user;
+    sora_context *context;       /* referenced by public tensors, else NULL; released last */
+    /* while a tape is active */
+    struct sora_tensor *grad; /* f32, same shape, or NULL; never written in place once set */
+    int32_t needs_grad;
+};
+
+size_t sorai_dtype_size(int32_t dtype);       /* bytes; 0 for an unknown one */
+const char *sorai_dtype_name(int32_t dtype);  /* "f32" ...; "unknown" */
+int64_t sorai_tensor_count(const sora_tensor *t); /* elements */
+size_t sorai_tensor_bytes(const sora_tensor *t);
+
+/* Checks rank and shape (each 0..2^40, product of bytes below 2^62) and gives the bytes. */
+int sorai_shape_bytes(int32_t dtype, int32_t rank, const int64_t *shape, size_t *bytes, sora_error *err);
+
+/* A host tensor that owns zeroed memory from mem. */
+int sorai_tensor_new(sora_tensor **out, sorai_mem *mem, int32_t dtype, int32_t rank, const int64_t *shape, sora_error *err);
+/* A tensor around memory of others: release(user, data) is called by the last unref (NULL: never). */
+int sorai_tensor_wrap(sora_tensor **out, sorai_mem *mem, int32_t dtype, int32_t rank, const int64_t *shape, void *data,
+                      struct sorai_device *device, sorai_release_fn *release, void *user, sora_error *err);
+sora_tensor *sorai_tensor_ref(sora_tensor *t);
+void sorai_tensor_unref(sora_tensor **t);
+
+#endif
