@@ -21,7 +21,7 @@
     X(attention) X(attention_bwd_dq) X(attention_bwd_dkv)                                                             \
     X(rmsnorm) X(rmsnorm_bwd) X(layernorm) X(layernorm_bwd) X(gate) X(gate_bwd) X(rope)                               \
     X(unary) X(unary_bwd) X(binary) X(softmax) X(softmax_bwd)                                                         \
-    X(copy) X(reduce) X(resample) X(resample_bwd) X(embed) X(embed_bwd) X(convert)                                    \
+    X(copy) X(reduce) X(resample) X(embed) X(embed_bwd) X(convert)                                    \
     X(loss) X(adamw) X(sumsq)
 
 enum sorak_op {
