@@ -88,5 +88,6 @@ void sorai_arena_release(sorai_arena *arena) {
     for (size_t i = 0; i < arena->count; i++)
         arena->source.free(arena->source.user, arena->chunks[i].base);
     sorai_free(arena->mem, arena->chunks);
-    sorai_arena_init(arena, arena->mem, &arena->source);
+    const sorai_arena_source source = arena->source;
+    sorai_arena_init(arena, arena->mem, &source);
 }
