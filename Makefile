@@ -128,6 +128,118 @@ $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libsora.a
 	$(say) "  LINK  $@"
 	$(Q)$(link) -o $@ $< $(BUILD)/libsora.a $(LIBS)
 
+# --- tests ------------------------------------------------------------------------------------------------------------
+# Test programs link the archive and may look inside; the program's own parts come from an archive too, so that they can be
+# tested without its main.
+CFLAGS_test += -Wno-missing-prototypes # suites are called from the generated main only
+UNIT_SRC := $(wildcard test/unit/*.c)
+CHECKKERNEL_SRC := $(wildcard test/kernels/*.c)
+CASES_SRC := $(wildcard kernels/*/*_cases.c)
+PARITY_SRC := $(wildcard test/parity/*.c)
+GOLDEN_SRC := $(wildcard test/golden/*.c)
+FUZZ_SRC := $(sort $(wildcard test/fuzz/fuzz_*.c))
+FUZZ_HELP_SRC := $(filter-out $(FUZZ_SRC) test/fuzz/replay.c,$(wildcard test/fuzz/*.c))
+BENCH_SRC := $(sort $(wildcard test/bench/*.c))
+test_link = $(link) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1) $(LIBS)
+
+SUITES := $(sort $(patsubst test/unit/test_%.c,%,$(wildcard test/unit/test_*.c)))
+$(BUILD)/test/unit_main.c: test/unit/main.c.in $(BUILD)/suites
+	@mkdir -p $(@D)
+	@sed -e 's/@DECLARE@/$(foreach s,$(SUITES),Suite *suite_$(s)(void);)/' \
+	    -e 's/@LIST@/$(foreach s,$(SUITES),{ "$(s)", suite_$(s) },)/' $< >$@
+$(BUILD)/suites: FORCE
+	@mkdir -p $(@D); echo '$(SUITES)' | cmp -s - $@ || echo '$(SUITES)' >$@
+$(BUILD)/obj/test/unit_main.o: $(BUILD)/test/unit_main.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(CFLAGS_test) -c -o $@ $<
+
+$(BUILD)/obj/tools.a: $(TOOL_OBJ)
+	@rm -f $@
+	$(Q)ar rcsD $@ $(filter-out %/main.o,$^)
+TOOLS_A := $(if $(filter 1,$(HAVE_TOOLS)),$(if $(TOOL_SRC),$(BUILD)/obj/tools.a))
+
+$(BUILD)/test/unit: $(BUILD)/obj/test/unit_main.o $(call obj,$(UNIT_SRC)) $(TOOLS_A) $(BUILD)/libsora.a
+	$(say) "  LINK  $@"
+	$(Q)$(call test_link,$(CHECK_LIBS) $(if $(TOOLS_A),$(TOOL_LIBS)))
+
+$(BUILD)/test/checkkernel: $(call obj,$(CHECKKERNEL_SRC) $(CASES_SRC)) $(BUILD)/libsora.a
+	@mkdir -p $(@D)
+	$(say) "  LINK  $@"
+	$(Q)$(call test_link)
+
+$(BUILD)/test/parity: $(call obj,$(PARITY_SRC)) $(BUILD)/libsora.a
+	@mkdir -p $(@D)
+	$(say) "  LINK  $@"
+	$(Q)$(call test_link)
+
+$(BUILD)/test/golden/%: $(BUILD)/obj/test/golden/%.o $(BUILD)/libsora.a
+	@mkdir -p $(@D)
+	$(Q)$(call test_link)
+
+$(BUILD)/test/fuzz/%: $(BUILD)/obj/test/fuzz/%.o $(BUILD)/obj/test/fuzz/replay.o $(call obj,$(FUZZ_HELP_SRC)) $(BUILD)/libsora.a
+	@mkdir -p $(@D)
+	$(Q)$(call test_link)
+
+$(BUILD)/bench/%: $(BUILD)/obj/test/bench/%.o $(BUILD)/libsora.a
+	@mkdir -p $(@D)
+	$(say) "  LINK  $@"
+	$(Q)$(call test_link)
+
+# A part of the checks counts as soon as its files are there.
+PARTS := $(if $(SUITES),unit) $(if $(CHECKKERNEL_SRC),kernels) $(if $(PARITY_SRC),parity)
+PARTS += $(if $(GOLDEN_SRC)$(wildcard test/golden/*.sh),golden) $(if $(FUZZ_SRC),fuzz) $(if $(wildcard test/cli/*.sh),cli)
+PARTS += layering headers $(if $(EXAMPLE_SRC),examples)
+
+TEST_BIN := $(if $(SUITES),$(BUILD)/test/unit) $(if $(CHECKKERNEL_SRC),$(BUILD)/test/checkkernel)
+TEST_BIN += $(if $(PARITY_SRC),$(BUILD)/test/parity) $(patsubst test/golden/%.c,$(BUILD)/test/golden/%,$(GOLDEN_SRC))
+TEST_BIN += $(patsubst test/fuzz/%.c,$(BUILD)/test/fuzz/%,$(FUZZ_SRC))
+
+need_check:
+	@[ "$(HAVE_CHECK)" = 1 ] || { echo "libcheck is missing: ./configure --install-deps"; exit 1; }
+tests: need_check all $(TEST_BIN)
+check: tests
+	@CC='$(CC)' bash test/check.sh $(P:%=%) $(if $(P),,$(PARTS))
+checkkernel: $(BUILD)/test/checkkernel
+	$(Q)$< $(K) $(ARGS)
+check-parity: $(BUILD)/test/parity
+	$(Q)$< $(ARGS)
+check-unit: need_check $(BUILD)/test/unit
+	$(Q)$(BUILD)/test/unit $(T)
+.PHONY: need_check tests check checkkernel check-parity check-unit
+
+# The same tests under AddressSanitizer and UndefinedBehaviorSanitizer, then under ThreadSanitizer. OpenBLAS is not built with
+# the latter and would be reported, so it stays out there.
+SAN_PARTS := $(filter-out layering headers,$(PARTS))
+check-san: check-asan check-tsan
+check-asan:
+	./configure BUILD=$(BUILD)/asan --enable-sanitize=address,undefined CC='$(CC)' >/dev/null
+	UBSAN_OPTIONS=print_stacktrace=1 CHECK_LIMIT=1800 $(MAKE) BUILD=$(BUILD)/asan check P='$(SAN_PARTS)'
+check-tsan:
+	./configure BUILD=$(BUILD)/tsan --enable-sanitize=thread --without-openblas CC='$(CC)' >/dev/null
+	TSAN_OPTIONS=halt_on_error=1 CHECK_LIMIT=1800 $(MAKE) BUILD=$(BUILD)/tsan check P='$(filter unit parity examples,$(PARTS))'
+.PHONY: check-san check-asan check-tsan
+
+# Fuzzing needs clang; everything is built again with its coverage and sanitizers.
+FUZZ_SECONDS ?= 600
+FUZZ_CC ?= $(or $(shell command -v clang-14),clang)
+fuzz:
+	@command -v $(FUZZ_CC) >/dev/null || { echo "make fuzz needs clang: apt-get install clang-14 llvm-14"; exit 1; }
+	./configure BUILD=$(BUILD)/fuzz --enable-sanitize=fuzzer-no-link,address,undefined --without-openblas CC='$(FUZZ_CC)' >/dev/null
+	$(MAKE) BUILD=$(BUILD)/fuzz fuzzers
+	bash test/fuzz/run.sh $(BUILD)/fuzz/fuzzers $(FUZZ_SECONDS) $(T)
+fuzzers: $(patsubst test/fuzz/%.c,$(BUILD)/fuzzers/%,$(FUZZ_SRC))
+$(BUILD)/fuzzers/%: $(BUILD)/obj/test/fuzz/%.o $(call obj,$(FUZZ_HELP_SRC)) $(BUILD)/libsora.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(subst fuzzer-no-link,fuzzer,$(SAN_FLAGS)) $(USER_LDFLAGS) -pthread -o $@ $(filter %.o %.a,$^) $(LIBS)
+.PHONY: fuzz fuzzers
+
+# Rewrites the open (unreleased) node of the symbol map from the headers.
+map:
+	@{ sed '/^SORA_/,$$d' lib/libsora.map; echo 'SORA_0.1 {'; echo '    global:'; \
+	   sh test/layering/api-names.sh include/sora/*.h | sed 's/.*/        &;/'; echo '    local:'; echo '        *;'; echo '};'; } >$(BUILD)/map.new
+	@mv $(BUILD)/map.new lib/libsora.map
+.PHONY: map
+
 clean:
 	rm -rf $(BUILD)
 distclean: clean

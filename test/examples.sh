@@ -1,0 +1,25 @@
+#!/bin/bash
+# Builds are made by make; this runs every example in a folder of its own and wants exit status 0 and some output, a line or a file.
+# An example that needs a model gets the one that ships as its first argument.
+set -u
+BUILD=${BUILD:-build}
+TOP=${TOP:-$(pwd)}
+case $BUILD in /*) dir=$BUILD ;; *) dir=$TOP/$BUILD ;; esac
+model=${MODEL:-$TOP/models/nano.sora}
+shopt -s nullglob
+fails=0
+for src in examples/*.c; do
+    name=$(basename "$src" .c)
+    if [ ! -f "$model" ] && grep -q 'argv' "$src"; then
+        echo "SKIP $name: there is no model to give it yet"
+        continue
+    fi
+    tmp=$(mktemp -d) || exit 2
+    if (cd "$tmp" && timeout 120 "$dir/examples/$name" "$model" >stdout 2>stderr </dev/null) && [ -n "$(find "$tmp" -type f -size +0)" ]; then
+        echo "ok   $name"
+    else
+        echo "FAIL $name"; tail -n 5 "$tmp/stdout" "$tmp/stderr" 2>/dev/null; fails=$((fails + 1))
+    fi
+    rm -rf "$tmp"
+done
+[ $fails = 0 ]
