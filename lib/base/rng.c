@@ -1,22 +1,23 @@
 #include "lib/base/rng.h"
 
 #include <math.h>
+#include <string.h>
 
-/* x86-64 baseline never contracts a * b + c; elsewhere the pragma forbids it (gcc heeds -ffp-contract=off, see the Makefile). */
+/* A fused multiply-add would round differently from machine to machine; the build also forbids it by flag. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #endif
 
-void sorai_philox(uint64_t key, uint64_t counter, uint64_t stream, uint32_t out[4]) {
-    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-    uint32_t c0 = (uint32_t)counter, c1 = (uint32_t)(counter >> 32), c2 = (uint32_t)stream, c3 = (uint32_t)(stream >> 32);
+void sorai_rng_block(uint64_t seed, uint64_t stream, uint64_t index, uint32_t out[4]) {
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    uint32_t c0 = (uint32_t)index, c1 = (uint32_t)(index >> 32), c2 = (uint32_t)stream, c3 = (uint32_t)(stream >> 32);
     for (int round = 0; round < 10; round++) {
-        const uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
-        const uint32_t n0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0, n2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-        c1 = (uint32_t)p1;
-        c3 = (uint32_t)p0;
+        uint64_t a = (uint64_t)c0 * 0xD2511F53u, b = (uint64_t)c2 * 0xCD9E8D57u;
+        uint32_t n0 = (uint32_t)(b >> 32) ^ c1 ^ k0, n2 = (uint32_t)(a >> 32) ^ c3 ^ k1;
         c0 = n0;
+        c1 = (uint32_t)b;
         c2 = n2;
+        c3 = (uint32_t)a;
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
@@ -26,81 +27,125 @@ void sorai_philox(uint64_t key, uint64_t counter, uint64_t stream, uint32_t out[
     out[3] = c3;
 }
 
-uint64_t sorai_rng_u64(uint64_t seed, uint64_t stream, uint64_t index) {
-    uint32_t w[4];
-    sorai_philox(seed, index >> 1, stream, w);
-    const size_t half = (size_t)(index & 1) * 2;
-    return (uint64_t)w[half + 1] << 32 | w[half];
-}
-
-float sorai_rng_uniform(uint64_t seed, uint64_t stream, uint64_t index) {
-    uint32_t w[4];
-    sorai_philox(seed, index >> 2, stream, w);
-    return (float)(w[index & 3] >> 8) * 0x1p-24f;
-}
-
-/* ln(x) for x in (0, 1]: x = m 2^e with m in [sqrt(1/2), sqrt(2)), ln m = 2 artanh((m - 1) / (m + 1)). */
-static double fixed_log(double x) {
-    int e;
-    double m = frexp(x, &e); /* exact */
+/* Natural logarithm of x > 0 by exact operations: x = m 2^e with m in [sqrt(1/2), sqrt(2)), then the series of atanh. Good to a
+ * few units in the last place, and the same bits everywhere, which is what counts here. */
+static double plain_log(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int e = (int)(bits >> 52) - 1022;
+    bits = (bits & UINT64_C(0x000FFFFFFFFFFFFF)) | UINT64_C(0x3FE0000000000000);
+    double m;
+    memcpy(&m, &bits, sizeof m); /* [0.5, 1) */
     if (m < 0.70710678118654752) {
-        m *= 2.0;
-        e--;
+        m = m * 2;
+        e = e - 1;
     }
-    const double s = (m - 1.0) / (m + 1.0), z = s * s;
-    double p = 1.0 / 21.0;
-    for (int k = 19; k >= 1; k -= 2)
-        p = p * z + 1.0 / (double)k;
-    return 2.0 * s * p + (double)e * 0.69314718055994531;
+    double z = (m - 1) / (m + 1), w = z * z, sum = 0;
+    for (int k = 25; k >= 1; k -= 2) {
+        sum = sum * w;
+        sum = sum + 1.0 / k;
+    }
+    sum = sum * z;
+    sum = sum * 2;
+    double big = e * 0.693147180559945309;
+    return big + sum;
 }
 
-/* cos and sin of 2 pi u, u in [0, 1): reduced to an eighth of a turn, then Taylor series. */
-static void fixed_turn(double u, double *c, double *s) {
-    const double q = floor(u * 4.0 + 0.5);      /* nearest quarter turn, 0..4 */
-    const double a = (u - q * 0.25) * 6.28318530717958648; /* the difference is exact; |a| <= pi / 4 */
-    const double z = a * a;
-    double ps = 1.0, pc = 1.0;
-    for (int k = 16; k >= 2; k -= 2) {
-        ps = 1.0 - ps * z / (double)(k * (k + 1));
-        pc = 1.0 - pc * z / (double)(k * (k - 1));
+/* cos and sin of 2 pi u, u in [0, 1): the eighth of the circle first, then Taylor series on at most pi / 4. */
+static void circle(double u, double *c, double *s) {
+    double t = u * 4;
+    int quarter = (int)(t + 0.5); /* 0..4 */
+    double x = (t - quarter) * 1.57079632679489662, w = x * x;
+    double sum_s = 0, sum_c = 0;
+    for (int k = 8; k >= 1; k--) { /* 1 - w/(2k(2k+1)) (...) and 1 - w/((2k-1)2k) (...) */
+        double q = w / (double)(2 * k * (2 * k + 1));
+        sum_s = (1 - sum_s) * q;
+        q = w / (double)((2 * k - 1) * 2 * k);
+        sum_c = (1 - sum_c) * q;
     }
-    const double sine = a * ps, cosine = pc;
-    switch ((int)q & 3) {
-    case 0:
-        *c = cosine, *s = sine;
-        break;
-    case 1:
-        *c = -sine, *s = cosine;
-        break;
-    case 2:
-        *c = -cosine, *s = -sine;
-        break;
-    default:
-        *c = sine, *s = -cosine;
-        break;
-    }
-}
-
-void sorai_rng_normal(uint64_t seed, uint64_t stream, uint64_t first, float *out, size_t count) {
-    /* One Philox block gives two uniform doubles (53 and 32 bits of use), hence two normals: elements 2i and 2i + 1. */
-    for (size_t n = 0; n < count;) {
-        const uint64_t index = first + n;
-        uint32_t w[4];
-        sorai_philox(seed, index >> 1, stream, w);
-        const uint64_t a = ((uint64_t)w[1] << 32 | w[0]) >> 11, b = ((uint64_t)w[3] << 32 | w[2]) >> 11;
-        const double radius = sqrt(-2.0 * fixed_log(((double)a + 1.0) * 0x1p-53));
-        double c, s;
-        fixed_turn((double)b * 0x1p-53, &c, &s);
-        if (!(index & 1))
-            out[n++] = (float)(radius * c);
-        if (n < count && ((first + n) & 1) && (first + n) >> 1 == index >> 1)
-            out[n++] = (float)(radius * s);
+    double sn = (1 - sum_s) * x, cs = 1 - sum_c;
+    switch (quarter & 3) {
+    case 0: *c = cs, *s = sn; break;
+    case 1: *c = -sn, *s = cs; break;
+    case 2: *c = -cs, *s = -sn; break;
+    default: *c = sn, *s = -cs; break;
     }
 }
 
-uint64_t sorai_rng_stream(const char *name) {
-    uint64_t h = 0xcbf29ce484222325u;
-    for (; *name; name++)
-        h = (h ^ (unsigned char)*name) * 0x100000001b3u;
-    return h;
+/* Two normal numbers from one block (Box-Muller). */
+static void normal_pair(const uint32_t block[4], double out[2]) {
+    uint64_t a = (uint64_t)block[0] << 32 | block[1], b = (uint64_t)block[2] << 32 | block[3];
+    double u = ((double)(a >> 11) + 0.5) * 0x1p-53; /* (0, 1) */
+    double v = (double)(b >> 11) * 0x1p-53;
+    double r = sqrt(-2 * plain_log(u)), c, s;
+    circle(v, &c, &s);
+    out[0] = r * c;
+    out[1] = r * s;
+}
+
+void sorai_rng_normals(uint64_t seed, uint64_t stream, uint64_t first, float *out, size_t n) {
+    uint32_t block[4];
+    double pair[2];
+    for (size_t i = 0; i < n;) {
+        uint64_t number = first + i;
+        sorai_rng_block(seed, stream, number >> 1, block);
+        normal_pair(block, pair);
+        if (!(number & 1)) {
+            out[i++] = (float)pair[0];
+            if (i < n)
+                out[i++] = (float)pair[1];
+        } else
+            out[i++] = (float)pair[1];
+    }
+}
+
+void sorai_rng_uniforms(uint64_t seed, uint64_t stream, uint64_t first, float *out, size_t n) {
+    uint32_t block[4];
+    for (size_t i = 0; i < n;) {
+        uint64_t number = first + i;
+        sorai_rng_block(seed, stream, number >> 2, block);
+        for (unsigned k = (unsigned)(number & 3); k < 4 && i < n; k++)
+            out[i++] = (float)(block[k] >> 8) * 0x1p-24f;
+    }
+}
+
+void sorai_rng_init(sorai_rng *rng, uint64_t seed, uint64_t stream) {
+    memset(rng, 0, sizeof *rng);
+    rng->seed = seed;
+    rng->stream = stream;
+}
+
+uint32_t sorai_rng_u32(sorai_rng *rng) {
+    if (rng->left == 0) {
+        sorai_rng_block(rng->seed, rng->stream, rng->index++, rng->block);
+        rng->left = 4;
+    }
+    return rng->block[4 - rng->left--];
+}
+
+uint64_t sorai_rng_u64(sorai_rng *rng) {
+    uint64_t high = sorai_rng_u32(rng);
+    return high << 32 | sorai_rng_u32(rng);
+}
+
+uint32_t sorai_rng_below(sorai_rng *rng, uint32_t n) {
+    if (n < 2)
+        return 0;
+    uint32_t reject = (0u - n) % n; /* 2^32 mod n: low products under it are drawn again */
+    for (;;) {
+        uint64_t product = (uint64_t)sorai_rng_u32(rng) * n;
+        if ((uint32_t)product >= reject)
+            return (uint32_t)(product >> 32);
+    }
+}
+
+double sorai_rng_f64(sorai_rng *rng) { return (double)(sorai_rng_u64(rng) >> 11) * 0x1p-53; }
+
+double sorai_rng_normal(sorai_rng *rng) {
+    uint32_t block[4];
+    for (int i = 0; i < 4; i++)
+        block[i] = sorai_rng_u32(rng);
+    double pair[2];
+    normal_pair(block, pair);
+    return pair[0];
 }
