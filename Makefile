@@ -123,6 +123,17 @@ $(BUILD)/sora: $(TOOL_OBJ) $(BUILD)/libsora.a
 	$(say) "  LINK  $@"
 	$(Q)$(link) -o $@ $(TOOL_OBJ) $(BUILD)/libsora.a $(TOOL_LIBS) $(LIBS)
 
+# A backend that shares nothing with the library but the device contract: own copies of the base and of the reference kernels.
+REFERENCE_OBJ := $(call obj,$(REFERENCE_SRC) lib/backend/host_device.c $(wildcard lib/base/*.c))
+REFERENCE_OBJ += $(call obj,$(filter-out $(x86_only) kernels/table.c,$(KERNEL_SRC))) $(BUILD)/obj/reference/table.o
+$(BUILD)/obj/reference/table.o: kernels/table.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(CFLAGS_kernels) -DSORAK_REFERENCE_ONLY=1 -MMD -MP -c -o $@ $<
+$(BUILD)/libsora-reference.so: $(REFERENCE_OBJ)
+	$(say) "  LINK  $@"
+	$(Q)$(CC) -shared -Wl,-z,relro,-z,now $(if $(SANITIZE),,-Wl,-z,defs) $(SAN_FLAGS) $(USER_CFLAGS) $(USER_LDFLAGS) \
+	    -o $@ $^ -lm -pthread
+
 $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libsora.a
 	@mkdir -p $(@D)
 	$(say) "  LINK  $@"

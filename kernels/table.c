@@ -1,9 +1,23 @@
 #include "kernels/kernel.h"
 
+/* The reference plugin is built without the rows of particular instruction sets. */
+#define ROW_ref(...) __VA_ARGS__
+#ifdef SORAK_REFERENCE_ONLY
+#define ROW_avx2(...)
+#define ROW_avx512(...)
+#define ROW_avx512bf16(...)
+#define ROW_amx(...)
+#else
+#define ROW_avx2(...) __VA_ARGS__
+#define ROW_avx512(...) __VA_ARGS__
+#define ROW_avx512bf16(...) __VA_ARGS__
+#define ROW_amx(...) __VA_ARGS__
+#endif
+
 const sorak_row sorak_table[] = {
 #define SORA_KERNEL(op, dt, isa, dev, prio, atol, rtol, nmse)                                                          \
-    {#op "_" #dt "_" #isa, SK_OP_##op, SK_DT_##dt, SK_DEV_##dev, SK_NEED_##isa, prio, sorak_##op##_##dt##_##isa,      \
-     {atol, rtol, nmse}},
+    ROW_##isa({#op "_" #dt "_" #isa, SK_OP_##op, SK_DT_##dt, SK_DEV_##dev, SK_NEED_##isa, prio,                        \
+               sorak_##op##_##dt##_##isa, {atol, rtol, nmse}}, )
 #include "kernels/kernels.inc"
 #undef SORA_KERNEL
 };
