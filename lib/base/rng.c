@@ -149,3 +149,10 @@ double sorai_rng_normal(sorai_rng *rng) {
     normal_pair(block, pair);
     return pair[0];
 }
+
+uint64_t sorai_rng_stream(const char *name) {
+    uint64_t h = 0xcbf29ce484222325u;
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * 0x100000001b3u;
+    return h;
+}

@@ -14,6 +14,9 @@ void sorai_rng_block(uint64_t seed, uint64_t stream, uint64_t index, uint32_t ou
 void sorai_rng_normals(uint64_t seed, uint64_t stream, uint64_t first, float *out, size_t n);
 void sorai_rng_uniforms(uint64_t seed, uint64_t stream, uint64_t first, float *out, size_t n);
 
+/* A stream number from a name (FNV-1a). */
+uint64_t sorai_rng_stream(const char *name);
+
 /* A sequence, for code that draws one number after another. Plain data: copy it to save its place. */
 typedef struct sorai_rng {
     uint64_t seed, stream, index; /* index: of the next block */

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* syscall */
 /* Which instruction sets may be used: what CPUID offers and the operating system saves on a task switch (XGETBV). */
 #include "lib/backend/iface.h"
 

@@ -1,0 +1,221 @@
+#include "lib/ops/param.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/binary/binary.h"
+#include "lib/base/rng.h"
+
+int sorai_store_init(sorai_store *s, sorai_mem *mem, sorai_device *device) {
+    memset(s, 0, sizeof *s);
+    s->mem = mem;
+    s->device = device;
+    s->prefix = "";
+    return SORA_OK;
+}
+
+static void param_free(sorai_store *s, sorai_param *p) {
+    if (!p)
+        return;
+    for (int i = 0; i < 2; i++)
+        if (p->packed[i].data)
+            s->device->free(s->device, p->packed[i].data);
+    sorai_tensor_unref(&p->grad);
+    sorai_tensor_unref(&p->value);
+    sorai_free(s->mem, (char *)(uintptr_t)p->name);
+    sorai_free(s->mem, p);
+}
+
+void sorai_store_release(sorai_store *s) {
+    for (size_t i = 0; i < s->count; i++)
+        param_free(s, s->params[i]);
+    sorai_free(s->mem, s->params);
+    s->params = NULL;
+    s->count = s->capacity = 0;
+}
+
+sorai_param *sorai_store_find(const sorai_store *s, const char *name) {
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->params[i]->name, name) == 0)
+            return s->params[i];
+    return NULL;
+}
+
+static void device_release(void *user, void *data) {
+    sorai_device *dev = user;
+    dev->free(dev, data);
+}
+
+static int device_tensor(sorai_store *s, sora_tensor **out, int32_t dtype, int32_t rank, const int64_t *shape, sora_error *err) {
+    size_t bytes;
+    *out = NULL;
+    SORA_TRY(sorai_shape_bytes(dtype, rank, shape, &bytes, err));
+    /* As for temporaries, kernels may read a vector past the end. */
+    void *data = s->device->alloc(s->device, bytes + SORAI_ALIGN);
+    if (!data)
+        return sorai_fail(err, SORA_E_NOMEM, "no memory for a parameter of %zu bytes", bytes);
+    if (s->device->zero(s->device, data, bytes + SORAI_ALIGN) != SORA_OK) {
+        s->device->free(s->device, data);
+        return sorai_fail(err, SORA_E_BACKEND, "the device could not clear memory");
+    }
+    const int status = sorai_tensor_wrap(out, s->mem, dtype, rank, shape, data, s->device, device_release, s->device, err);
+    if (status != SORA_OK)
+        s->device->free(s->device, data);
+    return status;
+}
+
+static float half_to_f32(uint16_t h) {
+    const int e = (h >> 10) & 31, m = h & 1023;
+    const float v = e == 31 ? (m ? NAN : INFINITY) : e ? ldexpf((float)(m | 1024), e - 25) : ldexpf((float)m, -24);
+    return h & 0x8000 ? -v : v;
+}
+
+static void to_f32(float *dst, const sora_tensor *src, int64_t count) {
+    const uint16_t *half = src->data;
+    for (int64_t i = 0; i < count; i++)
+        dst[i] = src->dtype == SORA_DTYPE_BF16 ? sorak_bf16_to_f32(half[i]) : half_to_f32(half[i]);
+}
+
+static int fill_found(sorai_store *s, sorai_param *p, const sora_tensor *found, int32_t rank, const int64_t *shape, sora_error *err) {
+    /* Checkpoints differ in axes of extent one ([c, 1, 1, 1] for a norm); the order of elements is the same. */
+    int64_t want = 1;
+    for (int32_t i = 0; i < rank; i++)
+        want *= shape[i];
+    bool same = found->rank == rank;
+    for (int32_t i = 0; same && i < rank; i++)
+        same = found->shape[i] == shape[i];
+    if (!same) {
+        int32_t a = 0, b = 0;
+        same = want == sorai_tensor_count(found);
+        for (; same && (a < rank || b < found->rank);) {
+            if (a < rank && shape[a] == 1)
+                a++;
+            else if (b < found->rank && found->shape[b] == 1)
+                b++;
+            else
+                same = a < rank && b < found->rank && shape[a++] == found->shape[b++];
+        }
+    }
+    if (!same)
+        return sorai_fail(err, SORA_E_FORMAT, "tensor %s%s: its shape does not fit the config", s->prefix, p->name);
+    if (found->dtype != SORA_DTYPE_F32 && found->dtype != SORA_DTYPE_BF16 && found->dtype != SORA_DTYPE_F16)
+        return sorai_fail(err, SORA_E_FORMAT, "tensor %s%s: weights of type %s are not supported", s->prefix, p->name,
+                          sorai_dtype_name(found->dtype));
+    const int32_t dtype = s->trainable ? SORA_DTYPE_F32 : found->dtype;
+    SORA_TRY(device_tensor(s, &p->value, dtype, rank, shape, err));
+    int status;
+    if (dtype == found->dtype) {
+        status = s->device->upload(s->device, p->value->data, found->data, sorai_tensor_bytes(p->value));
+    } else {
+        float *values = sorai_alloc(s->mem, (size_t)want * sizeof *values);
+        if (!values)
+            return sorai_fail(err, SORA_E_NOMEM, "no memory to convert %s", p->name);
+        to_f32(values, found, want);
+        status = s->device->upload(s->device, p->value->data, values, (size_t)want * sizeof *values);
+        sorai_free(s->mem, values);
+    }
+    return status == SORA_OK ? SORA_OK : sorai_fail(err, SORA_E_BACKEND, "the device could not take %s", p->name);
+}
+
+static int fill_new(sorai_store *s, sorai_param *p, int32_t rank, const int64_t *shape, enum sorai_init init, double scale,
+                    sora_error *err) {
+    SORA_TRY(device_tensor(s, &p->value, SORA_DTYPE_F32, rank, shape, err));
+    if (init == SORAI_INIT_ZERO)
+        return SORA_OK;
+    const int64_t count = sorai_tensor_count(p->value);
+    float *values = sorai_alloc(s->mem, (size_t)count * sizeof *values);
+    if (!values)
+        return sorai_fail(err, SORA_E_NOMEM, "no memory to initialise %s", p->name);
+    const uint64_t stream = sorai_rng_stream(p->name);
+    double bound = scale;
+    if (init == SORAI_INIT_FAN_IN && rank > 0 && shape[0] > 0)
+        bound = scale * sqrt(1.0 / (double)(count / shape[0] > 0 ? count / shape[0] : 1));
+    if (init == SORAI_INIT_NORMAL)
+        sorai_rng_normals(s->seed, stream, 0, values, (size_t)count);
+    else if (init == SORAI_INIT_FAN_IN)
+        sorai_rng_uniforms(s->seed, stream, 0, values, (size_t)count);
+    for (int64_t i = 0; i < count; i++) {
+        if (init == SORAI_INIT_ONE)
+            values[i] = 1.0f;
+        else if (init == SORAI_INIT_NORMAL)
+            values[i] *= (float)scale;
+        else
+            values[i] = (float)(bound * (2.0 * (double)values[i] - 1.0));
+    }
+    const int status = s->device->upload(s->device, p->value->data, values, (size_t)count * sizeof *values);
+    sorai_free(s->mem, values);
+    return status == SORA_OK ? SORA_OK : sorai_fail(err, SORA_E_BACKEND, "the device could not take %s", p->name);
+}
+
+int sorai_store_get(sorai_store *s, sorai_param **out, const char *name, int32_t rank, const int64_t *shape, enum sorai_init init,
+                    double scale, sora_error *err) {
+    *out = sorai_store_find(s, name);
+    if (*out)
+        return SORA_OK;
+    if (s->count == s->capacity) {
+        const size_t capacity = s->capacity ? s->capacity * 2 : 64;
+        sorai_param **grown = sorai_realloc(s->mem, s->params, capacity * sizeof *grown);
+        if (!grown)
+            return sorai_fail(err, SORA_E_NOMEM, "no memory for parameters");
+        s->params = grown;
+        s->capacity = capacity;
+    }
+    sora_tensor *found = NULL;
+    sorai_param *p = sorai_calloc(s->mem, 1, sizeof *p);
+    int status = SORA_E_NOMEM;
+    if (!p || !(p->name = sorai_strdup(s->mem, name))) {
+        sorai_fail(err, status, "no memory for parameter %s", name);
+        goto fail;
+    }
+    p->store = s;
+    p->version = 1;
+    p->trainable = s->trainable;
+    if (s->lookup) {
+        status = s->lookup(s->lookup_user, name, &found, err);
+        if (status != SORA_OK)
+            goto fail;
+        if (!found) {
+            status = sorai_fail(err, SORA_E_NOTFOUND, "tensor %s%s is missing", s->prefix, name);
+            goto fail;
+        }
+        status = fill_found(s, p, found, rank, shape, err);
+    } else {
+        status = fill_new(s, p, rank, shape, init, scale, err);
+    }
+    if (status != SORA_OK)
+        goto fail;
+    if (s->trainable) {
+        status = device_tensor(s, &p->grad, SORA_DTYPE_F32, rank, shape, err);
+        if (status != SORA_OK)
+            goto fail;
+    }
+    sorai_tensor_unref(&found);
+    s->params[s->count++] = p;
+    *out = p;
+    return SORA_OK;
+fail:
+    sorai_tensor_unref(&found);
+    param_free(s, p);
+    return status;
+}
+
+int sorai_store_zero_grad(sorai_store *s) {
+    for (size_t i = 0; i < s->count; i++) {
+        sora_tensor *g = s->params[i]->grad;
+        if (g)
+            SORA_TRY(s->device->zero(s->device, g->data, sorai_tensor_bytes(g)));
+    }
+    return SORA_OK;
+}
+
+void sorai_param_add_grad(sorai_exec *x, sorai_param *p, const sora_tensor *g) {
+    if (!p->grad || !g || x->status != SORA_OK)
+        return;
+    const int64_t count = sorai_tensor_count(g);
+    if (count != sorai_tensor_count(p->grad)) {
+        sorai_exec_fail(x, SORA_E_INTERNAL, "the gradient of %s has another size than its parameter", p->name);
+        return;
+    }
+    const sorak_binary_args args = {SORAK_BINARY_AXPBY, 1.0f, 1.0f, p->grad->data, g->data, p->grad->data, count, count};
+    sorai_run(x, SK_OP_binary, SK_DT_f32, &args, sorak_binary_units(&args));
+}
