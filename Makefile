@@ -22,7 +22,7 @@ endif
 first-target: all
 
 # --- configuration ----------------------------------------------------------------------------------------------------
-no_config_goals := clean distclean help bootstrap-test
+no_config_goals := clean distclean help bootstrap-test dist
 ifneq ($(filter-out $(no_config_goals),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/config.mk
 endif
@@ -250,6 +250,75 @@ map:
 	   sh test/layering/api-names.sh include/sora/*.h | sed 's/.*/        &;/'; echo '    local:'; echo '        *;'; echo '};'; } >$(BUILD)/map.new
 	@mv $(BUILD)/map.new lib/libsora.map
 .PHONY: map
+
+# --- install, distribution, demonstration -----------------------------------------------------------------------------
+INCLUDEDIR ?= $(PREFIX)/include
+LIBDIR ?= $(PREFIX)/lib
+BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share
+install_to = install -d '$(DESTDIR)$(2)' && install -m $(3) $(1) '$(DESTDIR)$(2)/'
+
+$(BUILD)/sora.pc: sora.pc.in $(BUILD)/flags
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	    -e 's|@VERSION@|$(VERSION)|' -e 's|@LIB_PKGS@|$(LIB_PKGS)|' $< >$@
+
+install: all $(BUILD)/sora.pc
+	$(call install_to,include/sora/*.h,$(INCLUDEDIR)/sora,644)
+	$(call install_to,$(BUILD)/libsora.a,$(LIBDIR),644)
+	$(call install_to,$(BUILD)/libsora.so.$(MAJOR),$(LIBDIR),755)
+	ln -sf libsora.so.$(MAJOR) '$(DESTDIR)$(LIBDIR)/libsora.so'
+	$(call install_to,$(BUILD)/sora.pc,$(LIBDIR)/pkgconfig,644)
+	$(if $(REFERENCE_SRC),$(call install_to,$(BUILD)/libsora-reference.so,$(LIBDIR)/sora,755))
+	$(if $(filter $(BUILD)/sora,$(ALL)),$(call install_to,$(BUILD)/sora,$(BINDIR),755))
+	$(if $(wildcard models/*.sora),$(call install_to,models/*.sora,$(DATADIR)/sora/models,644))
+	$(foreach n,1 3 5,$(if $(wildcard docs/man/*.$(n)),$(call install_to,docs/man/*.$(n),$(DATADIR)/man/man$(n),644) &&)) true
+	$(call install_to,tools/completion/sora,$(DATADIR)/bash-completion/completions,644)
+	$(call install_to,tools/completion/_sora,$(DATADIR)/zsh/site-functions,644)
+
+uninstall:
+	rm -rf '$(DESTDIR)$(INCLUDEDIR)/sora' '$(DESTDIR)$(LIBDIR)/sora' '$(DESTDIR)$(DATADIR)/sora'
+	rm -f '$(DESTDIR)$(LIBDIR)'/libsora.* '$(DESTDIR)$(LIBDIR)/pkgconfig/sora.pc' '$(DESTDIR)$(BINDIR)/sora'
+	rm -f $(foreach m,$(wildcard docs/man/*.[135]),'$(DESTDIR)$(DATADIR)/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))')
+	rm -f '$(DESTDIR)$(DATADIR)/bash-completion/completions/sora' '$(DESTDIR)$(DATADIR)/zsh/site-functions/_sora'
+
+dist:
+	@mkdir -p $(BUILD)
+	git archive --prefix=libsora-$(VERSION)/ -o $(BUILD)/libsora-$(VERSION).tar.gz HEAD
+	@echo $(BUILD)/libsora-$(VERSION).tar.gz
+
+# Videos from the model that ships, with a page that shows them.
+demo: all
+	@sh tools/demo.sh $(BUILD)/sora models/nano.sora $(BUILD)/demo
+
+# Both commands of the README on a Debian 12 that has its base system only. Needs root and debootstrap.
+bootstrap-test:
+	bash test/bootstrap.sh
+
+bench: $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
+	$(Q)for b in $^; do $$b $(ARGS) || exit 1; done
+	@[ -n '$^' ] || { echo 'there is no benchmark yet'; exit 1; }
+
+# The model that ships, again from nothing: many hours.
+model: all
+	sh models/make.sh $(BUILD)/sora
+.PHONY: install uninstall dist demo bootstrap-test bench model
+
+help:
+	@echo 'make                 the library, the program, the examples; output in BUILD ($(BUILD))'
+	@echo 'make demo            a gallery of generated videos: $(BUILD)/demo/index.html'
+	@echo 'make check           all tests; P="unit cli" for some parts'
+	@echo 'make check-unit      T=suite for one suite'
+	@echo 'make checkkernel     every kernel row against its reference; K=op for one operation'
+	@echo 'make check-parity    the networks against fixtures of an independent implementation'
+	@echo 'make check-san       the tests under AddressSanitizer, UBSan and ThreadSanitizer'
+	@echo 'make fuzz            FUZZ_SECONDS=600 each, T=name for one target; needs clang'
+	@echo 'make bench           speed of the kernels against this machine'"'"'s ceilings'
+	@echo 'make bootstrap-test  the README'"'"'s commands in a bare Debian 12 (root, debootstrap)'
+	@echo 'make model           train the model that ships, from nothing'
+	@echo 'make install         PREFIX from configure, DESTDIR=; make uninstall; make dist'
+	@echo 'make map             symbol map from the headers; make clean'
+	@echo 'V=1 shows commands, WERROR=1 makes warnings errors'
+.PHONY: help
 
 clean:
 	rm -rf $(BUILD)

@@ -1,0 +1,96 @@
+#!/bin/sh
+# Generates a small gallery with the shipped model and a page that shows it. usage: demo.sh SORA MODEL FOLDER
+# The page is plain: it opens from disk, asks nothing of a network, and its videos loop.
+set -u
+sora=$1 model=$2 out=$3
+die() { echo "demo: $*" >&2; exit 1; }
+[ -x "$sora" ] || die "$sora is not there: the program needs libav, libwebp and cairo (./configure --install-deps)"
+[ -f "$model" ] || die "$model is not there"
+mkdir -p "$out" || die "cannot make $out"
+rm -f "$out"/*.mp4 "$out"/*.png "$out"/index.html "$out"/items
+now() { date +%s.%N; }
+since() { now | awk -v a="$1" '{ printf "%.1f", $1 - a }'; }
+escape() { printf '%s' "$1" | sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; s/"/\&quot;/g'; }
+
+n=0
+begin=$(now)
+make_one() { # size frames seed prompt
+    n=$((n + 1))
+    w=${1%x*} h=${1#*x}
+    if [ "$2" = 1 ]; then ext=png; else ext=mp4; fi
+    name=$(printf '%02d.%s' $n $ext)
+    printf '%s  %s\n' "$name" "$4"
+    t=$(now)
+    "$sora" generate --model "$model" -p "$4" -o "$out/$name" --size "$1" --frames "$2" --seed "$3" || die "generation failed"
+    [ -s "$out/$name" ] || die "$out/$name was not written"
+    t=$(since "$t")
+    what="$2 frames"
+    [ "$2" = 1 ] && what="image"
+    shape=square
+    [ "$w" -gt "$h" ] && shape=wide
+    [ "$w" -lt "$h" ] && shape=tall
+    {
+        printf '<figure class="%s">\n' $shape
+        if [ $ext = png ]; then
+            printf '<img src="%s" width="%s" height="%s" alt="%s">\n' "$name" "$w" "$h" "$(escape "$4")"
+        else
+            printf '<video src="%s" width="%s" height="%s" autoplay loop muted playsinline controls></video>\n' "$name" "$w" "$h"
+        fi
+        printf '<figcaption>%s<small>%s &times; %s, %s, seed %s, %s s</small></figcaption>\n</figure>\n' \
+            "$(escape "$4")" "$w" "$h" "$what" "$3" "$t"
+    } >>"$out/items"
+}
+
+# Subject, outfit, action, place and condition, in the manner of the grid of the Sora report.
+make_one 128x128 17 1 "an old man wearing purple overalls and cowboy boots taking a pleasant stroll in Antarctica during a beautiful sunset"
+make_one 128x128 17 2 "a woman wearing a green dress and a sun hat taking a pleasant stroll in a city street during a colorful festival"
+make_one 128x128 17 3 "a toy robot wearing blue jeans and a white t-shirt taking a pleasant stroll in the desert during a beautiful sunset"
+make_one 128x128 17 4 "an adorable kangaroo wearing purple overalls and cowboy boots taking a pleasant stroll in a village during a winter storm"
+make_one 128x128 17 5 "a tiger running through the jungle in the rain"
+make_one 128x128 17 6 "a boy wearing blue jeans and a white t-shirt dancing on the beach at night"
+make_one 160x96 17 7 "a red car driving along a city street at night, wide shot"
+make_one 96x160 17 8 "a toy robot waving in space"
+make_one 128x128 1 9 "a Shiba Inu wearing a beret and a black turtleneck in a snowy village under northern lights"
+
+total=$(since "$begin")
+cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo 2>/dev/null | sed -n 1p)
+{
+    cat <<'END'
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>libsora: generated videos</title>
+<style>
+:root { color-scheme: light dark; --ink: #1d1d1f; --soft: #6e6e73; --card: #fff; --page: #f5f5f7 }
+@media (prefers-color-scheme: dark) { :root { --ink: #f5f5f7; --soft: #98989d; --card: #1c1c1e; --page: #000 } }
+body { margin: 0 auto; max-width: 1080px; padding: 48px 24px; background: var(--page); color: var(--ink);
+       font: 16px/1.45 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif }
+h1 { font-size: 40px; letter-spacing: -.02em; margin: 0 }
+header p { color: var(--soft); margin: 8px 0 32px; max-width: 60ch }
+main { display: grid; gap: 20px; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); align-items: start }
+figure { margin: 0; background: var(--card); border-radius: 16px; overflow: hidden }
+figure video, figure img { display: block; width: 100%; height: auto }
+figure.tall video { width: auto; height: 400px; margin: 0 auto; max-width: 100% }
+figcaption { padding: 14px 16px 16px }
+small { display: block; color: var(--soft); font-size: 13px; margin-top: 6px; font-variant-numeric: tabular-nums }
+footer { color: var(--soft); font-size: 13px; margin-top: 32px }
+</style>
+</head>
+<body>
+<header>
+<h1>From words to video</h1>
+<p>Each clip was made from the sentence below it, on this computer's processor, by the model that comes with libsora.
+The times run from the start of the program to the finished file.</p>
+</header>
+<main>
+END
+    cat "$out/items"
+    printf '</main>\n<footer>%s clips in %s s. %s. libsora %s.</footer>\n</body>\n</html>\n' \
+        $n "$total" "$(escape "${cpu:-unknown processor}")" "$("$sora" --version 2>/dev/null | sed -n '1s/[^0-9]*//p' | tr -cd '0-9.')"
+} >"$out/index.html.new" || die "cannot write $out/index.html"
+rm -f "$out/items"
+mv "$out/index.html.new" "$out/index.html" || die "cannot write $out/index.html"
+case $out in /*) where=$out ;; *) where=$(pwd)/$out ;; esac
+echo "$n clips in $total s. Open $where/index.html"
