@@ -1,0 +1,143 @@
+/* libsora: pipelines: a request becomes a video. Since 0.1.
+ *
+ * A pipeline belongs to one thread at a time; only sora_pipeline_cancel may be called from any other. Parameters are sticky: set, run,
+ * change one, run again. */
+#ifndef SORA_PIPELINE_H
+#define SORA_PIPELINE_H
+
+#include "sora/base.h"
+#include "sora/context.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Parameters. Numbers never change. ------------------------------------------------------------------------------------ */
+
+typedef int32_t sora_param;
+
+#define SORA_PARAM_PROMPT 1    /* text */
+#define SORA_PARAM_NEGATIVE 2  /* text: what guidance moves away from */
+#define SORA_PARAM_WIDTH 3     /* pixels; 0: the model's own */
+#define SORA_PARAM_HEIGHT 4    /* pixels; 0: the model's own */
+#define SORA_PARAM_FRAMES 5    /* 1 is an image; 0: the model's own */
+#define SORA_PARAM_FPS 6       /* frames per second of the result; 0: the model's own */
+#define SORA_PARAM_SEED 7
+#define SORA_PARAM_STEPS 8     /* of the sampler; 0: the model's own */
+#define SORA_PARAM_GUIDANCE 9  /* guided = u + g (c - u); up to 1: none; below 0: the model's own */
+#define SORA_PARAM_SHIFT 10    /* of the timesteps, towards noise; 0: the model's own */
+#define SORA_PARAM_SAMPLER 11  /* SORA_SAMPLER_* */
+
+#define SORA_SAMPLER_DEFAULT 0
+#define SORA_SAMPLER_EULER 1
+#define SORA_SAMPLER_UNIPC 2
+#define SORA_SAMPLER_DPMPP 3
+
+#define SORA_KIND_I64 1
+#define SORA_KIND_F64 2
+#define SORA_KIND_TEXT 3
+#define SORA_KIND_ENUM 4 /* set with _i64; names in `values` */
+
+typedef struct sora_param_desc {
+    uint32_t struct_size; /* set by the caller before the call */
+    int32_t kind;         /* SORA_KIND_* */
+    sora_param id;
+    uint32_t reserved;
+    const char *name;     /* "guidance": also the name of the command line option and of the Python keyword */
+    const char *unit;     /* "pixels", "frames", ""; static */
+    const char *help;     /* one line; static */
+    const char *values;   /* of an enum: names separated by '|', in order from 0; else NULL */
+    double lowest, highest, initial; /* numbers only */
+} sora_param_desc;
+
+/* Describes parameter `id`; SORA_E_NOTFOUND when there is none. */
+SORA_API int sora_param_info(sora_param id, sora_param_desc *out);
+/* The same by position, 0..; SORA_E_NOTFOUND past the last: for listing them. */
+SORA_API int sora_param_at(uint32_t index, sora_param_desc *out);
+
+/* ---- A pipeline --------------------------------------------------------------------------------------------------------------- */
+
+/* The pipeline holds a reference to the model. */
+SORA_API SORA_WUR int sora_pipeline_create(sora_pipeline **out, sora_model *model, sora_error *err);
+/* Frees the pipeline (it has one owner and no reference count) and sets *pipeline to NULL; NULL is fine. */
+SORA_API void sora_pipeline_destroy(sora_pipeline **pipeline);
+
+/* Out of range or of the wrong kind: SORA_E_INVALID; unknown id: SORA_E_NOTFOUND; while a run is under way: SORA_E_STATE. Nothing changes then. */
+SORA_API int sora_pipeline_set_i64(sora_pipeline *pipeline, sora_param id, int64_t value);
+SORA_API int sora_pipeline_set_f64(sora_pipeline *pipeline, sora_param id, double value);
+/* utf8 is copied; length (size_t)-1: up to the terminating zero. */
+SORA_API int sora_pipeline_set_text(sora_pipeline *pipeline, sora_param id, const char *utf8, size_t length);
+
+/* Slots: tensors that replace what the pipeline would make itself, or that it made. */
+typedef int32_t sora_slot;
+#define SORA_SLOT_NOISE 1    /* in: f32 [C, T, h, w] */
+#define SORA_SLOT_TEXT 2     /* in, out: f32 [L, D] */
+#define SORA_SLOT_NEGATIVE 3 /* in, out: f32 [L, D] */
+#define SORA_SLOT_LATENT 4   /* out: f32 [C, T, h, w], after the last step */
+
+/* The pipeline takes a reference; NULL clears the slot. */
+SORA_API int sora_pipeline_set_tensor(sora_pipeline *pipeline, sora_slot slot, sora_tensor *tensor);
+/* A new reference to what the last run left in the slot; SORA_E_NOTFOUND when nothing is there. */
+SORA_API int sora_pipeline_get_tensor(sora_pipeline *pipeline, sora_slot slot, sora_tensor **out);
+
+/* Progress: called from the thread that runs the pipeline. Return 0 to go on, anything else to stop with SORA_E_CANCELLED. */
+#define SORA_PHASE_TEXT 1
+#define SORA_PHASE_DENOISE 2
+#define SORA_PHASE_DECODE 3
+typedef struct sora_progress {
+    uint32_t struct_size;
+    int32_t phase;       /* SORA_PHASE_* */
+    int32_t step, steps; /* done and in all, of this phase */
+    double fraction;     /* of the whole run, 0..1, by estimated work */
+    double seconds;      /* since begin */
+} sora_progress;
+typedef int (*sora_progress_fn)(void *user, const sora_progress *progress);
+SORA_API int sora_pipeline_set_progress(sora_pipeline *pipeline, sora_progress_fn fn, void *user);
+
+/* Frames as they are decoded, in order, each once: rgb is width * height * 3 bytes, valid during the call. Return 0 to go on. */
+typedef int (*sora_frame_fn)(void *user, int64_t index, const uint8_t *rgb, int32_t width, int32_t height);
+SORA_API int sora_pipeline_set_frame_callback(sora_pipeline *pipeline, sora_frame_fn fn, void *user);
+
+/* Bytes that a run with the present parameters needs: within 10% above what it takes. Runs nothing. out->struct_size set by the caller. */
+SORA_API SORA_WUR int sora_pipeline_estimate(sora_pipeline *pipeline, sora_memory *out, sora_error *err);
+
+/* begin checks everything and takes the memory; step does one bounded slice (a text, one denoising step, one decoded latent frame) and returns
+ * SORA_MORE until it returns SORA_OK; run is begin and all steps. After a failure or a cancel the pipeline is as before begin. */
+SORA_API SORA_WUR int sora_pipeline_begin(sora_pipeline *pipeline, sora_error *err);
+SORA_API SORA_WUR int sora_pipeline_step(sora_pipeline *pipeline, sora_error *err);
+SORA_API SORA_WUR int sora_pipeline_run(sora_pipeline *pipeline, sora_error *err);
+
+/* Stops a run: it returns SORA_E_CANCELLED within one block of the network. Any thread, any time; never lost: a cancel between runs stops
+ * the next one at its begin. */
+SORA_API void sora_pipeline_cancel(sora_pipeline *pipeline);
+
+/* Size and number of the frames of the last run. Any pointer may be NULL. */
+SORA_API int sora_pipeline_video_info(const sora_pipeline *pipeline, int32_t *width, int32_t *height, int64_t *frames, double *fps);
+/* Frames first..first+count-1 of the last run as RGB bytes [count, height, width, 3]; SORA_E_INVALID when `capacity` is too small or the
+ * range is not there. */
+SORA_API int sora_pipeline_read_frames(const sora_pipeline *pipeline, int64_t first, int64_t count, uint8_t *rgb, size_t capacity);
+
+/* ---- Stages: one at a time, exactly as docs describe `sora stage`. Results are new tensors with one reference. ---------------- */
+
+/* text -> f32 [L, D]; *ids (may be NULL) gets i32 [2, L]: input_ids and attention_mask. */
+SORA_API SORA_WUR int sora_encode_text(sora_pipeline *pipeline, const char *utf8, size_t length, sora_tensor **text, sora_tensor **ids,
+                                       sora_error *err);
+/* latent f32 [C, T, H, W], timestep f32 [1] or [T/pt, H/ph, W/pw] in 0..1000, text f32 [L, D] -> velocity f32 [Cout, T, H, W]. */
+SORA_API SORA_WUR int sora_denoise(sora_pipeline *pipeline, const sora_tensor *latent, const sora_tensor *timestep, const sora_tensor *text,
+                                   sora_tensor **velocity, sora_error *err);
+/* frames f32 [3, 4k + 1, H, W] in -1..1 -> latent f32 [C, T, h, w]. */
+SORA_API SORA_WUR int sora_encode_video(sora_pipeline *pipeline, const sora_tensor *frames, sora_tensor **latent, sora_error *err);
+/* latent -> frames, clamped to -1..1. */
+SORA_API SORA_WUR int sora_decode_video(sora_pipeline *pipeline, const sora_tensor *latent, sora_tensor **frames, sora_error *err);
+/* noise f32 [C, T, h, w] -> latent, with the pipeline's steps, guidance, shift and sampler. negative may be NULL when guidance <= 1. */
+SORA_API SORA_WUR int sora_sample(sora_pipeline *pipeline, const sora_tensor *noise, const sora_tensor *text, const sora_tensor *negative,
+                                  sora_tensor **latent, sora_error *err);
+/* The model's classifier (SORA_PART_PROBE): frames u8 [F, H, W, 3] -> f32 [attributes, most values], log-probabilities padded with
+ * -infinity. SORA_E_NOTFOUND when the model has none. */
+SORA_API SORA_WUR int sora_classify(sora_pipeline *pipeline, const sora_tensor *frames, sora_tensor **logits, sora_tensor **features,
+                                    sora_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
