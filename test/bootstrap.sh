@@ -17,7 +17,7 @@ work=${WORK:-$(mktemp -d /var/tmp/sora-bootstrap.XXXXXX)}
 root=$work/root
 mkdir -p "$root"
 cleanup() {
-    umount -l "$root/proc" "$root/dev" 2>/dev/null
+    umount -R -l "$root/proc" "$root/dev" 2>/dev/null
     [ "${KEEP:-}" = 1 ] || rm -rf --one-file-system "$work"
 }
 trap cleanup EXIT
@@ -28,7 +28,7 @@ debootstrap --variant=minbase ${DEBOOTSTRAP_OPTIONS:-} "$SUITE" "$root" "$MIRROR
     { tail -n 20 "$work/debootstrap.log"; die "debootstrap failed"; }
 # The way to the mirror is the host's: names, proxy and certificates are no part of what is tested.
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null
-grep -rhs '^Acquire::' /etc/apt/apt.conf /etc/apt/apt.conf.d >"$root/etc/apt/apt.conf.d/90host" || rm -f "$root/etc/apt/apt.conf.d/90host"
+grep -rhsiE '^Acquire::https?::(proxy|verify|cainfo)' /etc/apt/apt.conf /etc/apt/apt.conf.d >"$root/etc/apt/apt.conf.d/90host" || rm -f "$root/etc/apt/apt.conf.d/90host"
 mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" || die "cannot mount /proc and /dev in the chroot"
 for p in gcc cc make pkg-config; do
     chroot "$root" sh -c "command -v $p" >/dev/null && die "the chroot is not bare: it has $p"
