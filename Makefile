@@ -49,7 +49,7 @@ DEFS := $(if $(filter 1,$(HAVE_OPENBLAS)),-DSORA_HAVE_OPENBLAS=1)
 
 CFLAGS_lib := -I. -Iinclude $(DEFS) -fPIC -fvisibility=hidden $(LIB_CFLAGS)
 CFLAGS_kernels := $(CFLAGS_lib)
-CFLAGS_tools := -I. -Iinclude $(TOOL_CFLAGS)
+CFLAGS_tools := -I. -Iinclude -DSORA_MODEL_DIR='"$(PREFIX)/share/sora/models"' $(TOOL_CFLAGS)
 CFLAGS_examples := -Iinclude
 CFLAGS_test := -I. -Iinclude $(DEFS) $(LIB_CFLAGS) $(CHECK_CFLAGS)
 
@@ -260,7 +260,7 @@ install_to = install -d '$(DESTDIR)$(2)' && install -m $(3) $(1) '$(DESTDIR)$(2)
 
 $(BUILD)/sora.pc: sora.pc.in $(BUILD)/flags
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-	    -e 's|@VERSION@|$(VERSION)|' -e 's|@LIB_PKGS@|$(LIB_PKGS)|' $< >$@
+	    -e 's|@VERSION@|$(VERSION)|' -e 's|@LIB_LIBS@|$(LIB_LIBS)|' $< >$@
 
 install: all $(BUILD)/sora.pc
 	$(call install_to,include/sora/*.h,$(INCLUDEDIR)/sora,644)
