@@ -46,21 +46,22 @@ static void device_release(void *user, void *data) {
     dev->free(dev, data);
 }
 
-static int device_tensor(sorai_store *s, sora_tensor **out, int32_t dtype, int32_t rank, const int64_t *shape, sora_error *err) {
+int sorai_device_tensor(sora_tensor **out, sorai_mem *mem, sorai_device *device, int32_t dtype, int32_t rank, const int64_t *shape,
+                        sora_error *err) {
     size_t bytes;
     *out = NULL;
     SORA_TRY(sorai_shape_bytes(dtype, rank, shape, &bytes, err));
     /* As for temporaries, kernels may read a vector past the end. */
-    void *data = s->device->alloc(s->device, bytes + SORAI_ALIGN);
+    void *data = device->alloc(device, bytes + SORAI_ALIGN);
     if (!data)
-        return sorai_fail(err, SORA_E_NOMEM, "no memory for a parameter of %zu bytes", bytes);
-    if (s->device->zero(s->device, data, bytes + SORAI_ALIGN) != SORA_OK) {
-        s->device->free(s->device, data);
+        return sorai_fail(err, SORA_E_NOMEM, "no memory for a tensor of %zu bytes", bytes);
+    if (device->zero(device, data, bytes + SORAI_ALIGN) != SORA_OK) {
+        device->free(device, data);
         return sorai_fail(err, SORA_E_BACKEND, "the device could not clear memory");
     }
-    const int status = sorai_tensor_wrap(out, s->mem, dtype, rank, shape, data, s->device, device_release, s->device, err);
+    const int status = sorai_tensor_wrap(out, mem, dtype, rank, shape, data, device, device_release, device, err);
     if (status != SORA_OK)
-        s->device->free(s->device, data);
+        device->free(device, data);
     return status;
 }
 
@@ -102,7 +103,7 @@ static int fill_found(sorai_store *s, sorai_param *p, const sora_tensor *found, 
         return sorai_fail(err, SORA_E_FORMAT, "tensor %s%s: weights of type %s are not supported", s->prefix, p->name,
                           sorai_dtype_name(found->dtype));
     const int32_t dtype = s->trainable ? SORA_DTYPE_F32 : found->dtype;
-    SORA_TRY(device_tensor(s, &p->value, dtype, rank, shape, err));
+    SORA_TRY(sorai_device_tensor(&p->value, s->mem, s->device, dtype, rank, shape, err));
     int status;
     if (dtype == found->dtype) {
         status = s->device->upload(s->device, p->value->data, found->data, sorai_tensor_bytes(p->value));
@@ -119,7 +120,7 @@ static int fill_found(sorai_store *s, sorai_param *p, const sora_tensor *found, 
 
 static int fill_new(sorai_store *s, sorai_param *p, int32_t rank, const int64_t *shape, enum sorai_init init, double scale,
                     sora_error *err) {
-    SORA_TRY(device_tensor(s, &p->value, SORA_DTYPE_F32, rank, shape, err));
+    SORA_TRY(sorai_device_tensor(&p->value, s->mem, s->device, SORA_DTYPE_F32, rank, shape, err));
     if (init == SORAI_INIT_ZERO)
         return SORA_OK;
     const int64_t count = sorai_tensor_count(p->value);
@@ -185,7 +186,7 @@ int sorai_store_get(sorai_store *s, sorai_param **out, const char *name, int32_t
     if (status != SORA_OK)
         goto fail;
     if (s->trainable) {
-        status = device_tensor(s, &p->grad, SORA_DTYPE_F32, rank, shape, err);
+        status = sorai_device_tensor(&p->grad, s->mem, s->device, SORA_DTYPE_F32, rank, shape, err);
         if (status != SORA_OK)
             goto fail;
     }

@@ -59,4 +59,9 @@ sorai_param *sorai_store_find(const sorai_store *s, const char *name); /* NULL w
 void sorai_param_add_grad(sorai_exec *x, sorai_param *p, const sora_tensor *g);
 int sorai_store_zero_grad(sorai_store *s);
 
+
+/* A zeroed, reference-counted tensor in the device's memory, for what outlives an exec's temporaries: weights, caches, averages. */
+int sorai_device_tensor(sora_tensor **out, sorai_mem *mem, sorai_device *device, int32_t dtype, int32_t rank, const int64_t *shape,
+                        sora_error *err);
+
 #endif
