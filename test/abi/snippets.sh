@@ -13,8 +13,8 @@ for f in README.md docs/*.md include/sora/sora.h; do
     awk -v out="$tmp/$(echo "$f" | tr '/.' '__')" '
         FILENAME ~ /[.]md$/ && /^```c$/ { on = 1; n++; next }
         FILENAME ~ /[.]md$/ && /^```/ { on = 0 }
-        FILENAME ~ /[.]h$/ && /^ \* {4,}#include </ && !on && !done { on = 1; n++ }
-        FILENAME ~ /[.]h$/ && on && !/^ \*( {4,}|$)/ { on = 0; done = 1 }
+        FILENAME ~ /[.]h$/ && /^ \*     *#include </ && !on && !done { on = 1; n++ }
+        FILENAME ~ /[.]h$/ && on && !/^ \*(     |$)/ { on = 0; done = 1 }
         FILENAME ~ /[.]h$/ && on { sub(/^ \* ?/, "") }
         on { print > (out "_" n ".c") }' "$f"
 done
