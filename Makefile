@@ -1,6 +1,9 @@
 # libsora: one Makefile for everything, no recursion into folders, all output under $(BUILD).
 # Sources are found by name, so a new file needs no edit here. `make help` lists the targets.
 MAKEFLAGS += --no-builtin-rules
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(or $(shell nproc 2>/dev/null),2) # a -j of your own wins
+endif
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
