@@ -1,0 +1,96 @@
+/* Convolution over channels-last video as indirect matrix products: no column buffer, no bounds checks inside.
+ *
+ * conv3d_prep copies the input once into the type of the products, with its padding around it (and zeros between, for the gradient of a
+ * strided convolution). For an output row and a tap (kt, kh), the kw * cp values that an output position needs then lie side by side, so
+ * the product runs over kt * kh such segments, and neighbouring outputs lie stride_w * cp values apart.
+ *
+ * The gradient of the input is conv3d over the prepared gradient of the output with weights packed flipped. The gradient of the
+ * weights, conv3d_dw, is a product over positions: its left factor is the input prepared "planar" (channel rows, w running fastest), its
+ * right one the gradient of the output from gemm_pack with n = co, k = wo, segments = b * to * ho. */
+#ifndef SORAK_CONV3D_H
+#define SORAK_CONV3D_H
+
+#include "kernels/gemm/gemm.h"
+
+/* Zero bytes behind a prepared buffer: tiles may read past its end. */
+#define SORAK_CONV_SLACK 256
+
+/* Channels of the prepared form: even in bf16. */
+static inline int64_t sorak_conv_channels(int dtype, int64_t c) { return dtype == SK_DT_bf16 ? (c + 1) / 2 * 2 : c; }
+static inline size_t sorak_conv_width(int dtype) { return dtype == SK_DT_bf16 ? 2 : 4; }
+
+/* x [b, t, h, w, c] f32 -> y, zero where x does not reach. Source frame i stands at t index front_t + i * dilate_t, and so for h and w;
+ * what falls outside of 0..tp-1 (front may be negative) is left out. history [b, history_t, h, w, c] stands right before frame 0.
+ * planar = 0: y [b, tp, hp, wp, cp] with cp >= c, then SORAK_CONV_SLACK zero bytes. planar = s > 0: y [b, tp, hp, c, wp] (cp unused), where
+ * w is taken apart by its remainder modulo s: index j of it stands at (j % s) * (wp / s) + j / s; wp is a multiple of s; also slack.
+ * A unit is one row (b, t, h). */
+typedef struct sorak_conv3d_prep_args {
+    const float *x, *history;
+    void *y;
+    int64_t b, t, h, w, c, history_t;
+    int64_t tp, hp, wp, cp;
+    int64_t front_t, front_h, front_w;
+    int64_t dilate_t, dilate_h, dilate_w; /* 1: dense */
+    int64_t planar;
+} sorak_conv3d_prep_args;
+
+static inline int64_t sorak_conv3d_prep_units(const sorak_conv3d_prep_args *a) { return a->b * a->tp * a->hp; }
+static inline size_t sorak_conv3d_prep_bytes(int dtype, const sorak_conv3d_prep_args *a) {
+    return (size_t)(a->b * a->tp * a->hp * a->wp * (a->planar ? a->c : a->cp)) * sorak_conv_width(dtype) + SORAK_CONV_SLACK;
+}
+
+/* Weights [co, ci, kt, kh, kw] (f32, bf16 or f16) -> panels as in gemm.h with kt * kh segments of kw * cp values each, cp the input
+ * channels made even for bf16 (the added one has zero weights). flip = 0: n = co, c = ci. flip = 1: n = ci, c = co and all taps
+ * reversed. A unit is one segment of one panel. */
+typedef struct sorak_conv3d_pack_args {
+    const void *src;
+    void *dst;
+    int64_t co, ci, kt, kh, kw;
+    int32_t src_dtype, flip;
+} sorak_conv3d_pack_args;
+
+static inline int64_t sorak_conv3d_pack_units(const sorak_conv3d_pack_args *a) {
+    return sorak_panels(a->flip ? a->ci : a->co) * a->kt * a->kh;
+}
+static inline size_t sorak_conv3d_packed_bytes(int dtype, const sorak_conv3d_pack_args *a) {
+    const int64_t n = a->flip ? a->ci : a->co, c = sorak_conv_channels(dtype, a->flip ? a->co : a->ci);
+    return sorak_gemm_packed_bytes(dtype, n, a->kw * c, a->kt * a->kh);
+}
+
+/* y [b, to, ho, wo, co] = conv(x [b, tp, hp, wp, cp] prepared, w packed) + bias. Output (t, h, w) takes inputs (t st + kt, ...), all inside of x.
+ * A unit is one output row (b, t, h). */
+typedef struct sorak_conv3d_args {
+    const void *x, *w;
+    const float *bias; /* [co] or NULL */
+    float *y;
+    int64_t b, tp, hp, wp, cp;
+    int64_t to, ho, wo, co;
+    int64_t kt, kh, kw;
+    int64_t st, sh, sw;
+} sorak_conv3d_args;
+
+static inline int64_t sorak_conv3d_units(const sorak_conv3d_args *a) { return a->b * a->to * a->ho; }
+
+/* dw [co, ci, kt, kh, kw] += sum over output positions of dy * x. x: prepared planar with planar = sw, long enough that reading
+ * (kw - 1) / sw + wo (made even for bf16) values of a phase stays inside of it; dy: packed as said above. The sum over positions is never
+ * divided between units: a unit is one (kt, kh), one panel of co and SORAK_DW_CHANNELS channels of ci. */
+#define SORAK_DW_CHANNELS 48
+typedef struct sorak_conv3d_dw_args {
+    const void *x, *dy;
+    float *dw;
+    int64_t b, tp, hp, wp, ci;
+    int64_t to, ho, wo, co;
+    int64_t kt, kh, kw;
+    int64_t st, sh, sw;
+} sorak_conv3d_dw_args;
+
+static inline int64_t sorak_conv3d_dw_units(const sorak_conv3d_dw_args *a) {
+    return a->kt * a->kh * sorak_panels(a->co) * ((a->ci + SORAK_DW_CHANNELS - 1) / SORAK_DW_CHANNELS);
+}
+/* The least wp of the planar form for an input that is `padded` wide. */
+static inline int64_t sorak_conv3d_dw_width(int64_t padded, int64_t wo, int64_t kw, int64_t sw) {
+    const int64_t have = (padded + sw - 1) / sw, need = (kw - 1) / sw + (wo + 1) / 2 * 2;
+    return (have > need ? have : need) * sw;
+}
+
+#endif

@@ -1,0 +1,163 @@
+#include <string.h>
+
+#include "kernels/conv3d/conv3d.h"
+#include "kernels/gemm/source.h"
+
+static void put(void *y, int bf16, int64_t i, float v) {
+    if (bf16)
+        ((uint16_t *)y)[i] = sorak_f32_to_bf16(v);
+    else
+        ((float *)y)[i] = v;
+}
+
+static double get(const void *x, int bf16, int64_t i) {
+    return bf16 ? (double)sorak_bf16_to_f32(((const uint16_t *)x)[i]) : (double)((const float *)x)[i];
+}
+
+/* The source index that stands at place p of the padded axis, or -1. */
+static int64_t source_of(int64_t p, int64_t front, int64_t dilate, int64_t n) {
+    const int64_t d = p - front;
+    return d >= 0 && d % dilate == 0 && d / dilate < n ? d / dilate : -1;
+}
+
+static const float *source_row(const sorak_conv3d_prep_args *a, int64_t b, int64_t tp, int64_t hp) {
+    const int64_t t = source_of(tp, a->front_t, a->dilate_t, a->t), h = source_of(hp, a->front_h, a->dilate_h, a->h);
+    const int64_t past = a->history_t - (a->front_t - tp);
+    if (h < 0)
+        return NULL;
+    if (t >= 0)
+        return a->x + ((b * a->t + t) * a->h + h) * a->w * a->c;
+    if (a->history && tp < a->front_t && past >= 0)
+        return a->history + ((b * a->history_t + past) * a->h + h) * a->w * a->c;
+    return NULL;
+}
+
+static void prep(const sorak_conv3d_prep_args *a, const sorak_env *env, int bf16) {
+    const int64_t channels = a->planar ? a->c : a->cp, size = a->wp * channels;
+    for (int64_t u = env->begin; u < env->end; u++) {
+        const float *row = source_row(a, u / a->hp / a->tp, u / a->hp % a->tp, u % a->hp);
+        for (int64_t p = 0; p < a->wp; p++) {
+            const int64_t w = source_of(p, a->front_w, a->dilate_w, a->w);
+            for (int64_t c = 0; c < channels; c++) {
+                const float v = row && w >= 0 && c < a->c ? row[w * a->c + c] : 0.0f;
+                const int64_t at = a->planar ? c * a->wp + p % a->planar * (a->wp / a->planar) + p / a->planar : p * channels + c;
+                put(a->y, bf16, u * size + at, v);
+            }
+        }
+        if (u == sorak_conv3d_prep_units(a) - 1)
+            memset((char *)a->y + (size_t)((u + 1) * size) * (bf16 ? 2 : 4), 0, SORAK_CONV_SLACK);
+    }
+}
+
+int sorak_conv3d_prep_f32_ref(const void *args, const sorak_env *env) {
+    prep(args, env, 0);
+    return 0;
+}
+
+int sorak_conv3d_prep_bf16_ref(const void *args, const sorak_env *env) {
+    prep(args, env, 1);
+    return 0;
+}
+
+static void pack(const sorak_conv3d_pack_args *a, const sorak_env *env, int bf16) {
+    const int64_t segments = a->kt * a->kh, n = a->flip ? a->ci : a->co, c = a->flip ? a->co : a->ci;
+    const int64_t cp = sorak_conv_channels(bf16 ? SK_DT_bf16 : SK_DT_f32, c), steps = a->kw * cp / (bf16 ? 2 : 1);
+    for (int64_t u = env->begin; u < env->end; u++) {
+        const int64_t panel = u / segments;
+        int64_t kt = u % segments / a->kh, kh = u % a->kh;
+        if (a->flip) {
+            kt = a->kt - 1 - kt;
+            kh = a->kh - 1 - kh;
+        }
+        for (int64_t i = 0; i < a->kw * cp; i++)
+            for (int64_t j = 0; j < SORAK_PANEL; j++) {
+                const int64_t in = i % cp, out = panel * SORAK_PANEL + j, kw = a->flip ? a->kw - 1 - i / cp : i / cp;
+                const int64_t co = a->flip ? in : out, ci = a->flip ? out : in;
+                float v = 0;
+                if (in < c && out < n)
+                    v = sorak_source_f32(a->src, a->src_dtype, (((co * a->ci + ci) * a->kt + kt) * a->kh + kh) * a->kw + kw);
+                if (bf16)
+                    put(a->dst, 1, ((u * steps + i / 2) * SORAK_PANEL + j) * 2 + i % 2, v);
+                else
+                    put(a->dst, 0, (u * steps + i) * SORAK_PANEL + j, v);
+            }
+    }
+}
+
+int sorak_conv3d_pack_f32_ref(const void *args, const sorak_env *env) {
+    pack(args, env, 0);
+    return 0;
+}
+
+int sorak_conv3d_pack_bf16_ref(const void *args, const sorak_env *env) {
+    pack(args, env, 1);
+    return 0;
+}
+
+/* Value k of segment s of column n in packed panels whose segments have `steps` steps. */
+static double packed(const void *w, int bf16, int64_t segments, int64_t steps, int64_t s, int64_t k, int64_t n) {
+    const int64_t at = (n / SORAK_PANEL * segments + s) * steps, j = n % SORAK_PANEL;
+    return bf16 ? get(w, 1, ((at + k / 2) * SORAK_PANEL + j) * 2 + k % 2) : get(w, 0, (at + k) * SORAK_PANEL + j);
+}
+
+static void conv(const sorak_conv3d_args *a, const sorak_env *env, int bf16) {
+    const int64_t steps = a->kw * a->cp / (bf16 ? 2 : 1);
+    for (int64_t u = env->begin; u < env->end; u++) {
+        const int64_t h = u % a->ho, t = u / a->ho % a->to, b = u / a->ho / a->to;
+        for (int64_t w = 0; w < a->wo; w++)
+            for (int64_t n = 0; n < a->co; n++) {
+                double sum = 0;
+                for (int64_t s = 0; s < a->kt * a->kh; s++) {
+                    const int64_t tp = t * a->st + s / a->kh, hp = h * a->sh + s % a->kh;
+                    const int64_t at = (((b * a->tp + tp) * a->hp + hp) * a->wp + w * a->sw) * a->cp;
+                    for (int64_t k = 0; k < a->kw * a->cp; k++)
+                        sum += get(a->x, bf16, at + k) * packed(a->w, bf16, a->kt * a->kh, steps, s, k, n);
+                }
+                if (a->bias)
+                    sum += (double)a->bias[n];
+                a->y[(u * a->wo + w) * a->co + n] = (float)sum;
+            }
+    }
+}
+
+int sorak_conv3d_f32_ref(const void *args, const sorak_env *env) {
+    conv(args, env, 0);
+    return 0;
+}
+
+int sorak_conv3d_bf16_ref(const void *args, const sorak_env *env) {
+    conv(args, env, 1);
+    return 0;
+}
+
+static void dw(const sorak_conv3d_dw_args *a, const sorak_env *env, int bf16) {
+    const int64_t blocks = (a->ci + SORAK_DW_CHANNELS - 1) / SORAK_DW_CHANNELS, panels = sorak_panels(a->co);
+    const int64_t rows = a->b * a->to * a->ho, steps = sorak_steps(bf16 ? SK_DT_bf16 : SK_DT_f32, a->wo), phase = a->wp / a->sw;
+    for (int64_t u = env->begin; u < env->end; u++) {
+        const int64_t c0 = u % blocks * SORAK_DW_CHANNELS, n0 = u / blocks % panels * SORAK_PANEL, s = u / blocks / panels;
+        const int64_t kt = s / a->kh, kh = s % a->kh;
+        for (int64_t c = c0; c < a->ci && c < c0 + SORAK_DW_CHANNELS; c++)
+            for (int64_t n = n0; n < a->co && n < n0 + SORAK_PANEL; n++)
+                for (int64_t kw = 0; kw < a->kw; kw++) {
+                    double sum = 0;
+                    for (int64_t r = 0; r < rows; r++) {
+                        const int64_t hp = r % a->ho * a->sh + kh, tp = r / a->ho % a->to * a->st + kt, b = r / a->ho / a->to;
+                        const int64_t at = (((b * a->tp + tp) * a->hp + hp) * a->ci + c) * a->wp + kw % a->sw * phase + kw / a->sw;
+                        for (int64_t w = 0; w < a->wo; w++)
+                            sum += get(a->x, bf16, at + w) * packed(a->dy, bf16, rows, steps, r, w, n);
+                    }
+                    float *out = a->dw + (((n * a->ci + c) * a->kt + kt) * a->kh + kh) * a->kw + kw;
+                    *out = (float)((double)*out + sum);
+                }
+    }
+}
+
+int sorak_conv3d_dw_f32_ref(const void *args, const sorak_env *env) {
+    dw(args, env, 0);
+    return 0;
+}
+
+int sorak_conv3d_dw_bf16_ref(const void *args, const sorak_env *env) {
+    dw(args, env, 1);
+    return 0;
+}

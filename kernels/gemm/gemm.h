@@ -1,0 +1,58 @@
+/* Matrix products: gemm_pack lays one factor out for the register blocks, gemm multiplies by it.
+ *
+ * The packed form is part of the operation, the same for every row of the table: panels of 32 columns, and in a panel one group of 32 x 4
+ * bytes for every step along k. A step is one k in f32, and a pair of neighbouring k in bf16 (what VDPBF16PS and TDPBF16PS take):
+ *     f32  [panels][segments][k][32]        bf16 [panels][segments][ceil(k / 2)][32][2]
+ * with zeros for columns past n and for the odd k at the end. Segments (mostly 1) let k be cut into equal pieces that each begin with a
+ * step of their own; convolutions need that. */
+#ifndef SORAK_GEMM_H
+#define SORAK_GEMM_H
+
+#include "kernels/kernel.h"
+
+#define SORAK_PANEL 32
+
+/* Steps of k along the packed form, and its size. dtype: SK_DT_f32 or SK_DT_bf16. */
+static inline int64_t sorak_steps(int dtype, int64_t k) { return dtype == SK_DT_bf16 ? (k + 1) / 2 : k; }
+static inline int64_t sorak_panels(int64_t n) { return (n + SORAK_PANEL - 1) / SORAK_PANEL; }
+static inline size_t sorak_gemm_packed_bytes(int dtype, int64_t n, int64_t k, int64_t segments) {
+    return (size_t)(sorak_panels(n) * segments * sorak_steps(dtype, k)) * SORAK_PANEL * 4;
+}
+
+/* y = packed b, where b(s, k, n) is src[(s * k_count + k) * k_stride + n * n_stride]; src is f32, bf16 or f16, the row's dtype that of
+ * the packed form. A unit is one panel of one segment, or of SORAK_PACK_STEPS steps where segments are longer. */
+#define SORAK_PACK_STEPS 512
+typedef struct sorak_gemm_pack_args {
+    const void *src;
+    void *dst;
+    int64_t n, k, segments;
+    int64_t n_stride, k_stride; /* in elements */
+    int32_t src_dtype;          /* enum sorak_dtype */
+} sorak_gemm_pack_args;
+
+static inline int64_t sorak_gemm_pack_blocks(int64_t k) { return (k + 2 * SORAK_PACK_STEPS - 1) / (2 * SORAK_PACK_STEPS); }
+static inline int64_t sorak_gemm_pack_units(const sorak_gemm_pack_args *a) {
+    return sorak_panels(a->n) * a->segments * sorak_gemm_pack_blocks(a->k);
+}
+
+/* c[m, n] = scale * a b (+ bias) (+ c). a f32 with strides (rows of a row-major matrix, or a transposed one), rounded to bf16 by the
+ * bf16 rows; b packed with one segment; sums in f32. A unit is a block of SORAK_GEMM_ROWS x SORAK_GEMM_COLS, columns running faster. */
+#define SORAK_GEMM_ROWS 48
+#define SORAK_GEMM_COLS 64
+typedef struct sorak_gemm_args {
+    const float *a;
+    const void *b;
+    const float *bias; /* [n] or NULL */
+    float *c;
+    int64_t m, n, k;
+    int64_t a_row, a_col; /* strides of a in elements; one of them is 1 */
+    int64_t ldc;
+    float scale;
+    int32_t accumulate; /* 1: adds to c */
+} sorak_gemm_args;
+
+static inline int64_t sorak_gemm_units(const sorak_gemm_args *a) {
+    return ((a->m + SORAK_GEMM_ROWS - 1) / SORAK_GEMM_ROWS) * ((a->n + SORAK_GEMM_COLS - 1) / SORAK_GEMM_COLS);
+}
+
+#endif

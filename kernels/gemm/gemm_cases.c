@@ -1,0 +1,102 @@
+#include <stdio.h>
+
+#include "kernels/cases.h"
+#include "kernels/gemm/gemm.h"
+
+sorak_case_fn sorak_cases_gemm_pack, sorak_cases_gemm;
+
+static const void *random_source(sorak_maker *m, int32_t dtype, int64_t count) {
+    return dtype == SK_DT_f32 ? (const void *)sorak_make_f32(m, count)
+                              : (const void *)(dtype == SK_DT_bf16 ? sorak_make_bf16(m, count) : sorak_make_f16(m, count));
+}
+
+int sorak_cases_gemm_pack(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_t index) {
+    static const int64_t sizes[][4] = {{320, 1280, 1, 0}, {320, 1280, 1, 1}, {32, 128, 544, 1}}; /* n, k, segments, k runs slower */
+    sorak_gemm_pack_args *a = sorak_make_args(m, sizeof *a);
+    int rows_of_k; /* 1: n runs faster in memory (rows of k), 0: k does */
+    if (bench) {
+        if (index >= (int64_t)(sizeof sizes / sizeof *sizes))
+            return 0;
+        a->n = sizes[index][0];
+        a->k = sizes[index][1];
+        a->segments = sizes[index][2];
+        rows_of_k = (int)sizes[index][3];
+        a->src_dtype = SK_DT_f32;
+    } else {
+        if (index >= 40)
+            return 0;
+        a->n = index % 5 == 0 ? 1 : sorak_make_int(m, 1, 100);
+        a->k = index % 7 == 0 ? sorak_make_int(m, 1100, 2200) : sorak_make_int(m, 1, 90);
+        a->segments = index % 3 == 0 ? sorak_make_int(m, 2, 5) : 1;
+        a->src_dtype = (int32_t)(index % 3);
+        rows_of_k = (int)(index / 3 % 2);
+    }
+    const int64_t rows = a->segments * a->k, extra = bench ? 0 : sorak_make_int(m, 0, 3);
+    a->n_stride = rows_of_k ? 1 : rows + extra;
+    a->k_stride = rows_of_k ? a->n + extra : 1;
+    a->src = random_source(m, a->src_dtype, rows_of_k ? rows * (a->n + extra) : a->n * (rows + extra));
+    const size_t size = sorak_gemm_packed_bytes(dtype, a->n, a->k, a->segments);
+    a->dst = dtype == SK_DT_bf16 ? (void *)sorak_make_out_bf16(m, (int64_t)size / 2) : (void *)sorak_make_out_f32(m, (int64_t)size / 4);
+    c->args = a;
+    c->units = sorak_gemm_pack_units(a);
+    c->bytes = (double)(a->n * rows) * 4 + (double)size;
+    snprintf(c->text, sizeof c->text, "n=%lld k=%lld x %lld%s", (long long)a->n, (long long)a->k, (long long)a->segments,
+             rows_of_k ? " rows" : " columns");
+    return 1;
+}
+
+int sorak_cases_gemm(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_t index) {
+    static const int64_t sizes[][4] = {{320, 1024, 256, 0}, {320, 256, 1024, 0}, {1280, 320, 320, 0}, {320, 320, 5120, 1},
+                                       {1024, 1536, 1536, 0}, {1, 1920, 320, 0}, {16, 320, 320, 0}}; /* m, n, k, transposed */
+    sorak_gemm_args *a = sorak_make_args(m, sizeof *a);
+    int64_t pad_a = 0, pad_c = 0;
+    int transposed;
+    a->scale = 1;
+    if (bench) {
+        if (index >= (int64_t)(sizeof sizes / sizeof *sizes))
+            return 0;
+        a->m = sizes[index][0];
+        a->n = sizes[index][1];
+        a->k = sizes[index][2];
+        transposed = (int)sizes[index][3];
+    } else {
+        if (index >= 64)
+            return 0;
+        static const int64_t odd_m[] = {1, 2, 5, 11, 12, 13, 23, 47, 48, 49, 97};
+        a->m = index < 11 ? odd_m[index] : sorak_make_int(m, 1, 70);
+        a->n = index % 4 == 0 ? sorak_make_int(m, 1, 17) : sorak_make_int(m, 1, 150);
+        a->k = index % 9 == 0 ? 1 : index % 16 == 5 ? sorak_make_int(m, 2040, 2100) : sorak_make_int(m, 1, 200);
+        transposed = (int)(index & 1);
+        pad_a = sorak_make_int(m, 0, 3);
+        pad_c = sorak_make_int(m, 0, 3);
+        a->accumulate = index % 3 == 0;
+        a->scale = index % 5 == 2 ? 0.37f : 1.0f;
+    }
+    a->a_row = transposed ? 1 : a->k + pad_a;
+    a->a_col = transposed ? a->m + pad_a : 1;
+    a->a = sorak_make_f32(m, transposed ? a->k * (a->m + pad_a) : a->m * (a->k + pad_a));
+    a->ldc = a->n + pad_c;
+    a->bias = bench || index % 2 ? sorak_make_f32(m, a->n) : NULL;
+    a->c = a->accumulate ? sorak_make_inout_f32(m, a->m * a->ldc) : sorak_make_out_f32(m, a->m * a->ldc);
+
+    sorak_gemm_pack_args *p = sorak_make_args(m, sizeof *p);
+    p->src = sorak_make_f32(m, a->n * a->k);
+    p->n = a->n;
+    p->k = a->k;
+    p->segments = 1;
+    p->n_stride = a->k;
+    p->k_stride = 1;
+    p->dst = sorak_make_bytes(m, sorak_gemm_packed_bytes(dtype, a->n, a->k, 1));
+    sorak_make_run_ref(SK_OP_gemm_pack, dtype, p, sorak_gemm_pack_units(p));
+    sorak_make_input_done(m, p->dst);
+    a->b = p->dst;
+
+    c->args = a;
+    c->units = sorak_gemm_units(a);
+    c->flops = 2.0 * (double)a->m * (double)a->n * (double)a->k;
+    c->bytes = 4.0 * (double)(a->m * a->k + a->m * a->n) + (double)sorak_gemm_packed_bytes(dtype, a->n, a->k, 1);
+    c->tol_scale = a->k > 500 ? 4 : 1;
+    snprintf(c->text, sizeof c->text, "m=%lld n=%lld k=%lld%s%s", (long long)a->m, (long long)a->n, (long long)a->k,
+             transposed ? " a^T" : "", a->accumulate ? " +=" : "");
+    return 1;
+}
