@@ -51,6 +51,7 @@ int64_t *sorak_make_i64(sorak_maker *m, int64_t count, int64_t lowest, int64_t h
  * compared as bf16 or f16, bytes exactly. At most 8 per case. */
 float *sorak_make_out_f32(sorak_maker *m, int64_t count);
 float *sorak_make_inout_f32(sorak_maker *m, int64_t count);
+double *sorak_make_out_f64(sorak_maker *m, int64_t count);
 uint16_t *sorak_make_out_bf16(sorak_maker *m, int64_t count);
 uint16_t *sorak_make_out_f16(sorak_maker *m, int64_t count);
 void *sorak_make_out_bytes(sorak_maker *m, size_t size);
@@ -66,7 +67,7 @@ uint16_t sorak_f32_to_f16(float f); /* nearest even */
 
 /* --- used by the checker and the benchmark ------------------------------------------------------------------------------- */
 
-enum sorak_kind { SORAK_KIND_F32, SORAK_KIND_BF16, SORAK_KIND_F16, SORAK_KIND_BYTES };
+enum sorak_kind { SORAK_KIND_F32, SORAK_KIND_F64, SORAK_KIND_BF16, SORAK_KIND_F16, SORAK_KIND_BYTES };
 
 typedef struct sorak_block {
     unsigned char *base, *data; /* base: with guard band */

@@ -195,6 +195,10 @@ float *sorak_make_inout_f32(sorak_maker *m, int64_t count) {
     return f;
 }
 
+double *sorak_make_out_f64(sorak_maker *m, int64_t count) {
+    return as_output(m, add_block(m, (size_t)count * sizeof(double)), SORAK_KIND_F64);
+}
+
 uint16_t *sorak_make_out_bf16(sorak_maker *m, int64_t count) {
     return as_output(m, add_block(m, (size_t)count * sizeof(uint16_t)), SORAK_KIND_BF16);
 }

@@ -70,8 +70,10 @@ static void reset_outputs(sorak_maker *m) {
 static double value(const sorak_block *b, const unsigned char *p, size_t i) {
     uint16_t h;
     float f;
+    double d;
     switch (b->kind) {
     case SORAK_KIND_F32: memcpy(&f, p + 4 * i, 4); return (double)f;
+    case SORAK_KIND_F64: memcpy(&d, p + 8 * i, 8); return d;
     case SORAK_KIND_BF16: memcpy(&h, p + 2 * i, 2); return (double)sorak_bf16_to_f32(h);
     case SORAK_KIND_F16: memcpy(&h, p + 2 * i, 2); return (double)sorak_f16_to_f32(h);
     default: return p[i];
@@ -81,7 +83,7 @@ static double value(const sorak_block *b, const unsigned char *p, size_t i) {
 /* NULL when equal enough, else what is wrong. */
 static const char *compare(const sorak_block *b, const sorak_tol *tol, double scale, double *worst_nmse) {
     static char text[160];
-    size_t width = b->kind == SORAK_KIND_F32 ? 4 : b->kind == SORAK_KIND_BYTES ? 1 : 2;
+    size_t width = b->kind == SORAK_KIND_F32 ? 4 : b->kind == SORAK_KIND_F64 ? 8 : b->kind == SORAK_KIND_BYTES ? 1 : 2;
     double d2 = 0, r2 = 0;
     for (size_t i = 0; i < b->size / width; i++) {
         if (!memcmp(b->data + width * i, b->expected + width * i, width)) {
