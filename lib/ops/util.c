@@ -3,13 +3,8 @@
 #include "kernels/convert/convert.h"
 #include "kernels/reduce/reduce.h"
 
-int sorai_ready(sorai_exec *x, const sora_tensor *in) {
-    if (x->status != SORA_OK)
-        return 0;
-    if (in)
-        return 1;
-    sorai_exec_fail(x, SORA_E_INTERNAL, "an operation was given no tensor");
-    return 0;
+int sorai_ready(const sorai_exec *x, const sora_tensor *in) {
+    return in && x->status == SORA_OK;
 }
 
 int sorai_same_shape(const sora_tensor *a, const sora_tensor *b) {

@@ -10,8 +10,8 @@
 
 static inline int sorai_wants(const sora_tensor *t) { return t && t->needs_grad; }
 static inline int sorai_wants_param(const sorai_param *p) { return p && p->trainable; }
-/* Ready to run on this input: an op returns NULL otherwise. A NULL input with no error set is a defect of the caller: it sets one. */
-int sorai_ready(sorai_exec *x, const sora_tensor *in);
+/* Ready to run on this input: not failed and not NULL. Otherwise an op returns NULL and does nothing. */
+int sorai_ready(const sorai_exec *x, const sora_tensor *in);
 int sorai_same_shape(const sora_tensor *a, const sora_tensor *b);
 
 /* The last axis, and the product of the others; fails (0) when there is none or it is empty. */
