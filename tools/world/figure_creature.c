@@ -71,3 +71,91 @@ void figure_monster(const fig *f) {
             fk_patch_shape(k, &b, i * 0.24, -0.50, fang, 3, 0, white, f->fine ? FK_LINE : FK_FLAT);
     body_hat(f, &r, 0.235, 0.12);
 }
+
+/* ---- the toy robot ---- */
+
+static void front_spot(const fig *f, const fk_frame *h, double s, double y, double d, double rs, double ry, fk_tone t, double z) {
+    fk_frame at = fk_move(*h, s, y, d);
+    (void)fk_ellipsoid(f->kit, &at, 0, 0, 0, rs, ry, 0.002, t, FK_FLAT, z - at.o.z);
+}
+
+static void robot_screen(const fig *f, const rig *r, const fk_frame *h, double z, fk_tone light) {
+    fk_kit *k = f->kit;
+    double hs = 0.150, hy = 0.098, d = 0.146;
+    fk_vec q[4] = {fk_at(h, -hs, -hy, d), fk_at(h, hs, -hy, d), fk_at(h, hs, hy, d), fk_at(h, -hs, hy, d)};
+    fk_polygon(k, q, 4, 0.035, fk_hex(0x1b2230), FK_FLAT, z);
+    int em = f->pose->emotion;
+    for (int i = -1; i <= 1; i += 2) {
+        double x = i * 0.066;
+        if (em == WORLD_HAPPY || r->blink) {
+            double up = em == WORLD_HAPPY ? 0.036 : 0.0;
+            fk_vec a[3] = {fk_at(h, x - 0.034, 0.018, d), fk_at(h, x, 0.018 + up * 1.3, d), fk_at(h, x + 0.034, 0.018, d)};
+            fk_stroke(k, a, 3, 0.018, light, FK_FLAT, z);
+            continue;
+        }
+        double big = em == WORLD_SURPRISED ? 1.3 : 1;
+        front_spot(f, h, x, 0.024, d, 0.034 * big, 0.040 * big, light, z);
+        front_spot(f, h, x, 0.022, d, 0.016, 0.020, fk_hex(0x1b2230), z);
+        if (em == WORLD_SAD || em == WORLD_ANGRY) {
+            double in = em == WORLD_SAD ? 0.085 : 0.035, out = em == WORLD_SAD ? 0.045 : 0.085;
+            fk_vec a[2] = {fk_at(h, x - i * 0.04, in, d), fk_at(h, x + i * 0.045, out, d)};
+            fk_stroke(k, a, 2, 0.022, em == WORLD_SAD ? fk_hex(0x5ab0ff) : fk_hex(0xff5a48), FK_FLAT, z);
+        }
+    }
+    double bend = em == WORLD_HAPPY ? -0.030 : em == WORLD_SAD ? 0.024 : -0.008;
+    if (em == WORLD_SURPRISED || r->chew > 0.35) {
+        front_spot(f, h, 0, -0.055, d, 0.024, 0.026, light, z);
+    } else {
+        fk_vec m[3] = {fk_at(h, -0.045, -0.050, d), fk_at(h, 0, -0.050 + bend, d), fk_at(h, 0.045, -0.050, d)};
+        fk_stroke(k, m, 3, 0.016, light, FK_FLAT, z);
+    }
+}
+
+void figure_robot(const fig *f) {
+    static const rig_shape sh = {0.24, 0.080, 0.27, 0.145, 0.105, 0.185, 0.075, 0.05, 0.0, 0.0, 0};
+    fk_kit *k = f->kit;
+    rig r;
+    rig_biped(&r, f, &sh);
+    const fk_frame *h = &r.head;
+    int bare = f->look->outfit == WORLD_BARE;
+    fk_tone steel = fk_hex(0xb4bfcb), shell = bare ? f->main : steel, dark = fk_hex(0x4a5160), light = fk_hex(0x5ff2ff);
+    body_style st = {.girth = 1.45, .leg = 0.043, .arm = 0.036, .hand = 0.046, .foot = 1.5, .skin = fk_hex(0x8b95a3), .hand_tone = shell, .foot_tone = shell,
+                     .belly_tone = steel, .metal = 1};
+    body_draw(f, &r, &sh, &st);
+    if (bare) { /* a tin box with a dial and buttons */
+        fk_frame box = fk_move(r.chest, 0, 0.125, 0);
+        double z = fk_box(k, &box, 0.135, 0.145, 0.105, 0.035, shell, 0.02);
+        if (box.d.z > 0.05) {
+            fk_vec q[4] = {fk_at(&box, -0.09, -0.02, 0.106), fk_at(&box, 0.09, -0.02, 0.106), fk_at(&box, 0.09, 0.10, 0.106), fk_at(&box, -0.09, 0.10, 0.106)};
+            fk_polygon(k, q, 4, 0.02, fk_blend(shell, fk_luma(shell) > 0.8 ? fk_hex(0x8b95a3) : fk_rgb(1, 1, 1), 0.6), FK_FLAT, z);
+            front_spot(f, &box, -0.04, 0.04, 0.106, 0.034, 0.034, fk_hex(0xfff6d8), z);
+            fk_vec needle[2] = {fk_at(&box, -0.04, 0.03, 0.106), fk_at(&box, -0.04 + 0.028 * sin(2 * FK_PI * f->pose->phase), 0.065, 0.106)};
+            fk_stroke(k, needle, 2, 0.010, fk_hex(0xd03028), FK_FLAT, z);
+            front_spot(f, &box, 0.05, 0.065, 0.106, 0.018, 0.018, fk_hex(0xf04438), z);
+            front_spot(f, &box, 0.05, 0.015, 0.106, 0.018, 0.018, fk_hex(0xf8c838), z);
+            for (int i = 0; f->fine && i < 4; i++)
+                front_spot(f, &box, i % 2 ? 0.112 : -0.112, i / 2 ? 0.118 : -0.118, 0.106, 0.010, 0.010, dark, z);
+        } else if (box.d.z < -0.05) { /* the wind-up key */
+            double a = 2 * FK_PI * f->pose->phase, c = cos(a), s = sin(a);
+            fk_vec key[2] = {fk_at(&box, 0.07 * c, 0.02 + 0.07 * s, -0.14), fk_at(&box, -0.07 * c, 0.02 - 0.07 * s, -0.14)};
+            const double w[2] = {0.032, 0.032};
+            fk_limb(k, key, w, 2, fk_hex(0xf2c14b), FK_CEL, z + 0.01 - key[0].z / 2 - key[1].z / 2);
+        }
+    }
+    fk_vec neck[2] = {fk_at(&r.chest, 0, sh.torso - 0.02, 0), fk_at(h, 0, -0.11, 0)};
+    const double nr[2] = {0.038, 0.038};
+    fk_limb(k, neck, nr, 2, dark, FK_CEL, -0.02);
+    for (int i = -1; i <= 1; i += 2) /* ears */
+        (void)fk_ellipsoid(k, h, i * 0.200, 0, 0, 0.032, 0.058, 0.058, fk_hex(0xf2c14b), FK_CEL, i * h->s.z > 0 ? 0.05 : -0.05);
+    double z = fk_box(k, h, 0.190, 0.135, 0.145, 0.045, shell, 0);
+    if (h->d.z > 0.05)
+        robot_screen(f, &r, h, z, light);
+    int hat = f->look->outfit == WORLD_DRESS || f->look->outfit == WORLD_TURTLENECK || f->look->outfit == WORLD_SCARF;
+    if (!hat) { /* antenna */
+        fk_vec a[2] = {fk_at(h, 0, 0.12, 0), fk_at(h, 0.01 * sin(2 * FK_PI * f->pose->phase), 0.235, 0)};
+        const double w[2] = {0.016, 0.012};
+        fk_limb(k, a, w, 2, dark, FK_CEL, -0.01);
+        fk_sphere(k, a[1], 0.036, fk_hex(0xff4a3c), FK_SHINY, 0);
+    }
+    body_hat(f, &r, 0.185, 0.135);
+}
