@@ -1,0 +1,26 @@
+/* The layers that encoder and decoder share. Private to lib/vae. `stream` NULL: the whole clip at once. */
+#ifndef SORAI_VAE_BLOCKS_H
+#define SORAI_VAE_BLOCKS_H
+
+#include "lib/vae/vae.h"
+
+/* A convolution with same-sized output (3x3x3 causal, 3x3, 1x1x1), after its norm and SiLU when norm is given. */
+sora_tensor *sorai_vae_conv_same(sorai_exec *x, const sorai_vae_conv *c, sorai_vae_stream *stream, sorai_param *norm, sora_tensor *in);
+/* conv with given geometry; looks back into the stream when c has a slot. Keeps `keep` last frames for the next piece. */
+sora_tensor *sorai_vae_conv_run(sorai_exec *x, const sorai_vae_conv *c, sorai_vae_stream *stream, sora_tensor *in, const sorai_conv *conv,
+                                int32_t keep);
+/* Puts frames [b, 1 or 2, h, w, c] into the stream's own memory. */
+void sorai_vae_remember(sorai_exec *x, sorai_vae_stream *s, int32_t slot, const sora_tensor *frames);
+sora_tensor *sorai_vae_res_run(sorai_exec *x, const sorai_vae_res *r, sorai_vae_stream *stream, sora_tensor *in);
+/* Self-attention of one head within each frame. */
+sora_tensor *sorai_vae_attention_run(sorai_exec *x, const sorai_vae_attention *a, sora_tensor *in);
+sora_tensor *sorai_vae_middle(sorai_exec *x, const sorai_vae_net *n, sorai_vae_stream *stream, sora_tensor *in);
+
+/* True for a piece that begins the clip, as far as `level` has seen. */
+static inline int sorai_vae_first(const sorai_vae_stream *stream, int32_t level) { return !stream || !stream->started[level]; }
+
+/* [b, t, h, w, c] -> [b, t, h / p, w / p, c p p] and back. The new channel is (c p + x) p + y: columns before rows. */
+sora_tensor *sorai_vae_patchify(sorai_exec *x, sora_tensor *in, int32_t p);
+sora_tensor *sorai_vae_unpatchify(sorai_exec *x, sora_tensor *in, int32_t p);
+
+#endif
