@@ -1,0 +1,56 @@
+#include "lib/model/config.h"
+
+#include <string.h>
+
+#include "lib/model/fields.h"
+
+#define WIDEST 65536
+
+static int begin(sorai_fields *f, json_t *json, const char *part, sora_error *err) {
+    *f = (sorai_fields){json, part, err, SORA_OK};
+    return json_is_object(json) ? SORA_OK : sorai_fail(err, SORA_E_FORMAT, "%s config: not an object", part);
+}
+
+int sorai_config_vae(json_t *json, sorai_vae_config *out, sora_error *err) {
+    sorai_fields f;
+    double latents[SORAI_VAE_MAX_Z];
+    SORA_TRY(begin(&f, json, "vae", err));
+    memset(out, 0, sizeof *out);
+    out->base_dim = sorai_field_int(&f, "base_dim", 96, 1, WIDEST);
+    out->decoder_base_dim = sorai_field_int(&f, "decoder_base_dim", 0, 0, WIDEST);
+    out->z_dim = sorai_field_int(&f, "z_dim", 16, 1, SORAI_VAE_MAX_Z);
+    memcpy(out->dim_mult, (const int32_t[]){1, 2, 4, 4}, 4 * sizeof *out->dim_mult);
+    out->levels = sorai_field_ints(&f, "dim_mult", out->dim_mult, SORAI_VAE_MAX_LEVELS, 4);
+    out->num_res_blocks = sorai_field_int(&f, "num_res_blocks", 2, 1, SORAI_VAE_MAX_RES);
+    out->attn_scale_count = sorai_field_numbers(&f, "attn_scales", out->attn_scales, SORAI_VAE_MAX_SCALES, 0);
+    memcpy(out->temperal_downsample, (const int32_t[]){0, 1, 1}, 3 * sizeof *out->temperal_downsample);
+    const int32_t times = sorai_field_bools(&f, "temperal_downsample", out->temperal_downsample, SORAI_VAE_MAX_LEVELS, 3);
+    out->is_residual = sorai_field_bool(&f, "is_residual", 0);
+    out->in_channels = sorai_field_int(&f, "in_channels", 3, 1, WIDEST);
+    out->out_channels = sorai_field_int(&f, "out_channels", 3, 1, WIDEST);
+    out->patch_size = sorai_field_int(&f, "patch_size", 0, 0, 16);
+    for (int32_t i = 0; i < out->z_dim; i++) {
+        out->latents_mean[i] = 0.0f;
+        out->latents_std[i] = 1.0f;
+    }
+    const char *const names[] = {"latents_mean", "latents_std"};
+    for (int k = 0; k < 2; k++) {
+        const int32_t n = sorai_field_numbers(&f, names[k], latents, SORAI_VAE_MAX_Z, 0);
+        if (f.status == SORA_OK && n != 0 && n != out->z_dim)
+            return sorai_fail(err, SORA_E_FORMAT, "vae config: %s must have z_dim numbers", names[k]);
+        for (int32_t i = 0; i < n && f.status == SORA_OK; i++)
+            (k ? out->latents_std : out->latents_mean)[i] = (float)latents[i];
+    }
+    if (f.status == SORA_OK && times < out->levels - 1)
+        return sorai_fail(err, SORA_E_FORMAT, "vae config: temperal_downsample needs one entry less than dim_mult");
+    return f.status == SORA_OK ? sorai_vae_config_check(out, err) : f.status;
+}
+
+int sorai_config_probe(json_t *json, sorai_probe_config *out, sora_error *err) {
+    sorai_fields f;
+    SORA_TRY(begin(&f, json, "probe", err));
+    memset(out, 0, sizeof *out);
+    out->width = sorai_field_int(&f, "width", 24, 8, 256);
+    out->attributes = sorai_field_ints(&f, "values", out->values, SORAI_PROBE_MAX_ATTRIBUTES, 0);
+    return f.status;
+}

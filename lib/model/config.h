@@ -1,0 +1,14 @@
+/* Configs: from the JSON of a checkpoint (diffusers' and transformers' field names and defaults) to the structs of the networks. */
+#ifndef SORAI_MODEL_CONFIG_H
+#define SORAI_MODEL_CONFIG_H
+
+#include <jansson.h>
+
+#include "lib/probe/probe.h"
+#include "lib/vae/vae.h"
+
+/* Each reads `json` (an object); a missing field has its published default, a wrong one gives SORA_E_FORMAT with part and field. */
+int sorai_config_vae(json_t *json, sorai_vae_config *out, sora_error *err);
+int sorai_config_probe(json_t *json, sorai_probe_config *out, sora_error *err);
+
+#endif

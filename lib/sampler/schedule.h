@@ -1,0 +1,10 @@
+/* Noise levels of a run. */
+#ifndef SORAI_SAMPLER_SCHEDULE_H
+#define SORAI_SAMPLER_SCHEDULE_H
+
+#include "lib/sampler/sampler.h"
+
+/* sigmas: steps + 1 values, timesteps: steps values. */
+void sorai_schedule(enum sorai_solver solver, int32_t steps, double shift, float *sigmas, float *timesteps);
+
+#endif
