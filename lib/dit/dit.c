@@ -1,0 +1,235 @@
+#include "lib/dit/dit.h"
+
+#include <math.h>
+#include <string.h>
+
+static sora_tensor *linear(sorai_exec *x, const sorai_dit_linear *l, sora_tensor *in, enum sorai_act act) {
+    return sorai_linear(x, in, l->weight, l->bias, act);
+}
+
+/* [b, n, dim] -> [b, n, heads, head dim] */
+static sora_tensor *heads(sorai_exec *x, const sorai_dit *dit, sora_tensor *in) {
+    if (!in)
+        return NULL;
+    const int64_t shape[4] = {in->shape[0], in->shape[1], dit->config.num_attention_heads, dit->config.attention_head_dim};
+    return sorai_reshape(x, in, 4, shape);
+}
+
+static sora_tensor *flat(sorai_exec *x, const sorai_dit *dit, sora_tensor *in) {
+    if (!in)
+        return NULL;
+    const int64_t shape[3] = {in->shape[0], in->shape[1], dit->dim};
+    return sorai_reshape(x, in, 3, shape);
+}
+
+/* Queries and keys are normalised over all heads together, then split. */
+static sora_tensor *normed(sorai_exec *x, const sorai_dit *dit, const sorai_dit_linear *l, sorai_param *norm, sora_tensor *in) {
+    return heads(x, dit, sorai_rmsnorm(x, linear(x, l, in, SORAI_ACT_NONE), norm, dit->config.eps));
+}
+
+sorai_dit_prompt *sorai_dit_prepare(sorai_exec *x, const sorai_dit *dit, sora_tensor *text, sora_tensor *image) {
+    const sorai_dit_config *c = &dit->config;
+    if (!text || x->status != SORA_OK)
+        return NULL;
+    if (text->rank != 3 || text->shape[0] < 1 || text->shape[1] < 1 || text->shape[2] != c->text_dim)
+        return sorai_exec_fail(x, SORA_E_INVALID, "text for this transformer is [batch, rows, %d]", (int)c->text_dim);
+    if (image && (!c->image_dim || !c->added_kv_proj_dim))
+        return sorai_exec_fail(x, SORA_E_INVALID, "this transformer takes no image embeddings");
+    if (image && (image->rank != 3 || image->shape[0] != text->shape[0] || image->shape[1] < 1 || image->shape[2] != c->image_dim ||
+                  (c->pos_embed_seq_len && image->shape[1] != c->pos_embed_seq_len)))
+        return sorai_exec_fail(x, SORA_E_INVALID, "image embeddings for this transformer are [batch, %s, %d]",
+                               c->pos_embed_seq_len ? "the rows of its positions" : "rows", (int)c->image_dim);
+    sorai_dit_prompt *prompt = sorai_arena_alloc(&x->meta, sizeof *prompt);
+    const size_t bytes = (size_t)c->num_layers * sizeof *prompt->layer;
+    if (!prompt || !(prompt->layer = sorai_arena_alloc(&x->meta, bytes)))
+        return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for a prompt");
+    memset(prompt->layer, 0, bytes);
+    prompt->batch = text->shape[0];
+
+    sora_tensor *h = linear(x, &dit->text2, linear(x, &dit->text1, text, SORAI_ACT_GELU_TANH), SORAI_ACT_NONE);
+    sora_tensor *i = image;
+    if (i) {
+        if (dit->image.pos_embed)
+            i = sorai_add_broadcast(x, i, sorai_param_tensor(x, dit->image.pos_embed));
+        /* These two norms have torch's default eps, not the model's; the activation is the exact GELU. */
+        i = sorai_layernorm(x, i, dit->image.norm1_weight, dit->image.norm1_bias, 1e-5);
+        i = linear(x, &dit->image.down, linear(x, &dit->image.up, i, SORAI_ACT_GELU), SORAI_ACT_NONE);
+        i = sorai_layernorm(x, i, dit->image.norm2_weight, dit->image.norm2_bias, 1e-5);
+    }
+    for (int32_t n = 0; n < c->num_layers && x->status == SORA_OK; n++) {
+        const sorai_dit_attention *a = &dit->blocks[n].cross;
+        prompt->layer[n].k = normed(x, dit, &a->k, a->norm_k, h);
+        prompt->layer[n].v = heads(x, dit, linear(x, &a->v, h, SORAI_ACT_NONE));
+        if (i) {
+            prompt->layer[n].image_k = normed(x, dit, &a->image_k, a->norm_image_k, i);
+            prompt->layer[n].image_v = heads(x, dit, linear(x, &a->image_v, i, SORAI_ACT_NONE));
+        }
+        sorai_exec_poll(x);
+    }
+    return x->status == SORA_OK ? prompt : NULL;
+}
+
+/* ---- times -------------------------------------------------------------------------------------------------------------- */
+
+/* The fewest groups that say the same: 1 when each sample has one time, `frames` when each frame has, else as given. */
+static int64_t fewest_groups(const float *t, int64_t batch, int64_t groups, int64_t frames) {
+    const int64_t candidates[2] = {1, frames};
+    for (int i = 0; i < 2; i++) {
+        const int64_t g = candidates[i];
+        if (g >= groups || groups % g)
+            continue;
+        int same = 1;
+        for (int64_t k = 0; same && k < batch * groups; k++) {
+            const int64_t run = groups / g;
+            same = t[k] == t[k / run * run];
+        }
+        if (same)
+            return g;
+    }
+    return groups;
+}
+
+typedef struct times {
+    int64_t batch, groups;
+    sora_tensor *temb; /* [b g, dim] */
+    sora_tensor *mod;  /* [b g, 6 dim] */
+} times;
+
+static int embed_times(sorai_exec *x, const sorai_dit *dit, times *out, const float *timesteps, int64_t batch, int64_t groups,
+                       int64_t frames) {
+    const int64_t fewer = fewest_groups(timesteps, batch, groups, frames);
+    const float *values = timesteps;
+    if (fewer != groups) {
+        float *kept = sorai_arena_alloc(&x->meta, (size_t)(batch * fewer) * sizeof *kept);
+        if (!kept) {
+            sorai_exec_fail(x, SORA_E_NOMEM, "no memory for timesteps");
+            return 0;
+        }
+        for (int64_t i = 0; i < batch * fewer; i++)
+            kept[i] = timesteps[i * (groups / fewer)];
+        values = kept;
+    }
+    out->batch = batch;
+    out->groups = fewer;
+    /* The time embedder stays f32 whatever the products are, as in the reference: few rows, and everything depends on it. */
+    const int32_t product = x->product;
+    x->product = SORA_DTYPE_F32;
+    sora_tensor *t = sorai_timestep_embedding(x, values, batch * fewer, dit->config.freq_dim);
+    out->temb = linear(x, &dit->time2, linear(x, &dit->time1, t, SORAI_ACT_SILU), SORAI_ACT_NONE);
+    x->product = product;
+    out->mod = linear(x, &dit->time_proj, sorai_act(x, out->temb, SORAI_ACT_SILU), SORAI_ACT_NONE);
+    return out->mod != NULL;
+}
+
+/* Adds a table of n rows and splits: parts[i] is [b, g, dim]. `per` is [b g, n dim], or [b g, dim] for the same in all. */
+static void modulation(sorai_exec *x, const sorai_dit *dit, const times *t, sorai_param *table, sora_tensor *per, int64_t n,
+                       sora_tensor **parts) {
+    const int64_t dim = dit->dim, row[1] = {n * dim}, shape[3] = {t->batch, t->groups, dim};
+    sora_tensor *tab = sorai_reshape(x, sorai_param_tensor(x, table), 1, row);
+    sora_tensor *all = per && per->shape[1] == n * dim ? sorai_add_broadcast(x, per, tab) : NULL;
+    for (int64_t i = 0; i < n; i++) {
+        sora_tensor *part = all ? sorai_slice(x, all, 1, i * dim, (i + 1) * dim)
+                                : sorai_add_broadcast(x, per, sorai_slice(x, tab, 0, i * dim, (i + 1) * dim));
+        parts[i] = sorai_reshape(x, part, 3, shape);
+    }
+}
+
+/* ---- blocks ------------------------------------------------------------------------------------------------------------- */
+
+static sora_tensor *self_attention(sorai_exec *x, const sorai_dit *dit, const sorai_dit_attention *a, sora_tensor *in, sora_tensor *rope) {
+    sora_tensor *q = sorai_rope(x, normed(x, dit, &a->q, a->norm_q, in), rope);
+    sora_tensor *k = sorai_rope(x, normed(x, dit, &a->k, a->norm_k, in), rope);
+    sora_tensor *v = heads(x, dit, linear(x, &a->v, in, SORAI_ACT_NONE));
+    sora_tensor *h = sorai_attention(x, q, k, v, 1.0 / sqrt((double)dit->config.attention_head_dim), NULL, NULL);
+    return linear(x, &a->out, flat(x, dit, h), SORAI_ACT_NONE);
+}
+
+static sora_tensor *cross_attention(sorai_exec *x, const sorai_dit *dit, const sorai_dit_attention *a, sora_tensor *in,
+                                    const sorai_dit_prompt *prompt, int32_t layer) {
+    const double scale = 1.0 / sqrt((double)dit->config.attention_head_dim);
+    sora_tensor *q = normed(x, dit, &a->q, a->norm_q, in);
+    sora_tensor *h = sorai_attention(x, q, prompt->layer[layer].k, prompt->layer[layer].v, scale, NULL, NULL);
+    if (prompt->layer[layer].image_k) /* a softmax of its own, then one output projection for the sum */
+        h = sorai_add(x, h, sorai_attention(x, q, prompt->layer[layer].image_k, prompt->layer[layer].image_v, scale, NULL, NULL));
+    return linear(x, &a->out, flat(x, dit, h), SORAI_ACT_NONE);
+}
+
+static sora_tensor *block_run(sorai_exec *x, const sorai_dit *dit, int32_t layer, sora_tensor *h, const times *t, sora_tensor *rope,
+                              const sorai_dit_prompt *prompt) {
+    const sorai_dit_block *b = &dit->blocks[layer];
+    const double eps = dit->config.eps;
+    enum { SHIFT, SCALE, GATE, FF_SHIFT, FF_SCALE, FF_GATE, PARTS };
+    sora_tensor *m[PARTS];
+    modulation(x, dit, t, b->table, t->mod, PARTS, m);
+    sora_tensor *y = self_attention(x, dit, &b->self, sorai_norm_modulate(x, h, m[SHIFT], m[SCALE], eps), rope);
+    h = sorai_gate_add(x, h, y, m[GATE]);
+    y = b->norm_weight ? sorai_layernorm(x, h, b->norm_weight, b->norm_bias, eps) : h;
+    h = sorai_add(x, h, cross_attention(x, dit, &b->cross, y, prompt, layer));
+    y = linear(x, &b->up, sorai_norm_modulate(x, h, m[FF_SHIFT], m[FF_SCALE], eps), SORAI_ACT_GELU_TANH);
+    return sorai_gate_add(x, h, linear(x, &b->down, y, SORAI_ACT_NONE), m[FF_GATE]);
+}
+
+/* [b, l, pt ph pw c] -> [b, t, h, w, c]; c is the fastest in a token's row. */
+static sora_tensor *unpatch(sorai_exec *x, const sorai_dit_config *c, sora_tensor *in, int64_t t, int64_t h, int64_t w) {
+    if (!in)
+        return NULL;
+    const int32_t *p = c->patch_size;
+    const int64_t b = in->shape[0], apart[7] = {b * t, h, w, p[0], p[1], p[2], c->out_channels};
+    const int64_t joined[5] = {b, t * p[0], h * p[1], w * p[2], c->out_channels};
+    const int32_t axes[7] = {0, 3, 1, 4, 2, 5, 6};
+    return sorai_reshape(x, sorai_permute(x, sorai_reshape(x, in, 7, apart), axes), 5, joined);
+}
+
+sora_tensor *sorai_dit_forward(sorai_exec *x, const sorai_dit *dit, sora_tensor *latent, const float *timesteps, int64_t groups,
+                               const sorai_dit_prompt *prompt) {
+    const sorai_dit_config *c = &dit->config;
+    const int32_t *p = c->patch_size;
+    if (!latent || !prompt || x->status != SORA_OK)
+        return NULL;
+    if (latent->rank != 5 || latent->shape[4] != c->in_channels)
+        return sorai_exec_fail(x, SORA_E_INVALID, "latents for this transformer have %d channels", (int)c->in_channels);
+    const int64_t *s = latent->shape;
+    for (int i = 0; i < 3; i++)
+        if (s[1 + i] < p[i] || s[1 + i] % p[i])
+            return sorai_exec_fail(x, SORA_E_INVALID, "latent frames, height and width must be multiples of %d, %d and %d", (int)p[0],
+                                   (int)p[1], (int)p[2]);
+    const int64_t b = s[0], t = s[1] / p[0], h = s[2] / p[1], w = s[3] / p[2], tokens = t * h * w;
+    if (b < 1 || b != prompt->batch)
+        return sorai_exec_fail(x, SORA_E_INVALID, "latents and text are batches of different size");
+    if (!timesteps || groups < 1 || tokens % groups)
+        return sorai_exec_fail(x, SORA_E_INVALID, "timesteps are given per sample, per frame or per token");
+
+    const sorai_exec_mark mark = sorai_exec_here(x);
+    times time;
+    if (!embed_times(x, dit, &time, timesteps, b, groups, t))
+        return NULL;
+    sora_tensor *rope = sorai_rope_table(x, t, h, w, c->attention_head_dim, 0);
+    const sorai_conv conv = {.stride_t = p[0], .stride_h = p[1], .stride_w = p[2]};
+    const int64_t rows[3] = {b, tokens, dit->dim};
+    sora_tensor *y = sorai_conv3d(x, latent, NULL, dit->patch.weight, dit->patch.bias, &conv);
+    const sorai_exec_mark inner = sorai_exec_here(x);
+    y = sorai_reshape(x, y, 3, rows);
+    for (int32_t i = 0; i < c->num_layers && y; i++) {
+        y = sorai_exec_rewind_keep(x, inner, block_run(x, dit, i, y, &time, rope, prompt));
+        sorai_exec_poll(x);
+    }
+    sora_tensor *m[2];
+    modulation(x, dit, &time, dit->table, time.temb, 2, m); /* of temb itself, not of its projection */
+    y = linear(x, &dit->proj_out, sorai_norm_modulate(x, y, m[0], m[1], c->eps), SORAI_ACT_NONE);
+    y = unpatch(x, c, y, t, h, w);
+    return x->status == SORA_OK ? sorai_exec_rewind_keep(x, mark, y) : NULL;
+}
+
+sora_tensor *sorai_dit_from_planes(sorai_exec *x, sora_tensor *planes) {
+    const int32_t axes[5] = {0, 2, 3, 4, 1};
+    if (planes && planes->rank != 5)
+        return sorai_exec_fail(x, SORA_E_INVALID, "latents in planes are [batch, channels, frames, height, width]");
+    return sorai_permute(x, planes, axes);
+}
+
+sora_tensor *sorai_dit_to_planes(sorai_exec *x, sora_tensor *video) {
+    const int32_t axes[5] = {0, 4, 1, 2, 3};
+    if (video && video->rank != 5)
+        return sorai_exec_fail(x, SORA_E_INVALID, "latents are [batch, frames, height, width, channels]");
+    return sorai_permute(x, video, axes);
+}
