@@ -1,0 +1,205 @@
+#define _POSIX_C_SOURCE 200809L
+#include "lib/io/package.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/io/folder.h"
+#include "lib/io/sora_file.h"
+
+struct sorai_package {
+    sorai_mem *mem;
+    char *name;
+    sorai_sora_file *file; /* NULL: a folder */
+    sorai_folder folder;
+};
+
+static int create(sorai_package **out, sorai_mem *mem, const char *name, sora_error *err) {
+    *out = NULL;
+    sorai_package *p = sorai_calloc(mem, 1, sizeof *p);
+    if (p)
+        p->name = sorai_strdup(mem, name);
+    if (!p || !p->name) {
+        sorai_free(mem, p);
+        return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", name);
+    }
+    p->mem = mem;
+    *out = p;
+    return SORA_OK;
+}
+
+int sorai_package_open_source(sorai_package **out, sorai_mem *mem, sorai_source *source, sora_error *err) {
+    *out = NULL;
+    if (!sorai_sora_file_probe(source))
+        return sorai_fail(err, SORA_E_FORMAT, "%.300s: neither a model folder nor a .sora file", sorai_source_name(source));
+    sorai_package *p;
+    SORA_TRY(create(&p, mem, sorai_source_name(source), err));
+    int status = sorai_sora_file_open(&p->file, mem, source, err);
+    if (status != SORA_OK)
+        sorai_package_close(&p);
+    *out = p;
+    return status;
+}
+
+int sorai_package_open(sorai_package **out, sorai_mem *mem, const char *path, sora_error *err) {
+    *out = NULL;
+    struct stat st;
+    int status;
+    if (path && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        sorai_package *p;
+        SORA_TRY(create(&p, mem, path, err));
+        status = sorai_folder_open(&p->folder, mem, path, err);
+        if (status != SORA_OK)
+            sorai_package_close(&p);
+        *out = p;
+        return status;
+    }
+    sorai_source *source;
+    SORA_TRY(sorai_source_open(&source, mem, path, err));
+    status = sorai_package_open_source(out, mem, source, err);
+    sorai_source_unref(&source);
+    return status;
+}
+
+void sorai_package_close(sorai_package **pp) {
+    sorai_package *p = *pp;
+    *pp = NULL;
+    if (!p)
+        return;
+    sorai_sora_file_close(&p->file);
+    sorai_folder_release(&p->folder);
+    sorai_free(p->mem, p->name);
+    sorai_free(p->mem, p);
+}
+
+const char *sorai_package_name(const sorai_package *p) { return p->name; }
+const char *sorai_package_format(const sorai_package *p) { return p->file ? "sora" : "folder"; }
+
+json_t *sorai_package_metadata(const sorai_package *p) { return p->file ? sorai_sora_file_metadata(p->file) : NULL; }
+
+json_t *sorai_package_index(const sorai_package *p) {
+    return p->file ? json_object_get(sorai_sora_file_metadata(p->file), "model_index") : p->folder.index;
+}
+
+const char *sorai_package_part(const sorai_package *p, size_t i) {
+    if (!p->file)
+        return i < p->folder.part_count ? p->folder.parts[i].name : NULL;
+    const char *key;
+    json_t *value;
+    json_object_foreach(sorai_sora_file_parts(p->file), key, value)
+        if (i-- == 0)
+            return key;
+    return NULL;
+}
+
+bool sorai_package_has(const sorai_package *p, const char *part) {
+    if (p->file)
+        return json_object_get(sorai_sora_file_parts(p->file), part) != NULL;
+    for (size_t i = 0; i < p->folder.part_count; i++)
+        if (strcmp(p->folder.parts[i].name, part) == 0)
+            return true;
+    return false;
+}
+
+static int missing_part(const sorai_package *p, const char *part, sora_error *err) {
+    return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: part \"%.80s\" is missing", p->name, part);
+}
+
+int sorai_package_config(sorai_package *p, const char *part, json_t **out, sora_error *err) {
+    *out = NULL;
+    if (p->file) {
+        *out = json_object_get(json_object_get(sorai_sora_file_parts(p->file), part), "config");
+        return *out ? SORA_OK : missing_part(p, part, err);
+    }
+    sorai_folder_part *found = sorai_folder_find(&p->folder, part);
+    if (!found)
+        return missing_part(p, part, err);
+    SORA_TRY(sorai_folder_config(&p->folder, found, err));
+    *out = found->config;
+    return SORA_OK;
+}
+
+/* The folder's part with its weights open. */
+static int folder_part(sorai_package *p, const char *part, sorai_folder_part **out, sora_error *err) {
+    *out = sorai_folder_find(&p->folder, part);
+    return *out ? sorai_folder_weights(&p->folder, *out, err) : missing_part(p, part, err);
+}
+
+int sorai_package_lookup(sorai_package *p, const char *part, const char *name, sora_tensor **out, sora_error *err) {
+    *out = NULL;
+    if (p->file) {
+        char full[640];
+        if (!sorai_package_has(p, part))
+            return missing_part(p, part, err);
+        if (snprintf(full, sizeof full, "%s/%s", part, name) >= (int)sizeof full)
+            return sorai_fail(err, SORA_E_NOTFOUND, "%.200s: tensor \"%.200s\" is missing", p->name, name);
+        return sorai_sora_file_lookup(p->file, full, out, err);
+    }
+    sorai_folder_part *found;
+    SORA_TRY(folder_part(p, part, &found, err));
+    if (!found->weights)
+        return sorai_fail(err, SORA_E_NOTFOUND, "%.200s/%.60s: no safetensors weights in this folder", p->name, part);
+    return sorai_safetensors_lookup(found->weights, name, out, err);
+}
+
+/* A part's entries stand together in the sorted table of a .sora file: the first, and how many. */
+static void sora_range(const sorai_package *p, const char *part, const sorai_tensor_info **first, size_t *count) {
+    const sorai_table *table = sorai_sora_file_tensors(p->file);
+    const size_t length = strlen(part);
+    size_t begin = 0, n = 0;
+    for (size_t i = 0; i < table->count; i++)
+        if (strncmp(table->items[i].name, part, length) == 0 && table->items[i].name[length] == '/' && n++ == 0)
+            begin = i;
+    *first = table->items + begin;
+    *count = n;
+}
+
+static int tensors_of(sorai_package *p, const char *part, const sorai_tensor_info **first, size_t *count, sora_error *err) {
+    *first = NULL;
+    *count = 0;
+    if (p->file) {
+        if (!sorai_package_has(p, part))
+            return missing_part(p, part, err);
+        sora_range(p, part, first, count);
+        return SORA_OK;
+    }
+    sorai_folder_part *found;
+    SORA_TRY(folder_part(p, part, &found, err));
+    if (found->weights) {
+        *first = sorai_safetensors_table(found->weights)->items;
+        *count = sorai_safetensors_table(found->weights)->count;
+    }
+    return SORA_OK;
+}
+
+int sorai_package_tensor_count(sorai_package *p, const char *part, size_t *count, sora_error *err) {
+    const sorai_tensor_info *first;
+    return tensors_of(p, part, &first, count, err);
+}
+
+int sorai_package_tensor(sorai_package *p, const char *part, size_t i, sorai_tensor_info *info, sora_error *err) {
+    const sorai_tensor_info *first;
+    size_t count;
+    SORA_TRY(tensors_of(p, part, &first, &count, err));
+    if (i >= count)
+        return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: part \"%.80s\" has %zu tensors", p->name, part, count);
+    *info = first[i];
+    if (p->file)
+        info->name += strlen(part) + 1;
+    return SORA_OK;
+}
+
+int sorai_package_blob(sorai_package *p, const char *name, sorai_bytes *out, sora_error *err) {
+    return p->file ? sorai_sora_file_blob(p->file, name, out, err) : sorai_folder_file(&p->folder, name, out, err);
+}
+
+int sorai_package_verify(sorai_package *p, sora_error *err) {
+    if (p->file)
+        return sorai_sora_file_verify(p->file, err);
+    for (size_t i = 0; i < p->folder.part_count; i++) {
+        SORA_TRY(sorai_folder_config(&p->folder, &p->folder.parts[i], err));
+        SORA_TRY(sorai_folder_weights(&p->folder, &p->folder.parts[i], err));
+    }
+    return SORA_OK;
+}
