@@ -11,13 +11,14 @@ int sorai_store_init(sorai_store *s, sorai_mem *mem, sorai_device *device) {
     s->mem = mem;
     s->device = device;
     s->prefix = "";
+    atomic_flag_clear(&s->packing);
     return SORA_OK;
 }
 
 static void param_free(sorai_store *s, sorai_param *p) {
     if (!p)
         return;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 4; i++)
         if (p->packed[i].data)
             s->device->free(s->device, p->packed[i].data);
     sorai_tensor_unref(&p->grad);

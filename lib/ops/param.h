@@ -13,14 +13,13 @@ typedef struct sorai_param {
     sora_tensor *grad;    /* f32, same shape, persistent; NULL unless trainable */
     int32_t trainable;
     uint64_t version;     /* raised whenever value changes */
-    /* the packed form that products use, made on first use by the op and again when version or dtype changed: [0] forward,
-     * [1] transposed for the gradient of the input */
+    /* the packed forms that products use, made on first use by the op (under the store's lock: models are shared between threads) and
+     * again when version changed: [0] forward, [1] transposed for the gradient of the input; [+ 2]: in bf16 instead of f32 */
     struct {
         void *data;
         size_t bytes;
-        int32_t dtype;
         uint64_t version;
-    } packed[2];
+    } packed[4];
     struct sorai_store *store;
 } sorai_param;
 
@@ -45,6 +44,7 @@ typedef struct sorai_store {
     int32_t trainable;       /* parameters get gradients and f32 values */
     sorai_param **params;    /* in order of first request */
     size_t count, capacity;
+    atomic_flag packing;     /* held while a parameter is packed */
 } sorai_store;
 
 int sorai_store_init(sorai_store *s, sorai_mem *mem, sorai_device *device);

@@ -1,0 +1,180 @@
+/* Linear layers and plain matrix products. */
+#include "kernels/gemm/gemm.h"
+#include "lib/ops/ops.h"
+#include "lib/ops/product.h"
+#include "lib/ops/util.h"
+
+/* Scratch with b(k, n) = src[k * k_stride + n * n_stride] packed; NULL on failure. */
+static const void *pack_temp(sorai_exec *x, const float *src, int64_t k, int64_t n, int64_t k_stride, int64_t n_stride) {
+    const int dt = sorai_product_dt(x);
+    void *const dst = sorai_temp_bytes(x, sorak_gemm_packed_bytes(dt, n, k, 1));
+    if (!dst)
+        return NULL;
+    const sorak_gemm_pack_args args = {.src = src, .dst = dst, .n = n, .k = k, .segments = 1, .n_stride = n_stride, .k_stride = k_stride,
+                                       .src_dtype = SK_DT_f32};
+    sorai_run(x, SK_OP_gemm_pack, dt, &args, sorak_gemm_pack_units(&args));
+    return x->status == SORA_OK ? dst : NULL;
+}
+
+static void run_gemm(sorai_exec *x, const sorak_gemm_args *args) {
+    if (args->b)
+        sorai_run(x, SK_OP_gemm, sorai_product_dt(x), args, sorak_gemm_units(args));
+}
+
+/* w [n, k] as factor of y = x w^T: k runs along w's rows; transposed, of dx = dy w: n does. */
+static void pack_weight(sorai_exec *x, const sorai_param *p, int transposed, void *dst) {
+    const int64_t n = p->value->shape[0], k = sorai_tensor_count(p->value) / n;
+    const int src = sorai_weight_dt(x, p);
+    if (src < 0)
+        return;
+    sorak_gemm_pack_args args = {.src = p->value->data, .dst = dst, .n = n, .k = k, .segments = 1, .n_stride = k, .k_stride = 1,
+                                 .src_dtype = src};
+    if (transposed) {
+        args.n = k;
+        args.k = n;
+        args.n_stride = 1;
+        args.k_stride = k;
+    }
+    sorai_run(x, SK_OP_gemm_pack, sorai_product_dt(x), &args, sorak_gemm_pack_units(&args));
+}
+
+static void linear_backward(sorai_exec *x, const sorai_node *node) {
+    sora_tensor *const in = node->in[0];
+    sorai_param *const w = node->param[0];
+    const int64_t m = node->i[0], n = node->i[1], k = node->i[2];
+    const float *const dy = node->out->grad->data;
+    if (sorai_wants(in)) {
+        sora_tensor *const dx = sorai_temp_like(x, in);
+        if (!dx)
+            return;
+        const void *const b = sorai_packed(x, w, 1, sorak_gemm_packed_bytes(sorai_product_dt(x), k, n, 1), pack_weight);
+        const sorak_gemm_args args = {.a = dy, .b = b, .c = dx->data, .m = m, .n = k, .k = n, .a_row = n, .a_col = 1, .ldc = k,
+                                      .scale = 1.0f};
+        run_gemm(x, &args);
+        sorai_tape_add_grad(x, in, dx);
+    }
+    if (sorai_wants_param(w)) {
+        const sorai_exec_mark mark = sorai_exec_here(x);
+        const sorak_gemm_args args = {.a = dy, .b = pack_temp(x, in->data, m, k, k, 1), .c = w->grad->data, .m = n, .n = k, .k = m,
+                                      .a_row = 1, .a_col = n, .ldc = k, .scale = 1.0f, .accumulate = 1};
+        run_gemm(x, &args);
+        sorai_drop_scratch(x, mark);
+    }
+    sorai_bias_grad(x, node->param[1], dy, m, n);
+}
+
+sora_tensor *sorai_linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_param *b, enum sorai_act act) {
+    int64_t m, k;
+    if (!sorai_ready(x, in) || !w || !sorai_rows_cols(x, in, &m, &k))
+        return NULL;
+    const int64_t n = w->value->rank > 0 ? w->value->shape[0] : 0, count = sorai_tensor_count(w->value);
+    if (in->dtype != SORA_DTYPE_F32 || n < 1 || count != n * k)
+        return sorai_exec_fail(x, SORA_E_INVALID, "%s: a weight of %lld values does not fit %lld columns", w->name, (long long)count,
+                               (long long)k);
+    if (b && sorai_tensor_count(b->value) != n)
+        return sorai_exec_fail(x, SORA_E_INVALID, "%s: a bias needs %lld values", b->name, (long long)n);
+    int64_t shape[SORA_MAX_RANK];
+    for (int32_t i = 0; i < in->rank; i++)
+        shape[i] = i < in->rank - 1 ? in->shape[i] : n;
+    sora_tensor *const out = sorai_temp(x, in->rank, shape);
+    if (!out)
+        return NULL;
+    const sorai_exec_mark mark = sorai_exec_here(x);
+    const sorak_gemm_args args = {
+        .a = in->data, .b = sorai_packed(x, w, 0, sorak_gemm_packed_bytes(sorai_product_dt(x), n, k, 1), pack_weight),
+        .bias = sorai_param_f32(x, b), .c = out->data, .m = m, .n = n, .k = k, .a_row = k, .a_col = 1, .ldc = n, .scale = 1.0f};
+    run_gemm(x, &args);
+    sorai_drop_scratch(x, mark);
+    sorai_node *node = NULL;
+    if (x->tape && x->status == SORA_OK && (sorai_wants(in) || sorai_wants_param(w) || sorai_wants_param(b)))
+        node = sorai_tape_record(x, linear_backward, out);
+    if (node) {
+        node->in[0] = in;
+        node->param[0] = w;
+        node->param[1] = b;
+        node->i[0] = m;
+        node->i[1] = n;
+        node->i[2] = k;
+    }
+    if (x->status != SORA_OK)
+        return NULL;
+    return act == SORAI_ACT_NONE ? out : sorai_act(x, out, act);
+}
+
+/* One factor of a batched product: [rows, cols] read row by row, or as its transpose. */
+typedef struct factor {
+    const float *data;
+    int64_t row, col, step; /* strides in elements; step: to the next of the batch */
+} factor;
+
+static factor factor_of(const sora_tensor *t, int transposed) {
+    const int64_t rows = t->shape[t->rank - 2], cols = t->shape[t->rank - 1];
+    return transposed ? (factor){t->data, 1, cols, rows * cols} : (factor){t->data, cols, 1, rows * cols};
+}
+
+/* c[i] = scale a[i] b[i] for each i of the batch, c [m, n]. */
+static void batched(sorai_exec *x, int64_t batch, int64_t m, int64_t n, int64_t k, factor a, factor b, double scale, float *c) {
+    const sorai_exec_mark mark = sorai_exec_here(x);
+    for (int64_t i = 0; i < batch && x->status == SORA_OK; i++) {
+        const sorak_gemm_args args = {.a = a.data + i * a.step, .b = pack_temp(x, b.data + i * b.step, k, n, b.row, b.col),
+                                      .c = c + i * m * n, .m = m, .n = n, .k = k, .a_row = a.row, .a_col = a.col, .ldc = n,
+                                      .scale = (float)scale};
+        run_gemm(x, &args);
+        sorai_drop_scratch(x, mark);
+    }
+}
+
+static void matmul_backward(sorai_exec *x, const sorai_node *node) {
+    sora_tensor *const a = node->in[0], *const b = node->in[1], *const dc = node->out->grad;
+    const int64_t batch = node->i[0], m = node->i[1], n = node->i[2], k = node->i[3];
+    const int transpose_b = (int)node->i[4];
+    const factor d = {dc->data, n, 1, m * n}, dt = {dc->data, 1, n, m * n};
+    if (sorai_wants(a)) { /* da = scale dc b^T */
+        sora_tensor *const da = sorai_temp_like(x, a);
+        if (da)
+            batched(x, batch, m, k, n, d, factor_of(b, !transpose_b), node->f[0], da->data);
+        sorai_tape_add_grad(x, a, da);
+    }
+    if (sorai_wants(b)) { /* db = scale a^T dc, or its transpose */
+        sora_tensor *const db = sorai_temp_like(x, b);
+        if (db && transpose_b)
+            batched(x, batch, n, k, m, dt, factor_of(a, 0), node->f[0], db->data);
+        else if (db)
+            batched(x, batch, k, n, m, factor_of(a, 1), d, node->f[0], db->data);
+        sorai_tape_add_grad(x, b, db);
+    }
+}
+
+sora_tensor *sorai_matmul(sorai_exec *x, sora_tensor *a, sora_tensor *b, int transpose_b, double scale) {
+    if (!sorai_ready(x, a) || !sorai_ready(x, b))
+        return NULL;
+    const int32_t r = a->rank;
+    int fits = r >= 2 && b->rank == r && a->dtype == SORA_DTYPE_F32 && b->dtype == SORA_DTYPE_F32;
+    int64_t shape[SORA_MAX_RANK], batch = 1;
+    for (int32_t i = 0; fits && i < r - 2; i++) {
+        fits = a->shape[i] == b->shape[i];
+        shape[i] = a->shape[i];
+        batch *= a->shape[i];
+    }
+    if (!fits || a->shape[r - 1] != b->shape[transpose_b ? r - 1 : r - 2])
+        return sorai_exec_fail(x, SORA_E_INVALID, "matmul: the shapes do not fit");
+    const int64_t m = shape[r - 2] = a->shape[r - 2], k = a->shape[r - 1], n = shape[r - 1] = b->shape[transpose_b ? r - 2 : r - 1];
+    sora_tensor *const out = sorai_temp(x, r, shape);
+    if (!out)
+        return NULL;
+    batched(x, batch, m, n, k, factor_of(a, 0), factor_of(b, transpose_b), scale, out->data);
+    if (x->tape && x->status == SORA_OK && (sorai_wants(a) || sorai_wants(b))) {
+        sorai_node *const node = sorai_tape_record(x, matmul_backward, out);
+        if (node) {
+            node->in[0] = a;
+            node->in[1] = b;
+            node->i[0] = batch;
+            node->i[1] = m;
+            node->i[2] = n;
+            node->i[3] = k;
+            node->i[4] = transpose_b;
+            node->f[0] = scale;
+        }
+    }
+    return x->status == SORA_OK ? out : NULL;
+}

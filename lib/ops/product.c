@@ -1,0 +1,63 @@
+#include "lib/ops/product.h"
+
+#include "lib/ops/util.h"
+
+const void *sorai_packed(sorai_exec *x, sorai_param *p, int transposed, size_t bytes, sorai_pack_fn *pack) {
+    const int slot = (transposed ? 1 : 0) + (x->product == SORA_DTYPE_BF16 ? 2 : 0);
+    const void *result = NULL;
+    if (x->status != SORA_OK)
+        return NULL;
+    sorai_store *const store = p->store;
+    while (atomic_flag_test_and_set_explicit(&store->packing, memory_order_acquire)) {
+        /* Another thread packs a weight of the same model, which takes milliseconds and happens once. */
+    }
+    if (p->packed[slot].data && p->packed[slot].bytes != bytes) {
+        store->device->free(store->device, p->packed[slot].data);
+        p->packed[slot].data = NULL;
+    }
+    if (!p->packed[slot].data) {
+        p->packed[slot].data = store->device->alloc(store->device, bytes);
+        p->packed[slot].bytes = bytes;
+        p->packed[slot].version = p->version - 1;
+    }
+    if (!p->packed[slot].data) {
+        sorai_exec_fail(x, SORA_E_NOMEM, "no memory to pack %s (%zu bytes)", p->name, bytes);
+    } else {
+        if (p->packed[slot].version != p->version) {
+            pack(x, p, transposed, p->packed[slot].data);
+            if (x->status == SORA_OK)
+                p->packed[slot].version = p->version;
+        }
+        if (x->status == SORA_OK)
+            result = p->packed[slot].data;
+    }
+    atomic_flag_clear_explicit(&store->packing, memory_order_release);
+    return result;
+}
+
+int sorai_weight_dt(sorai_exec *x, const sorai_param *p) {
+    switch (p->value->dtype) {
+    case SORA_DTYPE_F32: return SK_DT_f32;
+    case SORA_DTYPE_BF16: return SK_DT_bf16;
+    case SORA_DTYPE_F16: return SK_DT_f16;
+    default:
+        sorai_exec_fail(x, SORA_E_UNSUPPORTED, "%s: products take f32, bf16 and f16 weights", p->name);
+        return -1;
+    }
+}
+
+void sorai_drop_scratch(sorai_exec *x, sorai_exec_mark mark) {
+    sorai_tape *const tape = x->tape;
+    x->tape = NULL;
+    sorai_exec_rewind(x, mark);
+    x->tape = tape;
+}
+
+void sorai_bias_grad(sorai_exec *x, sorai_param *bias, const float *dy, int64_t rows, int64_t cols) {
+    if (!sorai_wants_param(bias) || x->status != SORA_OK)
+        return;
+    const sorai_exec_mark mark = sorai_exec_here(x);
+    sora_tensor *const sum = sorai_sum_middle(x, dy, 1, rows, cols, 1.0);
+    sorai_param_add_grad(x, bias, sum);
+    sorai_drop_scratch(x, mark);
+}
