@@ -27,6 +27,7 @@ enum { WORLD_SHORT = 0, WORLD_LONG = 1, WORLD_IMAGE = 16 };
 
 typedef struct world_scene {
     uint64_t seed;
+    uint64_t decor;        /* seed of the scenery: furniture, clouds */
     int attr[WORLD_ATTRS]; /* one value per attribute */
     double height;         /* of the first subject, share of the frame's height */
     double offset;         /* where it stands or passes, -1..1 of the free half width */
@@ -72,8 +73,9 @@ void world_scene_set(world_scene *scene, int attr, int value);
 /* Whether all the values can stand together (a boat in the desert cannot). */
 bool world_scene_valid(const world_scene *scene);
 
-/* Whether the combination belongs to the held-out tenth: a hash of subject, outfit, colour, place, action and style.
- * Every value and nearly every pair of values is in training; the combination never. */
+/* Whether the combination belongs to the held-out tenth. Two hashes decide: one triple (subject, colour, place) in 25 is held
+ * out whatever else happens in it, and one in 16 of the full combinations of subject, outfit, colour, place, action and style.
+ * Every value and nearly every pair of values is in training; the combination never. Colour counts only where it shows. */
 bool world_scene_heldout(const world_scene *scene);
 
 /* Whether an attribute can be seen in the clip (moving: more than one frame), and so may be asked of a probe, counted in a
