@@ -84,6 +84,8 @@ static void describe(sorak_case *c, const shape *s, double products, double tens
     const double b = (double)s->batch, h = (double)s->heads, lq = (double)s->lq, lk = (double)s->lk, d = (double)s->d;
     c->flops = 2 * products * b * h * lq * lk * d;
     c->bytes = 4 * tensors * b * h * (lq + lk) * d;
+    /* An error of the score is multiplied by the exponential; and a single delta may be the difference of large numbers. */
+    c->tol_scale = s->hot || s->batch * s->lq < 8 ? 4 : 1;
     snprintf(c->text, sizeof c->text, "b=%d h=%d lq=%d lk=%d d=%d%s%s%s%s", (int)s->batch, (int)s->heads, (int)s->lq, (int)s->lk,
              (int)s->d, s->bias ? " bias" : "", s->lengths ? " lengths" : "", s->fused ? " fused" : "", s->hot ? " hot" : "");
 }
