@@ -6,7 +6,7 @@
 
 void world_figure_draw(cairo_t *cr, const world_look *look, const world_pose *pose, double pixels) {
     fk_kit kit;
-    fk_begin(&kit, fk_clamp(0.62 / fmax(pixels, 1), 0.0085, 0.013));
+    fk_begin(&kit, pixels);
     fig f = {&kit, look, pose, {look->r, look->g, look->b}, pixels, pixels >= 110};
     switch (look->subject) {
     case WORLD_OLD_MAN:

@@ -166,7 +166,7 @@ static void draw_torso(const fig *f, const rig *r, const rig_shape *sh, const bo
     fk_drum d = drum_draw(f, &r->chest, ring, RINGS, o == WORLD_DRESS || o == WORLD_SCARF, dc->top, 0);
     fk_tone mark = fk_luma(f->main) > 0.5 ? fk_darker(f->main, 0.6) : fk_blend(f->main, white, 0.6);
     if (o == WORLD_BARE && st->bare_belly)
-        drum_patch(f, &d, -0.85, 0.85, -0.02, 0.78 * t, st->belly_tone, FK_FLAT);
+        drum_oval(f, &d, 0, 0.95, -0.045, 0.80 * t, st->belly_tone);
     if (o == WORLD_OVERALLS)
         draw_overalls(f, r, sh, &d, ring);
     if (o == WORLD_DRESS) {
@@ -194,7 +194,7 @@ void body_draw(const fig *f, const rig *r, const rig_shape *shape, const body_st
     for (int i = 0; i < 2; i++)
         draw_arm(f, r, style, &dc, i, body_z);
     if (f->pose->action == WORLD_EAT && r->busy >= 0)
-        prop_food(f, r->hand[r->busy], 0.075);
+        prop_food(f, r->hand[r->busy], 0.088);
     if (f->pose->action == WORLD_PAINT && r->busy >= 0)
         prop_easel(f, r->hand[r->busy], 0);
 }

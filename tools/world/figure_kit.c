@@ -136,8 +136,9 @@ fk_vec fk_bend(fk_vec a, fk_vec *b, double l1, double l2, fk_vec pole) {
     return fk_add(a, fk_add(fk_mul(dir, along), fk_mul(side, out)));
 }
 
-void fk_begin(fk_kit *k, double line) {
-    k->line = line;
+void fk_begin(fk_kit *k, double pixels) {
+    k->pixels = pixels;
+    k->line = fk_clamp(0.62 / fmax(pixels, 1), 0.0085, 0.013);
     k->items = k->points = 0;
 }
 
@@ -318,106 +319,54 @@ double fk_box(fk_kit *k, const fk_frame *f, double hs, double hy, double hd, dou
     return z;
 }
 
-/* A point of the unit sphere in view space; what lies behind is put on the outline. False: it was behind. */
-static int wrap(const fk_ball *b, double u, double v, double w, fk_vec *out) {
-    double front = u * b->vs + v * b->vy + w * b->vd;
-    if (front < 0) {
-        u -= front * b->vs, v -= front * b->vy, w -= front * b->vd;
-        double n = sqrt(u * u + v * v + w * w);
-        n = n > 1e-9 ? 1 / n : 1;
-        u *= n, v *= n, w *= n;
-    }
-    *out = fk_add(b->c, fk_add(fk_mul(b->s, u), fk_add(fk_mul(b->y, v), fk_mul(b->d, w))));
-    return front >= 0;
-}
-
-/* The point at offset (a, e) radians from the centre (az, el), along the surface. */
-static int surface(const fk_ball *b, double az, double el, double a, double e, fk_vec *out) {
-    double ca = cos(az), sa = sin(az), ce = cos(el), se = sin(el);
-    double rho = sqrt(a * a + e * e), c = cos(rho), q = rho > 1e-9 ? sin(rho) / rho : 1;
-    double u = sa * ce * c + q * (a * ca - e * sa * se), v = se * c + q * e * ce;
-    double w = ca * ce * c - q * (a * sa + e * ca * se);
-    return wrap(b, u, v, w, out);
-}
-
-fk_vec fk_on_ball(const fk_ball *b, double az, double el, double out) {
-    double u = sin(az) * cos(el) * out, v = sin(el) * out, w = cos(az) * cos(el) * out;
-    return fk_add(b->c, fk_add(fk_mul(b->s, u), fk_add(fk_mul(b->y, v), fk_mul(b->d, w))));
-}
-
-double fk_facing_of(const fk_ball *b, double az, double el) {
-    return sin(az) * cos(el) * b->vs + sin(el) * b->vy + cos(az) * cos(el) * b->vd;
-}
-
-void fk_patch(fk_kit *k, const fk_ball *b, double az, double el, double ra, double re, double rot, fk_tone tone,
-              int flags) {
-    enum { N = 14 };
-    fk_vec p[N];
-    int seen = 0;
-    double c = cos(rot), s = sin(rot);
-    for (int i = 0; i < N; i++) {
-        double t = 2 * FK_PI * i / N, a = ra * cos(t), e = re * sin(t);
-        seen += surface(b, az, el, a * c - e * s, a * s + e * c, &p[i]);
-    }
-    if (seen > 0)
-        fk_curve(k, p, N, tone, flags, b->z);
-}
-
-void fk_patch_shape(fk_kit *k, const fk_ball *b, double az, double el, const double (*q)[2], int n, int smooth,
-                    fk_tone tone, int flags) {
-    fk_vec p[32];
-    int seen = 0;
-    if (n > 32)
-        n = 32;
-    for (int i = 0; i < n; i++)
-        seen += surface(b, az, el, q[i][0], q[i][1], &p[i]);
-    if (seen > 0 && smooth)
-        fk_curve(k, p, n, tone, flags, b->z);
-    else if (seen > 0)
-        fk_polygon(k, p, n, 0, tone, flags, b->z);
-}
-
-void fk_patch_line(fk_kit *k, const fk_ball *b, double az, double el, const double (*q)[2], int n, double width,
-                   fk_tone tone) {
-    fk_vec p[16];
-    int m = 0;
-    for (int i = 0; i < n && i < 16; i++)
-        m += surface(b, az, el, q[i][0], q[i][1], &p[m]); /* only what is seen */
-    if (m > 1)
-        fk_stroke(k, p, m, width, tone, FK_FLAT, b->z);
-}
-
 /* ---- painting ---- */
 
-static void ellipse_path(cairo_t *cr, const fk_item *item, const fk_point *p, double grow) {
-    cairo_matrix_t old;
-    cairo_get_matrix(cr, &old);
-    cairo_translate(cr, p->x, p->y);
-    cairo_rotate(cr, item->rot);
-    cairo_scale(cr, item->a + grow, item->b + grow);
-    cairo_arc(cr, 0, 0, 1, 0, 2 * FK_PI);
-    cairo_close_path(cr);
-    cairo_set_matrix(cr, &old);
+/* An arc as chords where few pixels are meant: far fewer edges than the library's own flattening gives. Adds to the
+ * path; turn 2 pi closes it. The ellipse has semi-axes a, b turned by rot. */
+static void arc_path(cairo_t *cr, const fk_kit *k, double x, double y, double a, double b, double rot, double from, double turn) {
+    int n = (int)(turn * sqrt(fmax(fmax(a, b) * k->pixels, 0.5))) + 3;
+    double ux = cos(from), uy = sin(from), c = cos(turn / n), s = sin(turn / n), rc = cos(rot), rs = sin(rot);
+    int whole = turn > 6.28;
+    if (whole)
+        cairo_new_sub_path(cr);
+    for (int i = 0; i < n + !whole; i++) {
+        double px = a * ux, py = b * uy, t = ux * c - uy * s;
+        cairo_line_to(cr, x + px * rc - py * rs, y + px * rs + py * rc);
+        uy = ux * s + uy * c, ux = t;
+    }
+    if (whole)
+        cairo_close_path(cr);
 }
 
-static void chain_path(cairo_t *cr, const fk_point *p, int n, double grow) {
-    for (int i = 0; i < n; i++) {
-        double r = p[i].r + grow;
-        cairo_new_sub_path(cr);
-        cairo_arc(cr, p[i].x, p[i].y, r, 0, 2 * FK_PI);
-        cairo_close_path(cr);
-        if (i + 1 == n)
-            break;
-        double q = p[i + 1].r + grow, dx = p[i + 1].x - p[i].x, dy = p[i + 1].y - p[i].y;
-        double len = sqrt(dx * dx + dy * dy);
-        if (len < 1e-6)
+static void ellipse_path(cairo_t *cr, const fk_kit *k, const fk_item *item, const fk_point *p, double grow) {
+    arc_path(cr, k, p->x, p->y, item->a + grow, item->b + grow, item->rot, 0, 2 * FK_PI);
+}
+
+/* Capsules from point to point; the caps of the inner joints lie inside their neighbours. */
+static void chain_path(cairo_t *cr, const fk_kit *k, const fk_point *p, int n, double grow) {
+    double ox = 0, oy = 0;
+    int drawn = 0;
+    for (int i = 0; i + 1 < n; i++) {
+        double r = p[i].r + grow, q = p[i + 1].r + grow, dx = p[i + 1].x - p[i].x, dy = p[i + 1].y - p[i].y;
+        double len = hypot(dx, dy);
+        if (len < 1e-6 || len <= fabs(r - q)) {
+            const fk_point *big = r > q ? &p[i] : &p[i + 1];
+            arc_path(cr, k, big->x, big->y, fmax(r, q), fmax(r, q), 0, 0, 2 * FK_PI);
+            drawn = 0;
             continue;
-        double nx = -dy / len, ny = dx / len;
-        cairo_move_to(cr, p[i].x - nx * r, p[i].y - ny * r);
-        cairo_line_to(cr, p[i + 1].x - nx * q, p[i + 1].y - ny * q);
-        cairo_line_to(cr, p[i + 1].x + nx * q, p[i + 1].y + ny * q);
-        cairo_line_to(cr, p[i].x + nx * r, p[i].y + ny * r);
+        }
+        dx /= len, dy /= len;
+        double a = atan2(dy, dx), straight = drawn ? dx * ox + dy * oy : -1;
+        cairo_new_sub_path(cr);
+        if (straight > 0.96) { /* no cap where the limb goes straight on */
+            cairo_line_to(cr, p[i].x - dy * r, p[i].y + dx * r);
+            cairo_line_to(cr, p[i].x + dy * r, p[i].y - dx * r);
+        } else {
+            arc_path(cr, k, p[i].x, p[i].y, r, r, 0, a + FK_PI / 2, FK_PI);
+        }
+        arc_path(cr, k, p[i + 1].x, p[i + 1].y, q, q, 0, a - FK_PI / 2, FK_PI);
         cairo_close_path(cr);
+        ox = dx, oy = dy, drawn = 1;
     }
 }
 
@@ -451,6 +400,32 @@ static void polygon_path(cairo_t *cr, const fk_point *p, int n, double corner) {
                        cy + (b->y - cy) * 0.55, cx, cy);
     }
     cairo_close_path(cr);
+}
+
+/* The outline of a closed shape at small sizes: its points moved outward and filled, far cheaper than a stroke. */
+static void grown_path(cairo_t *cr, const fk_point *p, int n, double grow, int smooth) {
+    fk_point q[64];
+    double area = 0;
+    for (int i = 0; i < n; i++)
+        area += p[i].x * p[(i + 1) % n].y - p[(i + 1) % n].x * p[i].y;
+    if (area < 0)
+        grow = -grow;
+    for (int i = 0; i < n; i++) {
+        const fk_point *a = &p[(i + n - 1) % n], *b = &p[i], *c = &p[(i + 1) % n];
+        double ux = b->x - a->x, uy = b->y - a->y, vx = c->x - b->x, vy = c->y - b->y;
+        double lu = hypot(ux, uy), lv = hypot(vx, vy);
+        if (lu > 1e-9)
+            ux /= lu, uy /= lu;
+        if (lv > 1e-9)
+            vx /= lv, vy /= lv;
+        double nx = uy + vy, ny = -(ux + vx), len2 = nx * nx + ny * ny;
+        double k = len2 > 0.4 ? 2 * grow / len2 : grow;
+        q[i] = (fk_point){b->x + nx * k, b->y + ny * k, 0};
+    }
+    if (smooth)
+        curve_path(cr, q, n, 1);
+    else
+        polygon_path(cr, q, n, 0);
 }
 
 static void set_tone(cairo_t *cr, fk_tone t) {
@@ -504,6 +479,18 @@ static void set_shaded(cairo_t *cr, const fk_kit *k, const fk_item *item) {
     cairo_pattern_destroy(pat);
 }
 
+static double item_extent(const fk_kit *k, const fk_item *item) {
+    const fk_point *p = &k->point[item->first];
+    if (item->kind == FK_ITEM_ELLIPSE)
+        return 2 * item->b;
+    if (item->kind == FK_ITEM_CHAIN)
+        return 2.6 * p->r;
+    double x0 = p->x, x1 = p->x, y0 = p->y, y1 = p->y;
+    for (int i = 1; i < item->count; i++)
+        x0 = fmin(x0, p[i].x), x1 = fmax(x1, p[i].x), y0 = fmin(y0, p[i].y), y1 = fmax(y1, p[i].y);
+    return fmin(x1 - x0, y1 - y0);
+}
+
 static void paint_item(const fk_kit *k, const fk_item *item, cairo_t *cr) {
     const fk_point *p = &k->point[item->first];
     int line = item->flags & FK_LINE;
@@ -526,33 +513,41 @@ static void paint_item(const fk_kit *k, const fk_item *item, cairo_t *cr) {
         cairo_pattern_add_color_stop_rgba(pat, 1, item->tone.r, item->tone.g, item->tone.b, 0);
         cairo_set_source(cr, pat);
         cairo_pattern_destroy(pat);
-        ellipse_path(cr, item, p, 0);
+        ellipse_path(cr, k, item, p, 0);
         cairo_fill(cr);
         return;
     }
+    int closed = item->kind == FK_ITEM_CURVE || item->kind == FK_ITEM_POLYGON;
+    int grown = line && closed && k->pixels < 200 && item->count <= 64;
+    double extent = item_extent(k, item) * k->pixels;
+    int smooth = item->kind == FK_ITEM_CURVE && (extent > 7 || item->count < 10);
     if (line) {
         set_tone(cr, line_tone(item->tone));
-        if (item->kind == FK_ITEM_ELLIPSE) {
-            ellipse_path(cr, item, p, k->line);
+        if (grown) {
+            grown_path(cr, p, item->count, k->line, smooth);
+            cairo_fill(cr);
+        } else if (item->kind == FK_ITEM_ELLIPSE) {
+            ellipse_path(cr, k, item, p, k->line);
             cairo_fill(cr);
         } else if (item->kind == FK_ITEM_CHAIN) {
-            chain_path(cr, p, item->count, k->line);
+            chain_path(cr, k, p, item->count, k->line);
             cairo_fill(cr);
         }
     }
     if (item->kind == FK_ITEM_ELLIPSE)
-        ellipse_path(cr, item, p, 0);
+        ellipse_path(cr, k, item, p, 0);
     else if (item->kind == FK_ITEM_CHAIN)
-        chain_path(cr, p, item->count, 0);
-    else if (item->kind == FK_ITEM_CURVE)
+        chain_path(cr, k, p, item->count, 0);
+    else if (smooth)
         curve_path(cr, p, item->count, 1);
     else
-        polygon_path(cr, p, item->count, item->width);
-    if (line && (item->kind == FK_ITEM_CURVE || item->kind == FK_ITEM_POLYGON)) {
+        polygon_path(cr, p, item->count, item->width * k->pixels > 0.7 ? item->width : 0);
+    if (line && closed && !grown) {
+        set_tone(cr, line_tone(item->tone));
         cairo_set_line_width(cr, 2 * k->line);
         cairo_stroke_preserve(cr);
     }
-    if (item->flags & FK_SHADE)
+    if (item->flags & FK_SHADE && extent >= 6)
         set_shaded(cr, k, item);
     else
         set_tone(cr, item->tone);

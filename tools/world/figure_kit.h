@@ -53,7 +53,8 @@ typedef struct fk_item {
 } fk_item;
 
 typedef struct fk_kit {
-    double line; /* outline width */
+    double line;   /* outline width */
+    double pixels; /* of one unit on the target: shapes of few pixels are painted in one tone */
     int items, points;
     fk_item item[FK_MAX_ITEMS];
     fk_point point[FK_MAX_POINTS];
@@ -94,7 +95,7 @@ fk_vec fk_dir(const fk_frame *f, double s, double y, double d);
 fk_vec fk_bend(fk_vec a, fk_vec *b, double l1, double l2, fk_vec pole);
 
 /* Shapes. bias moves a shape toward the viewer in the painting order. */
-void fk_begin(fk_kit *k, double line);
+void fk_begin(fk_kit *k, double pixels);
 fk_ball fk_ellipsoid(fk_kit *k, const fk_frame *f, double s, double y, double d, double rs, double ry, double rd,
                      fk_tone tone, int flags, double bias);
 fk_ball fk_sphere(fk_kit *k, fk_vec c, double r, fk_tone tone, int flags, double bias);
@@ -124,6 +125,8 @@ void fk_patch_shape(fk_kit *k, const fk_ball *b, double az, double el, const dou
                     fk_tone tone, int flags);
 void fk_patch_line(fk_kit *k, const fk_ball *b, double az, double el, const double (*p)[2], int n, double width,
                    fk_tone tone);
+/* A ring around the forward axis between two angles from it. */
+void fk_band(fk_kit *k, const fk_ball *b, double from, double to, fk_tone tone);
 fk_vec fk_on_ball(const fk_ball *b, double az, double el, double out); /* out: 1 is on the surface */
 double fk_facing_of(const fk_ball *b, double az, double el);           /* 1 toward the viewer, < 0 hidden */
 

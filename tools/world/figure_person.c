@@ -25,7 +25,7 @@ static void old_man_head(const fig *f, const rig *r, double rad, fk_tone skin) {
     fk_tone white = fk_hex(0xf4f2ee), line = fk_hex(0x2b2530);
     draw_ears(f, h, rad, 0.055, skin);
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, rad, rad * 1.04, rad * 0.98, skin, FK_SHINY, 0);
-    fk_patch(k, &b, FK_PI, -0.28, 1.72, 0.60, 0, white, FK_SHADE);
+    fk_patch(k, &b, FK_PI, -0.28, 1.60, 0.60, 0, white, FK_SHADE);
     for (int i = -1; i <= 1; i += 2) { /* fluffy tufts over the ears */
         double z = i * h->s.z;
         (void)fk_ellipsoid(k, h, i * 0.95 * rad, 0.12 * rad, -0.30 * rad, 0.25 * rad, 0.36 * rad, 0.40 * rad, white, FK_CEL, z > 0.05 ? 0.04 : 0.005);
@@ -80,7 +80,7 @@ static void boy_head(const fig *f, const rig *r, double rad, fk_tone skin) {
     static const uint32_t hairs[4] = {0xe08a2c, 0xd06a22, 0xeab54a, 0xb5561f};
     fk_kit *k = f->kit;
     const fk_frame *h = &r->head;
-    fk_tone hair = pick(f->look->seed, 2, hairs, 4);
+    fk_tone hair = fk_luma(skin) < 0.62 ? fk_hex(0x2e1e1a) : pick(f->look->seed, 2, hairs, 4);
     draw_ears(f, h, rad, 0.056, skin);
     int hat = f->look->outfit == WORLD_DRESS || f->look->outfit == WORLD_TURTLENECK || f->look->outfit == WORLD_SCARF;
     static const double tuft[6][3] = {{-0.55, 0.95, 0.2}, {-0.2, 1.22, 0.15}, {0.2, 1.28, 0.1}, {0.6, 1.0, 0.1}, {0.05, 1.05, -0.6}, {-0.4, 0.8, -0.8}};

@@ -78,7 +78,7 @@ enum { STROKE_POINTS = 13 };
 /* The stroke zigzags down the canvas: u across (-1..1), v down (0..1). */
 static fk_vec canvas_at(const fig *f, double u, double v) {
     double side = prop_side(f->pose->facing);
-    double x = side * (0.50 + 0.155 * u), slant = 0.05 * u;
+    double x = side * (0.455 + 0.155 * u), slant = 0.05 * u;
     return (fk_vec){x + side * 0.03 * (0.5 - v), 0.79 - 0.40 * v - slant * 0.5, 0};
 }
 
@@ -99,8 +99,8 @@ void prop_easel(const fig *f, fk_vec hand, double reach_z) {
     fk_kit *k = f->kit;
     double side = prop_side(f->pose->facing), z = -0.03 + reach_z;
     fk_tone wood = fk_hex(0xb9793f);
-    fk_vec top = {side * 0.515, 0.86, 0};
-    const double feet[3] = {0.36, 0.52, 0.68};
+    fk_vec top = {side * 0.47, 0.86, 0};
+    const double feet[3] = {0.315, 0.475, 0.635};
     for (int i = 0; i < 3; i++) {
         fk_vec leg[2] = {top, {side * feet[i], i == 1 ? 0.07 : 0.01, 0}};
         fk_stroke(k, leg, 2, 0.024, i == 1 ? fk_darker(wood, 0.8) : wood, FK_LINE, z - (i == 1 ? 0.02 : 0.01));

@@ -61,7 +61,7 @@ static void pose_jump(gait *g, double u, double lift) {
         g->s[i] += (i ? -1 : 1) * 0.03 * fly;
         g->y[i] += 0.07 * tuck * (i ? 1 : 0.7);
         g->toe[i] = 0.6 * fly;
-        g->arm_s[i] = 0.35 + 2.3 * fly;
+        g->arm_s[i] = 0.35 + 1.75 * fly;
         g->arm_d[i] = -0.9 * crouch + 0.25 * fly;
         g->elbow[i] = 0.5 - 0.35 * fly;
     }
@@ -77,13 +77,24 @@ static void pose_dance(gait *g, double phi) {
     g->stretch += -0.03 * s2;
     double up[2] = {fk_smooth(-0.5, 0.5, c), fk_smooth(-0.5, 0.5, -c)};
     for (int i = 0; i < 2; i++) {
-        g->arm_s[i] = 0.7 + 1.95 * up[i];
+        g->arm_s[i] = 0.7 + 1.45 * up[i];
         g->arm_d[i] = 0.25;
         g->elbow[i] = 0.5 + 0.6 * (1 - up[i]);
         g->s[i] = (i ? -1 : 1) * 0.025;
         g->y[i] = 0.075 * fmax(0, (i ? c : -c) - 0.25);
         g->toe[i] = g->y[i] > 0 ? 0.5 : 0;
     }
+}
+
+/* Both legs push off together: the body flies while the feet come forward. */
+static void pose_hop(gait *g, double s, double c, double height) {
+    double fly = fmax(0, -s) * height;
+    g->drop = 0.025 * fmax(0, s) - fly;
+    g->y[0] += fly, g->y[1] += fly;
+    g->arm_d[0] = g->arm_d[1] = 0.6 + 0.2 * c;
+    g->elbow[0] = g->elbow[1] = 0.9;
+    g->roll = g->yaw = 0;
+    g->lean += 0.10 * c;
 }
 
 static void pose_body(gait *g, rig *r, const fig *f, const rig_shape *sh) {
@@ -104,7 +115,7 @@ static void pose_body(gait *g, rig *r, const fig *f, const rig_shape *sh) {
         for (int i = 0; i < 2; i++)
             g->arm_d[i] = (i ? 0.62 : -0.62) * c, g->elbow[i] = 0.3 + 0.25 * fmax(0, i ? c : -c);
         if (sh->hop)
-            g->drop = 0.02 * c, g->arm_d[0] = g->arm_d[1] = 0.5, g->roll = g->yaw = 0;
+            pose_hop(g, s, c, 0.07);
         break;
     case WORLD_RUN:
         pose_feet(g, sh, phi, sh->stride * 1.55, sh->lift * 1.5, 0.16);
@@ -113,16 +124,13 @@ static void pose_body(gait *g, rig *r, const fig *f, const rig_shape *sh) {
         for (int i = 0; i < 2; i++)
             g->arm_d[i] = (i ? 1.05 : -1.05) * c + 0.1, g->elbow[i] = 1.5, g->arm_s[i] = 0.28;
         if (sh->hop)
-            g->drop = 0.03 * c, g->arm_d[0] = g->arm_d[1] = 0.7, g->yaw = 0;
+            pose_hop(g, s, c, 0.13);
         break;
     case WORLD_JUMP:
         pose_jump(g, u, p->lift);
         break;
     case WORLD_WAVE:
         r->busy = rig_near_hand(p->facing);
-        g->arm_s[r->busy] = 2.45 + 0.1 * s;
-        g->arm_d[r->busy] = 0.3;
-        g->elbow[r->busy] = 0.35 + 0.75 * (0.5 + 0.5 * s);
         g->roll = (r->busy ? 1 : -1) * 0.05;
         g->tilt = (r->busy ? -1 : 1) * 0.12;
         g->stretch = 0.01 * s;
@@ -140,6 +148,10 @@ static void pose_body(gait *g, rig *r, const fig *f, const rig_shape *sh) {
     case WORLD_EAT:
     case WORLD_PAINT:
         r->busy = rig_near_hand(p->facing);
+        if (p->action == WORLD_PAINT && cos(p->facing) * prop_side(p->facing) > 0.25)
+            r->busy = 0; /* the hand next to the easel */
+        else if (p->action == WORLD_PAINT && cos(p->facing) * prop_side(p->facing) < -0.25)
+            r->busy = 1;
         g->stretch = 0.008 * s;
         break;
     default:
@@ -163,6 +175,10 @@ static void pose_busy_hand(rig *r, const fig *f, const rig_shape *sh) {
         fk_vec rest = fk_at(&r->chest, side * (sh->shoulder_w * 1.0 + 0.05 * front), sh->torso * 0.80, 0.20 + 0.03 * (1 - front));
         fk_vec mouth = fk_at(&r->head, side * 0.06, -0.12, 0.20);
         r->hand[b] = fk_mix(rest, mouth, near);
+    } else if (p->action == WORLD_WAVE) { /* clear of the head: to the side, in side views also forward */
+        double swing = sin(2 * FK_PI * p->phase), out = 0.60 + 0.34 * swing, along = fabs(sin(p->facing));
+        r->hand[b] = fk_add(r->shoulder[b], fk_dir(&r->chest, side * sh->arm * (1.1 - 0.5 * along + out * (1 - along)), sh->arm * (1.45 - 0.25 * fabs(swing)),
+                                                   sh->arm * (0.2 + (0.75 + out) * along)));
     } else if (p->action == WORLD_PAINT) {
         fk_vec tip = prop_brush_tip(f), from = r->shoulder[b], to = fk_sub(tip, from);
         double len = fk_len(to), keep = fmin(len - 0.06, 2 * sh->arm * 0.97);
@@ -217,11 +233,12 @@ void rig_biped(rig *r, const fig *f, const rig_shape *sh) {
             r->hand[i] = fk_at(&fore, 0, -sh->arm, 0);
         }
     }
-    if (p->action == WORLD_EAT || p->action == WORLD_PAINT) {
+    if (p->action == WORLD_EAT || p->action == WORLD_PAINT || p->action == WORLD_WAVE) {
         pose_busy_hand(r, f, sh);
         int b = r->busy;
         fk_vec pole = fk_dir(&r->chest, b ? -0.8 : 0.8, -1, -0.2);
-        r->elbow[b] = fk_bend(r->shoulder[b], &r->hand[b], sh->arm, sh->arm, pole);
+        double len = sh->arm * (p->action == WORLD_WAVE ? 1.15 : 1.0);
+        r->elbow[b] = fk_bend(r->shoulder[b], &r->hand[b], len, len, pole);
     }
 }
 
@@ -240,9 +257,9 @@ double drum_facing(const fk_drum *d, double az) {
     return cos(az - d->view);
 }
 
-fk_vec drum_at(const fk_drum *d, double az, double y, double out) {
-    double rel = remainder(az - d->view, 2 * FK_PI);
-    az = d->view + fk_clamp(rel, -FK_PI / 2, FK_PI / 2);
+/* rel: azimuth from the viewer; what is behind is put on the outline. */
+static fk_vec drum_point(const fk_drum *d, double rel, double y, double out) {
+    double az = d->view + fk_clamp(rel, -FK_PI / 2, FK_PI / 2);
     int i = 0;
     while (i < d->n - 2 && d->ring[i + 1].y < y)
         i++;
@@ -250,6 +267,10 @@ fk_vec drum_at(const fk_drum *d, double az, double y, double out) {
     double t = fk_clamp((y - a->y) / (b->y - a->y), 0, 1);
     double rs = a->rs + (b->rs - a->rs) * t, rd = a->rd + (b->rd - a->rd) * t, fd = a->d + (b->d - a->d) * t;
     return fk_at(&d->f, sin(az) * rs * out, y, cos(az) * rd * out + fd);
+}
+
+fk_vec drum_at(const fk_drum *d, double az, double y, double out) {
+    return drum_point(d, remainder(az - d->view, 2 * FK_PI), y, out);
 }
 
 void drum_patch(const fig *f, const fk_drum *d, double az0, double az1, double y0, double y1, fk_tone tone, int flags) {
@@ -260,11 +281,25 @@ void drum_patch(const fig *f, const fk_drum *d, double az0, double az1, double y
     if (hi - lo < 0.02)
         return;
     for (int i = 0; i < N; i++) {
-        double az = d->view + lo + (hi - lo) * i / (N - 1);
-        p[i] = drum_at(d, az, y0, 1);
-        p[2 * N - 1 - i] = drum_at(d, az, y1, 1);
+        double rel = lo + (hi - lo) * i / (N - 1);
+        p[i] = drum_point(d, rel, y0, 1);
+        p[2 * N - 1 - i] = drum_point(d, rel, y1, 1);
     }
     fk_polygon(f->kit, p, 2 * N, 0, tone, flags, d->z);
+}
+
+void drum_oval(const fig *f, const fk_drum *d, double az, double ra, double y0, double y1, fk_tone tone) {
+    enum { N = 12 };
+    fk_vec p[N];
+    int seen = 0;
+    double c = remainder(az - d->view, 2 * FK_PI);
+    for (int i = 0; i < N; i++) {
+        double t = 2 * FK_PI * i / N, rel = c + ra * cos(t);
+        seen += fabs(rel) < FK_PI / 2;
+        p[i] = drum_point(d, rel, (y0 + y1) / 2 + (y1 - y0) / 2 * sin(t), 1);
+    }
+    if (seen > 0)
+        fk_curve(f->kit, p, N, tone, FK_FLAT, d->z);
 }
 
 void drum_spot(const fig *f, const fk_drum *d, double az, double y, double r, fk_tone tone) {

@@ -72,6 +72,8 @@ fk_vec drum_at(const fk_drum *d, double az, double y, double out);
 double drum_facing(const fk_drum *d, double az);
 /* A patch between azimuths and heights; wraps at the outline, nothing when it is all behind. */
 void drum_patch(const fig *f, const fk_drum *d, double az0, double az1, double y0, double y1, fk_tone tone, int flags);
+/* A round patch; az, ra in radians. */
+void drum_oval(const fig *f, const fk_drum *d, double az, double ra, double y0, double y1, fk_tone tone);
 void drum_spot(const fig *f, const fk_drum *d, double az, double y, double r, fk_tone tone);
 
 /* Held and worn things. */

@@ -95,7 +95,7 @@ void figure_car(const fig *f) {
     const double wr = 0.155, wd[2] = {0.50, -0.50}, ws = 0.33;
     for (int i = 0; i < 2; i++) { /* wheels of the far side, then the body over them, then the near ones */
         wheel(f, &ground, -sign * ws, wd[i], wr, z - 0.5);
-        wheel(f, &ground, sign * ws, wd[i], wr, z + 0.5);
+        wheel(f, &ground, sign * ws, wd[i], wr, z + (sign * ground.s.z > 0.12 ? 0.5 : -0.5));
     }
     static const double low[9][2] = {{-0.80, 0.12}, {0.82, 0.12}, {0.86, 0.20}, {0.84, 0.30}, {0.72, 0.36}, {0.36, 0.41}, {-0.70, 0.41}, {-0.82, 0.34}, {-0.84, 0.20}};
     static const double top[6][2] = {{-0.58, 0.40}, {0.36, 0.40}, {0.10, 0.62}, {0.0, 0.645}, {-0.34, 0.645}, {-0.45, 0.60}};
@@ -240,16 +240,6 @@ static void fin(const fig *f, const fk_frame *at, const double (*p)[3], int n, f
     fk_curve(f->kit, q, n, t, FK_CEL, z);
 }
 
-static void fish_band(const fig *f, const fk_ball *b, double from, double to, fk_tone t) {
-    double p[32][2];
-    for (int i = 0; i < 16; i++) { /* out along one edge, back along the other */
-        double a = 2 * FK_PI * i / 15.0, c = cos(a), s = sin(a);
-        p[i][0] = from * c, p[i][1] = from * s;
-        p[31 - i][0] = to * c, p[31 - i][1] = to * s;
-    }
-    fk_patch_shape(f->kit, b, 0, 0, (const double(*)[2])p, 32, 0, t, FK_FLAT);
-}
-
 void figure_fish(const fig *f) {
     const world_pose *p = f->pose;
     fk_kit *k = f->kit;
@@ -275,10 +265,10 @@ void figure_fish(const fig *f) {
     static const double anal[5][3] = {{0, -0.18, 0.0}, {0, -0.31, -0.16}, {0, -0.28, -0.25}, {0, -0.12, -0.24}, {0, -0.10, -0.1}};
     fin(f, &at, dorsal, 6, finc, side_z - 0.02);
     fin(f, &at, anal, 5, finc, side_z - 0.02);
-    fk_ball b = fk_ellipsoid(k, &at, 0, 0, 0.02, 0.185, 0.265, 0.42, c, FK_SHINY, 0);
-    b.z = side_z;
-    fish_band(f, &b, 0.86, 1.12, pale);
-    fish_band(f, &b, 1.72, 1.95, pale);
+    fk_ball b = fk_ellipsoid(k, &at, 0, 0, 0.02, 0.185, 0.265, 0.42, c, FK_SHINY, -0.02 * at.d.z);
+    side_z = b.z;
+    fk_band(k, &b, 0.90, 1.14, pale);
+    fk_band(k, &b, 1.72, 1.95, pale);
     double flap = 0.25 * wave(f, 1);
     for (int i = -1; i <= 1; i += 2) { /* side fins */
         double out = i * (0.30 + 0.05 * flap);
