@@ -1,0 +1,172 @@
+/* Linear layers and matrix products: values against loops in double, gradients against differences. */
+#include "test/unit/gradcheck.h"
+
+typedef struct linear_data {
+    int bias;
+    enum sorai_act act;
+} linear_data;
+
+static sora_tensor *build_linear(sorai_exec *x, sora_tensor *const *in, sorai_param *const *p, const void *user) {
+    const linear_data *d = user;
+    return sorai_linear(x, in[0], p[0], d->bias ? p[1] : NULL, d->act);
+}
+
+static void linear_case(int64_t batch, int64_t rows, int64_t k, int64_t n, int bias, int32_t product, double limit, int gradients) {
+    const linear_data data = {bias, SORAI_ACT_NONE};
+    gradcheck g;
+    float *y;
+    int64_t count;
+    gradcheck_begin(&g, build_linear, &data);
+    gradcheck_input(&g, 3, (int64_t[]){batch, rows, k}, 1.0);
+    gradcheck_param(&g, "w", 2, (int64_t[]){n, k}, 1.0);
+    if (bias)
+        gradcheck_param(&g, "b", 1, &n, 1.0);
+    g.product = product;
+    gradcheck_value(&g, 0, &y, &count);
+    ck_assert_int_eq(count, batch * rows * n);
+    const float *w = g.param[0]->value->data, *b = bias ? g.param[1]->value->data : NULL;
+    double d2 = 0, r2 = 0;
+    for (int64_t i = 0; i < batch * rows; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double sum = b ? (double)b[j] : 0;
+            for (int64_t s = 0; s < k; s++)
+                sum += (double)g.values[0][i * k + s] * (double)w[j * k + s];
+            d2 += (sum - (double)y[i * n + j]) * (sum - (double)y[i * n + j]);
+            r2 += sum * sum;
+        }
+    ck_assert_msg(d2 <= limit * r2, "squared error %g, allowed %g", d2 / r2, limit);
+    free(y);
+    if (gradients)
+        gradcheck_run(&g, 0.5, 1e-9);
+    gradcheck_end(&g);
+}
+
+START_TEST(linear_values) {
+    linear_case(1, 1, 1, 1, 0, SORA_DTYPE_F32, 1e-12, 1);
+    linear_case(2, 3, 5, 7, 1, SORA_DTYPE_F32, 1e-12, 1);
+    linear_case(1, 13, 33, 35, 1, SORA_DTYPE_F32, 1e-12, 1);
+    linear_case(2, 50, 70, 100, 0, SORA_DTYPE_F32, 1e-12, 0);
+    linear_case(1, 320, 256, 512, 1, SORA_DTYPE_F32, 1e-12, 0);
+}
+END_TEST
+
+START_TEST(linear_bf16) {
+    linear_case(2, 3, 5, 7, 1, SORA_DTYPE_BF16, 2e-5, 0);
+    linear_case(1, 100, 256, 64, 1, SORA_DTYPE_BF16, 2e-5, 0);
+}
+END_TEST
+
+/* In bf16 the gradients are those of rounded factors: near those of f32. */
+START_TEST(linear_bf16_gradients) {
+    const linear_data data = {1, SORAI_ACT_NONE};
+    gradcheck g;
+    gradcheck_begin(&g, build_linear, &data);
+    gradcheck_input(&g, 2, (int64_t[]){37, 29}, 1.0);
+    gradcheck_param(&g, "w", 2, (int64_t[]){41, 29}, 1.0);
+    gradcheck_param(&g, "b", 1, (int64_t[]){41}, 1.0);
+    gradcheck_value(&g, 1, NULL, NULL);
+    float in[37 * 29], w[41 * 29];
+    memcpy(in, g.grads[0], sizeof in);
+    memcpy(w, g.param[0]->grad->data, sizeof w);
+    g.product = SORA_DTYPE_BF16;
+    gradcheck_value(&g, 1, NULL, NULL);
+    double d2 = 0, r2 = 0;
+    for (int i = 0; i < 37 * 29; i++) {
+        d2 += pow((double)in[i] - (double)g.grads[0][i], 2);
+        r2 += pow((double)in[i], 2);
+    }
+    ck_assert_double_lt(d2, 3e-5 * r2);
+    ck_assert_double_gt(d2, 0);
+    d2 = r2 = 0;
+    for (int i = 0; i < 41 * 29; i++) {
+        d2 += pow((double)w[i] - (double)((float *)g.param[0]->grad->data)[i], 2);
+        r2 += pow((double)w[i], 2);
+    }
+    ck_assert_double_lt(d2, 3e-5 * r2);
+    ck_assert_double_gt(d2, 0);
+    gradcheck_end(&g);
+}
+END_TEST
+
+START_TEST(linear_activation) {
+    const linear_data data = {1, SORAI_ACT_SILU};
+    gradcheck g;
+    gradcheck_begin(&g, build_linear, &data);
+    gradcheck_input(&g, 2, (int64_t[]){5, 6}, 1.0);
+    gradcheck_param(&g, "w", 2, (int64_t[]){4, 6}, 1.0);
+    gradcheck_param(&g, "b", 1, (int64_t[]){4}, 1.0);
+    gradcheck_run(&g, 0.01, 1e-6);
+    gradcheck_end(&g);
+}
+END_TEST
+
+static sora_tensor *build_matmul(sorai_exec *x, sora_tensor *const *in, sorai_param *const *p, const void *user) {
+    (void)p;
+    return sorai_matmul(x, in[0], in[1], *(const int *)user, 0.75);
+}
+
+START_TEST(matmul_both_ways) {
+    static const int64_t sizes[][4] = {{1, 1, 1, 1}, {2, 3, 5, 4}, {3, 17, 33, 9}}; /* batch, m, n, k */
+    for (int t = 0; t <= 1; t++)
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+            const int64_t batch = sizes[s][0], m = sizes[s][1], n = sizes[s][2], k = sizes[s][3];
+            gradcheck g;
+            float *y;
+            int64_t count;
+            gradcheck_begin(&g, build_matmul, &t);
+            gradcheck_input(&g, 3, (int64_t[]){batch, m, k}, 1.0);
+            gradcheck_input(&g, 3, t ? (int64_t[]){batch, n, k} : (int64_t[]){batch, k, n}, 1.0);
+            gradcheck_value(&g, 0, &y, &count);
+            ck_assert_int_eq(count, batch * m * n);
+            for (int64_t i = 0; i < count; i++) {
+                const int64_t b = i / (m * n), r = i / n % m, c = i % n;
+                double sum = 0;
+                for (int64_t j = 0; j < k; j++)
+                    sum += (double)g.values[0][(b * m + r) * k + j] * (double)g.values[1][b * n * k + (t ? c * k + j : j * n + c)];
+                ck_assert_double_lt(fabs(0.75 * sum - (double)y[i]), 1e-5);
+            }
+            free(y);
+            gradcheck_run(&g, 0.5, 1e-9);
+            gradcheck_end(&g);
+        }
+}
+END_TEST
+
+/* A changed weight must be packed again, and the error of a wrong shape must name the parameter. */
+START_TEST(linear_versions_and_errors) {
+    const linear_data data = {0, SORAI_ACT_NONE};
+    gradcheck g;
+    gradcheck_begin(&g, build_linear, &data);
+    gradcheck_input(&g, 2, (int64_t[]){2, 3}, 1.0);
+    sorai_param *w = gradcheck_param(&g, "blocks.0.weight", 2, (int64_t[]){4, 3}, 1.0);
+    const double first = gradcheck_value(&g, 0, NULL, NULL);
+    for (int i = 0; i < 12; i++)
+        ((float *)w->value->data)[i] *= 2;
+    w->version++;
+    ck_assert_double_lt(fabs(gradcheck_value(&g, 0, NULL, NULL) - 2 * first), 1e-5);
+
+    sorai_exec x;
+    sora_error err = {0};
+    ck_assert_int_eq(sorai_exec_init(&x, sorai_context_device(g.context, NULL), &g.context->mem, SORA_DTYPE_F32, NULL), SORA_OK);
+    ck_assert_ptr_null(sorai_linear(&x, sorai_temp(&x, 2, (int64_t[]){2, 5}), w, NULL, SORAI_ACT_NONE));
+    ck_assert_int_eq(sorai_exec_finish(&x, &err), SORA_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.message, "blocks.0.weight"));
+    ck_assert_ptr_null(sorai_linear(&x, NULL, w, NULL, SORAI_ACT_NONE));
+    sorai_exec_release(&x);
+    gradcheck_end(&g);
+}
+END_TEST
+
+Suite *suite_ops_linear(void) {
+    Suite *s = suite_create("ops_linear");
+    TCase *c = tcase_create("ops_linear");
+    tcase_set_timeout(c, 120);
+    tcase_add_test(c, linear_values);
+    tcase_add_test(c, linear_bf16);
+    tcase_add_test(c, linear_bf16_gradients);
+    tcase_add_test(c, linear_activation);
+    tcase_add_test(c, matmul_both_ways);
+    tcase_add_test(c, linear_versions_and_errors);
+    suite_add_tcase(s, c);
+    return s;
+}
