@@ -54,3 +54,51 @@ int sorai_config_probe(json_t *json, sorai_probe_config *out, sora_error *err) {
     out->attributes = sorai_field_ints(&f, "values", out->values, SORAI_PROBE_MAX_ATTRIBUTES, 0);
     return f.status;
 }
+
+int sorai_config_dit(json_t *json, sorai_dit_config *out, sora_error *err) {
+    sorai_fields f;
+    SORA_TRY(begin(&f, json, "transformer", err));
+    memset(out, 0, sizeof *out);
+    memcpy(out->patch_size, (const int32_t[]){1, 2, 2}, sizeof out->patch_size);
+    const int32_t axes = sorai_field_ints(&f, "patch_size", out->patch_size, 3, 3);
+    out->num_attention_heads = sorai_field_int(&f, "num_attention_heads", 40, 1, WIDEST);
+    out->attention_head_dim = sorai_field_int(&f, "attention_head_dim", 128, 1, WIDEST);
+    out->in_channels = sorai_field_int(&f, "in_channels", 16, 1, WIDEST);
+    out->out_channels = sorai_field_int(&f, "out_channels", 16, 1, WIDEST);
+    out->text_dim = sorai_field_int(&f, "text_dim", 4096, 1, WIDEST);
+    out->freq_dim = sorai_field_int(&f, "freq_dim", 256, 1, WIDEST);
+    out->ffn_dim = sorai_field_int(&f, "ffn_dim", 13824, 1, 4 * WIDEST);
+    out->num_layers = sorai_field_int(&f, "num_layers", 40, 1, 1024);
+    out->cross_attn_norm = sorai_field_bool(&f, "cross_attn_norm", 1);
+    out->eps = sorai_field_number(&f, "eps", 1e-6);
+    out->image_dim = sorai_field_int(&f, "image_dim", 0, 0, WIDEST);
+    out->added_kv_proj_dim = sorai_field_int(&f, "added_kv_proj_dim", 0, 0, WIDEST);
+    out->pos_embed_seq_len = sorai_field_int(&f, "pos_embed_seq_len", 0, 0, WIDEST);
+    const char *norm = sorai_field_text(&f, "qk_norm", "rms_norm_across_heads");
+    if (f.status == SORA_OK && axes != 3)
+        return sorai_fail(err, SORA_E_FORMAT, "transformer config: patch_size must have three entries");
+    if (f.status == SORA_OK && strcmp(norm, "rms_norm_across_heads") != 0)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "transformer config: qk_norm %.64s is not supported", norm);
+    return f.status == SORA_OK ? sorai_dit_config_check(out, err) : f.status;
+}
+
+int sorai_config_t5(json_t *json, sorai_t5_config *out, sora_error *err) {
+    sorai_fields f;
+    SORA_TRY(begin(&f, json, "text_encoder", err));
+    memset(out, 0, sizeof *out);
+    out->vocab_size = sorai_field_int(&f, "vocab_size", 256384, 1, 1 << 24);
+    out->d_model = sorai_field_int(&f, "d_model", 4096, 1, WIDEST);
+    out->d_kv = sorai_field_int(&f, "d_kv", 64, 1, WIDEST);
+    out->d_ff = sorai_field_int(&f, "d_ff", 10240, 1, 4 * WIDEST);
+    out->num_layers = sorai_field_int(&f, "num_layers", 24, 1, 1024);
+    out->num_heads = sorai_field_int(&f, "num_heads", 64, 1, WIDEST);
+    out->relative_attention_num_buckets = sorai_field_int(&f, "relative_attention_num_buckets", 32, 2, WIDEST);
+    out->relative_attention_max_distance = sorai_field_int(&f, "relative_attention_max_distance", 128, 2, WIDEST);
+    out->layer_norm_epsilon = sorai_field_number(&f, "layer_norm_epsilon", 1e-6);
+    const char *kind = sorai_field_text(&f, "model_type", "umt5");
+    out->shared_bias = strcmp(kind, "t5") == 0;
+    const char *act = sorai_field_text(&f, "feed_forward_proj", "gated-gelu");
+    if (f.status == SORA_OK && strcmp(act, "gated-gelu") != 0)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "text_encoder config: feed_forward_proj %.64s is not supported", act);
+    return f.status == SORA_OK ? sorai_t5_config_check(out, err) : f.status;
+}

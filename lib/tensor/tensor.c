@@ -108,5 +108,9 @@ void sorai_tensor_unref(sora_tensor **handle) {
         return;
     if (t->release)
         t->release(t->release_user, t->data);
+    sora_context *context = t->context;
+    void (*context_unref)(sora_context **) = t->context_unref;
     sorai_free(t->mem, t);
+    if (context)
+        context_unref(&context);
 }

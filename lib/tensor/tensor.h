@@ -25,7 +25,8 @@ struct sora_tensor {
     sorai_mem *mem;              /* the struct's own memory */
     sorai_release_fn *release;
     void *release_user;
-    sora_context *context;       /* referenced by public tensors, else NULL; released last */
+    sora_context *context;       /* referenced by public tensors, else NULL */
+    void (*context_unref)(sora_context **context); /* called last of all, when context is set */
     /* while a tape is active */
     struct sora_tensor *grad; /* f32, same shape, or NULL; never written in place once set */
     int32_t needs_grad;

@@ -1,0 +1,174 @@
+/* Training of the diffusion transformer together with its text encoder: flow matching on normalised latents. */
+#include <string.h>
+
+#include "lib/base/rng.h"
+#include "lib/io/tokenizer.h"
+#include "lib/model/config.h"
+#include "lib/train/noising.h"
+#include "lib/train/trainer.h"
+
+#define MAX_ROWS 4096
+
+typedef struct transformer_net {
+    sorai_dit dit;
+    sorai_t5 t5;
+    sorai_tokenizer *tokenizer;
+    int64_t rows; /* of text that the transformer sees */
+} transformer_net;
+
+static void release(sora_trainer *t) {
+    transformer_net *net = t->net;
+    sorai_dit_release(&net->dit);
+    sorai_t5_release(&net->t5);
+    sorai_tokenizer_close(&net->tokenizer);
+    sorai_free(t->mem, net);
+}
+
+static int open_tokenizer(sora_trainer *t, transformer_net *net, sora_error *err) {
+    static const char *const blobs[] = {"tokenizer/tokenizer.json", "tokenizer/spiece.model"};
+    if (t->recipe.tokenizer)
+        return sorai_tokenizer_open_path(&net->tokenizer, t->mem, t->recipe.tokenizer, err);
+    int status = SORA_E_NOTFOUND;
+    for (int i = 0; t->init && i < 2 && status == SORA_E_NOTFOUND; i++) {
+        sorai_bytes bytes = {0};
+        status = sorai_package_blob(t->init, blobs[i], &bytes, NULL);
+        if (status == SORA_OK)
+            status = sorai_tokenizer_open(&net->tokenizer, t->mem, bytes.data, bytes.size, blobs[i], err);
+        sorai_bytes_release(&bytes);
+    }
+    return status == SORA_E_NOTFOUND ? sorai_fail(err, SORA_E_INVALID, "recipe: tokenizer: a file, or an init that has one, is needed")
+                                     : status;
+}
+
+static int bind(sora_trainer *t, sora_error *err) {
+    sorai_trained_part *part;
+    sorai_dit_config dit;
+    sorai_t5_config t5;
+    transformer_net *net = sorai_calloc(t->mem, 1, sizeof *net);
+    if (!net)
+        return sorai_fail(err, SORA_E_NOMEM, "no memory for the transformer");
+    t->net = net;
+    json_t *rows = json_object_get(t->recipe.root, "text_length");
+    net->rows = rows ? json_integer_value(rows) : 64;
+    if (net->rows < 2 || net->rows > MAX_ROWS)
+        return sorai_fail(err, SORA_E_INVALID, "recipe: text_length must be in 2..%d", MAX_ROWS);
+    SORA_TRY(sorai_trainer_add_part(t, "transformer", "transformer", &part, err));
+    SORA_TRY(sorai_config_dit(part->config, &dit, err));
+    SORA_TRY(sorai_dit_bind(&net->dit, &part->store, &dit, err));
+    SORA_TRY(sorai_trainer_add_part(t, "text_encoder", "text_encoder", &part, err));
+    SORA_TRY(sorai_config_t5(part->config, &t5, err));
+    SORA_TRY(sorai_t5_bind(&net->t5, &part->store, &t5, err));
+    if (dit.in_channels != dit.out_channels || dit.text_dim != t5.d_model)
+        return sorai_fail(err, SORA_E_INVALID, "recipe: in_channels must equal out_channels, and text_dim the text encoder's d_model");
+    return open_tokenizer(t, net, err);
+}
+
+/* Text as the transformer sees it: [n, rows, d], zero past the last token. drop (may be NULL): captions to be left out. */
+static sora_tensor *text_of(sora_trainer *t, const sora_batch *batch, const unsigned char *drop) {
+    const transformer_net *net = t->net;
+    const int64_t n = batch->count, rows = net->rows;
+    int32_t *ids = sorai_calloc(t->mem, (size_t)(n * (rows + 1)), sizeof *ids);
+    if (!ids)
+        return sorai_exec_fail(&t->exec, SORA_E_NOMEM, "no memory for captions");
+    int32_t *lengths = ids + n * rows;
+    int64_t longest = 1;
+    sora_tensor *hidden = NULL;
+    for (int64_t i = 0; i < n; i++) {
+        const char *caption = drop && drop[i] ? "" : batch->captions[i];
+        size_t count = 0;
+        sora_error err = {sizeof err, 0, {0}};
+        const int status = sorai_tokenizer_encode(net->tokenizer, caption, strlen(caption), ids + i * rows, (size_t)rows, &count, &err);
+        if (status != SORA_OK) {
+            sorai_exec_fail(&t->exec, status, "caption: %s", err.message);
+            goto done;
+        }
+        lengths[i] = (int32_t)count;
+        longest = lengths[i] > longest ? lengths[i] : longest;
+    }
+    /* The encoder works on as many columns as the longest caption has. */
+    for (int64_t i = 1; i < n; i++)
+        memmove(ids + i * longest, ids + i * rows, (size_t)longest * sizeof *ids);
+    hidden = sorai_t5_pad(&t->exec, sorai_t5_forward(&t->exec, &net->t5, ids, lengths, n, longest), lengths, rows);
+done:
+    sorai_free(t->mem, ids);
+    return hidden;
+}
+
+typedef struct noised {
+    sorai_noising host;
+    sora_tensor *velocity, *target, *weights;
+} noised;
+
+/* Noise, text and the forward pass. sigma < 0: drawn, captions dropped, as in training. host arrays stay allocated when `keep` is set. */
+static int forward(sora_trainer *t, const sora_batch *batch, double sigma, uint64_t seed, uint64_t stream, noised *out, float **keep) {
+    sorai_exec *x = &t->exec;
+    const transformer_net *net = t->net;
+    const int64_t *shape = batch->video->shape;
+    const int64_t n = shape[0], c = shape[1], frames = shape[2], places = shape[3] * shape[4], size = n * c * frames * places;
+    sorai_noising *o = &out->host;
+    *o = (sorai_noising){n, frames, places, c, NULL, NULL, NULL, NULL};
+    if (c != net->dit.config.in_channels || n > 4096) {
+        sorai_exec_fail(x, SORA_E_INVALID, "batch: latents must have the transformer's in_channels, and at most 4096 samples");
+        return x->status;
+    }
+    float *values = sorai_alloc(t->mem, (size_t)(2 * size + 2 * n * frames) * sizeof *values);
+    if (!values) {
+        sorai_exec_fail(x, SORA_E_NOMEM, "no memory for a batch");
+        return x->status;
+    }
+    o->noisy = values;
+    o->target = values + size;
+    o->timesteps = values + 2 * size;
+    o->weights = o->timesteps + n * frames;
+    sorai_noising_fill(o, &t->recipe, batch->video->data, sigma, seed, stream);
+    unsigned char drop[4096];
+    sorai_rng rng;
+    sorai_rng_init(&rng, seed, stream ^ sorai_rng_stream("caption drop"));
+    for (int64_t i = 0; i < n; i++)
+        drop[i] = sigma < 0.0 && sorai_rng_f64(&rng) < t->recipe.transformer.caption_drop;
+    const int64_t video[5] = {n, frames, shape[3], shape[4], c};
+    sora_tensor *text = text_of(t, batch, drop);
+    const sorai_dit_prompt *prompt = sorai_dit_prepare(x, &net->dit, text, NULL);
+    out->target = sorai_upload(x, SORA_DTYPE_F32, 5, video, o->target);
+    out->weights = sorai_upload(x, SORA_DTYPE_F32, 2, (const int64_t[]){n, frames}, o->weights);
+    sora_tensor *noisy = sorai_upload(x, SORA_DTYPE_F32, 5, video, o->noisy);
+    out->velocity = prompt ? sorai_dit_forward(x, &net->dit, noisy, o->timesteps, frames, prompt) : NULL;
+    if (keep)
+        *keep = values;
+    else
+        sorai_free(t->mem, values);
+    return x->status;
+}
+
+static sora_tensor *loss_of(sora_trainer *t, const sora_batch *batch, uint64_t step, uint32_t part, sora_tensor *terms[6]) {
+    noised o = {0};
+    (void)terms;
+    forward(t, batch, -1.0, t->recipe.seed, sorai_rng_stream("transformer") + step * 1024 + part, &o, NULL);
+    return o.velocity ? sorai_mse(&t->exec, o.velocity, o.target, o.weights) : NULL;
+}
+
+static int evaluate(sora_trainer *t, const sora_batch *batch, double noise, uint64_t seed, float *losses, sora_error *err) {
+    noised o = {0};
+    float *values = NULL, *made = NULL;
+    if (!(noise >= 0.0 && noise <= 1.0))
+        return sorai_fail(err, SORA_E_INVALID, "the noise level must be in 0..1");
+    forward(t, batch, noise, seed, sorai_rng_stream("evaluate"), &o, &values);
+    if (o.velocity && (made = sorai_alloc(t->mem, sorai_tensor_bytes(o.velocity))) != NULL)
+        sorai_download(&t->exec, o.velocity, made);
+    else
+        sorai_exec_fail(&t->exec, SORA_E_NOMEM, "no memory for a result");
+    const int64_t size = o.host.frames * o.host.places * o.host.channels;
+    for (int64_t i = 0; t->exec.status == SORA_OK && i < o.host.n; i++) {
+        double sum = 0.0;
+        for (int64_t k = i * size; k < (i + 1) * size; k++) {
+            const double d = (double)made[k] - (double)o.host.target[k];
+            sum += d * d;
+        }
+        losses[i] = (float)(sum / (double)size);
+    }
+    sorai_free(t->mem, made);
+    sorai_free(t->mem, values);
+    return sorai_exec_finish(&t->exec, err);
+}
+
+const sorai_train_ops sorai_train_transformer = {bind, loss_of, evaluate, NULL, NULL, release};
