@@ -86,7 +86,7 @@ LIBS := $(LIB_LIBS) -lm -ldl -pthread
 # --- what `make` makes ------------------------------------------------------------------------------------------------
 ALL := $(if $(LIB_SRC),$(BUILD)/libsora.a $(BUILD)/libsora.so.$(MAJOR) $(BUILD)/libsora.so)
 ifeq ($(HAVE_TOOLS),1)
-ALL += $(if $(wildcard tools/*.c),$(BUILD)/sora)
+ALL += $(if $(wildcard tools/main.c),$(BUILD)/sora)
 endif
 ALL += $(patsubst examples/%.c,$(BUILD)/examples/%,$(EXAMPLE_SRC))
 ALL += $(if $(REFERENCE_SRC),$(BUILD)/libsora-reference.so)
