@@ -98,6 +98,10 @@ all: $(ALL)
 FLAG_TEXT := $(CC) $(CFLAGS_ALL) $(CFLAGS_lib) $(CFLAGS_tools) $(CFLAGS_test) $(USER_LDFLAGS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(FLAG_TEXT))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAG_TEXT))' >$@
+# ... and archives on the list of their sources: what is deleted goes out of them too.
+LISTS := $(LIB_SRC) $(TOOL_SRC) $(REFERENCE_SRC)
+$(BUILD)/sources: FORCE
+	@mkdir -p $(@D); printf '%s\n' $(LISTS) | cmp -s - $@ || printf '%s\n' $(LISTS) >$@
 FORCE:
 
 group = $(firstword $(subst /, ,$(1)))
@@ -106,12 +110,12 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(say) "  CC    $<"
 	$(Q)$(CC) $(CFLAGS_ALL) $(CFLAGS_$(call group,$<)) $(call isa_flags,$<) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/libsora.a: $(LIB_OBJ)
+$(BUILD)/libsora.a: $(LIB_OBJ) $(BUILD)/sources
 	@rm -f $@
 	$(say) "  AR    $@"
 	$(Q)ar rcsD $@ $(LIB_OBJ)
 
-$(BUILD)/libsora.so.$(MAJOR): $(LIB_OBJ) lib/libsora.map
+$(BUILD)/libsora.so.$(MAJOR): $(LIB_OBJ) lib/libsora.map $(BUILD)/sources
 	$(say) "  LINK  $@"
 	$(Q)$(CC) -shared -Wl,-soname,libsora.so.$(MAJOR) -Wl,--version-script=lib/libsora.map -Wl,-z,relro,-z,now \
 	    $(if $(SANITIZE),,-Wl,-z,defs) $(SAN_FLAGS) $(USER_CFLAGS) $(USER_LDFLAGS) -o $@ $(LIB_OBJ) $(LIBS)
@@ -167,9 +171,9 @@ $(BUILD)/obj/test/unit_main.o: $(BUILD)/test/unit_main.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(CFLAGS_test) -c -o $@ $<
 
-$(BUILD)/obj/tools.a: $(TOOL_OBJ)
+$(BUILD)/obj/tools.a: $(TOOL_OBJ) $(BUILD)/sources
 	@rm -f $@
-	$(Q)ar rcsD $@ $(filter-out %/main.o,$^)
+	$(Q)ar rcsD $@ $(filter-out %/main.o,$(TOOL_OBJ))
 TOOLS_A := $(if $(filter 1,$(HAVE_TOOLS)),$(if $(TOOL_SRC),$(BUILD)/obj/tools.a))
 
 $(BUILD)/test/unit: $(BUILD)/obj/test/unit_main.o $(call obj,$(UNIT_SRC)) $(TOOLS_A) $(BUILD)/libsora.a
