@@ -49,6 +49,24 @@ static void forward(parity *p, const parity_part *part, const sorai_dit *dit, co
     free_inputs(&in);
 }
 
+typedef struct probe {
+    const parity_part *part;
+    const sorai_dit *dit;
+    const char *name;
+} probe;
+
+static double error_of(parity *p, void *user) {
+    const probe *u = user;
+    inputs in = {0};
+    sorai_exec x = {0};
+    double error = -1.0;
+    if (read_inputs(p, u->part, u->name, &in) && sorai_exec_init(&x, p->device, &p->context->mem, SORA_DTYPE_F32, NULL) == SORA_OK)
+        error = parity_error(p, &x, sorai_dit_to_planes(&x, run(&x, u->dit, &in)), in.velocity);
+    sorai_exec_release(&x);
+    free_inputs(&in);
+    return error;
+}
+
 static void gradients(parity *p, const parity_part *part, const sorai_dit_config *config, const char *name) {
     inputs in = {0};
     sora_tensor *target = parity_tensor(p, part, name, "target", 1), *want = parity_tensor(p, part, name, "loss", 1);
@@ -100,6 +118,9 @@ static void model(parity *p, const char *folder) {
             forward(p, &part, &dit, names[i], SORA_DTYPE_F32, PARITY_F32);
             forward(p, &part, &dit, names[i], SORA_DTYPE_BF16, PARITY_BF16_TRANSFORMER);
         }
+        probe u = {&part, &dit, names[0]};
+        if (strcmp(p->backend, "cpu") == 0)
+            parity_sensitivity(p, &store, error_of, &u, PARITY_F32);
         const int g = parity_cases(&part, "target", names);
         for (int i = 0; i < g; i++)
             gradients(p, &part, &config, names[i]);

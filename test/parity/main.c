@@ -60,6 +60,54 @@ void parity_check(parity *p, sorai_exec *x, const char *what, const sora_tensor 
     free(values);
 }
 
+double parity_error(parity *p, sorai_exec *x, const sora_tensor *got, const sora_tensor *want) {
+    double error = NAN;
+    const int64_t n = want ? sorai_tensor_count(want) : 0;
+    float *values = malloc((size_t)n * sizeof *values + 1);
+    if (got && want && sorai_tensor_count(got) == n && values && sorai_download(x, got, values) == SORA_OK)
+        error = nmse(values, want->data, n);
+    free(values);
+    parity_finish(p, x, "run");
+    return error;
+}
+
+void parity_sensitivity(parity *p, sorai_store *store, parity_error_fn *error, void *user, double limit) {
+    double least = INFINITY;
+    char line[400];
+    const char *least_name = "";
+    int missed = 0;
+    for (size_t i = 0; i < store->count; i++) {
+        sorai_param *param = store->params[i];
+        const size_t bytes = sorai_tensor_bytes(param->value), n = bytes / sizeof(float);
+        float *old = malloc(bytes + 1), *changed = malloc(bytes + 1);
+        if (!old || !changed || p->device->download(p->device, old, param->value->data, bytes) != SORA_OK) {
+            parity_fail(p, param->name, "could not change it");
+        } else {
+            for (size_t k = 0; k < n; k++)
+                changed[k] = old[k] * 1.01f + 0.01f * (float)(k % 3);
+            p->device->upload(p->device, param->value->data, changed, bytes);
+            param->version++;
+            const double e = error(p, user);
+            if (!(e > 10.0 * limit)) {
+                parity_fail(p, param->name, "changing it is not seen");
+                missed++;
+            }
+            if (e < least) {
+                least = e;
+                least_name = param->name;
+            }
+            p->device->upload(p->device, param->value->data, old, bytes);
+            param->version++;
+        }
+        free(old);
+        free(changed);
+    }
+    const double again = error(p, user);
+    snprintf(line, sizeof line, "a change of any of %zu parameters is seen (least %s, %.1e), and undone", store->count, least_name, least);
+    if (missed == 0)
+        report(p, line, again, limit);
+}
+
 void parity_gradients(parity *p, sorai_exec *x, const char *what, const parity_part *part, const char *case_name, const sorai_store *store,
                       double limit) {
     char name[320], line[400];

@@ -43,6 +43,12 @@ void parity_fail(parity *p, const char *what, const char *why);
 /* Clears the sticky error of x, counting a failure when there is one. */
 int parity_finish(parity *p, sorai_exec *x, const char *what);
 
+/* Proves that the check can fail: changes one parameter after the other by a percent and runs `error` (the relative squared error of
+ * some output); each must be seen, by far more than the limit. */
+typedef double parity_error_fn(parity *p, void *user);
+void parity_sensitivity(parity *p, sorai_store *store, parity_error_fn *error, void *user, double limit);
+double parity_error(parity *p, sorai_exec *x, const sora_tensor *got, const sora_tensor *want); /* NaN on failure */
+
 sora_tensor *parity_upload(sorai_exec *x, const sora_tensor *host);
 
 void parity_transformers(parity *p);

@@ -38,6 +38,26 @@ static void forward(parity *p, const parity_part *part, const sorai_t5 *t5, cons
     sorai_tensor_unref(&hidden);
 }
 
+typedef struct probe {
+    const parity_part *part;
+    const sorai_t5 *t5;
+} probe;
+
+static double error_of(parity *p, void *user) {
+    const probe *u = user;
+    sora_tensor *ids = parity_tensor(p, u->part, "batch", "input_ids", 1), *lengths = parity_tensor(p, u->part, "batch", "lengths", 1);
+    sora_tensor *hidden = parity_tensor(p, u->part, "batch", "hidden", 1);
+    sorai_exec x = {0};
+    double error = -1.0;
+    if (ids && lengths && hidden && sorai_exec_init(&x, p->device, &p->context->mem, SORA_DTYPE_F32, NULL) == SORA_OK)
+        error = parity_error(p, &x, sorai_t5_forward(&x, u->t5, ids->data, lengths->data, ids->shape[0], ids->shape[1]), hidden);
+    sorai_exec_release(&x);
+    sorai_tensor_unref(&ids);
+    sorai_tensor_unref(&lengths);
+    sorai_tensor_unref(&hidden);
+    return error;
+}
+
 static void gradients(parity *p, const parity_part *part, const sorai_t5_config *config, const char *name) {
     sora_tensor *ids = parity_tensor(p, part, name, "input_ids", 1), *lengths = parity_tensor(p, part, name, "lengths", 1);
     sora_tensor *target = parity_tensor(p, part, name, "target", 1), *want = parity_tensor(p, part, name, "loss", 1);
@@ -91,6 +111,9 @@ void parity_texts(parity *p) {
             forward(p, &part, &t5, names[i], SORA_DTYPE_F32, PARITY_F32);
             forward(p, &part, &t5, names[i], SORA_DTYPE_BF16, PARITY_BF16);
         }
+        probe u = {&part, &t5};
+        if (strcmp(p->backend, "cpu") == 0)
+            parity_sensitivity(p, &store, error_of, &u, PARITY_F32);
         const int g = parity_cases(&part, "target", names);
         for (int i = 0; i < g; i++)
             gradients(p, &part, &config, names[i]);

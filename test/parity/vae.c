@@ -98,6 +98,35 @@ static void streamed(parity *p, const parity_part *part, const sorai_vae *vae, c
     sorai_tensor_unref(&z);
 }
 
+typedef struct probe {
+    const parity_part *part;
+    const sorai_vae *vae;
+    const char *name;
+} probe;
+
+/* Encoder and decoder together: the errors of both are added. */
+static double error_of(parity *p, void *user) {
+    const probe *u = user;
+    sora_tensor *video = parity_tensor(p, u->part, u->name, "video", 1), *mean = parity_tensor(p, u->part, u->name, "mean", 1);
+    sora_tensor *logvar = parity_tensor(p, u->part, u->name, "logvar", 1);
+    sora_tensor *z = parity_tensor(p, u->part, u->name, "z", 1), *raw = parity_tensor(p, u->part, u->name, "raw", 1), *lv = NULL;
+    sorai_exec x = {0};
+    double error = -1.0;
+    if (video && mean && logvar && z && raw && sorai_exec_init(&x, p->device, &p->context->mem, SORA_DTYPE_F32, NULL) == SORA_OK) {
+        sora_tensor *m = sorai_vae_encode(&x, u->vae, NULL, video_of(&x, video), &lv);
+        error = parity_error(p, &x, sorai_dit_to_planes(&x, m), mean) + parity_error(p, &x, sorai_dit_to_planes(&x, lv), logvar);
+        m = sorai_vae_decode(&x, u->vae, NULL, sorai_vae_denormalize(&x, u->vae, video_of(&x, z)));
+        error += parity_error(p, &x, sorai_dit_to_planes(&x, m), raw);
+    }
+    sorai_exec_release(&x);
+    sorai_tensor_unref(&video);
+    sorai_tensor_unref(&mean);
+    sorai_tensor_unref(&logvar);
+    sorai_tensor_unref(&z);
+    sorai_tensor_unref(&raw);
+    return error;
+}
+
 static void gradients(parity *p, const parity_part *part, const sorai_vae_config *config, const char *name) {
     sora_tensor *video = parity_tensor(p, part, name, "video", 1), *z = parity_tensor(p, part, name, "z", 1);
     sora_tensor *tm = parity_tensor(p, part, name, "target_mean", 1), *tl = parity_tensor(p, part, name, "target_logvar", 1);
@@ -166,6 +195,9 @@ static void model(parity *p, const char *folder) {
             forward(p, &part, &vae, names[i], SORA_DTYPE_BF16, PARITY_BF16);
             streamed(p, &part, &vae, names[i]);
         }
+        probe u = {&part, &vae, names[0]};
+        if (strcmp(p->backend, "cpu") == 0)
+            parity_sensitivity(p, &store, error_of, &u, PARITY_F32);
         const int g = parity_cases(&part, "target", names);
         for (int i = 0; i < g; i++)
             gradients(p, &part, &config, names[i]);
