@@ -1,0 +1,2 @@
+#define ISA avx512
+#include "kernels/resample/resample_body.h"
