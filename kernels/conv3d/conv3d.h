@@ -71,13 +71,15 @@ typedef struct sorak_conv3d_args {
 
 static inline int64_t sorak_conv3d_units(const sorak_conv3d_args *a) { return a->b * a->to * a->ho; }
 
-/* dw [co, ci, kt, kh, kw] += sum over output positions of dy * x. x: prepared planar with planar = sw, long enough that reading
- * (kw - 1) / sw + wo (made even for bf16) values of a phase stays inside of it; dy: packed as said above. The sum over positions is never
- * divided between units: a unit is one (kt, kh), one panel of co and SORAK_DW_CHANNELS channels of ci. */
-#define SORAK_DW_CHANNELS 48
+/* partial [chunks, kt, kh, kw, ci, co] = sums of x * dy over the positions of each chunk of output rows; their sum over chunks is the
+ * gradient. x: prepared planar with planar = sw and wp = sorak_conv3d_dw_width; dy: packed as said above. The chunks depend on the
+ * sizes alone: many where there are few channels (then positions should be read once, not once per tap), one where there are many.
+ * A unit is one chunk, one (kt, kh), one panel of co and SORAK_DW_CHANNELS channels of ci. */
+#define SORAK_DW_CHANNELS 32
 typedef struct sorak_conv3d_dw_args {
     const void *x, *dy;
-    float *dw;
+    float *partial;
+    int64_t chunks; /* sorak_conv3d_dw_chunks */
     int64_t b, tp, hp, wp, ci;
     int64_t to, ho, wo, co;
     int64_t kt, kh, kw;
@@ -85,7 +87,14 @@ typedef struct sorak_conv3d_dw_args {
 } sorak_conv3d_dw_args;
 
 static inline int64_t sorak_conv3d_dw_units(const sorak_conv3d_dw_args *a) {
-    return a->kt * a->kh * sorak_panels(a->co) * ((a->ci + SORAK_DW_CHANNELS - 1) / SORAK_DW_CHANNELS);
+    return a->chunks * a->kt * a->kh * sorak_panels(a->co) * ((a->ci + SORAK_DW_CHANNELS - 1) / SORAK_DW_CHANNELS);
+}
+/* About one chunk for every 768 KiB of the factors, as long as the partial sums stay small beside them. */
+static inline int64_t sorak_conv3d_dw_chunks(const sorak_conv3d_dw_args *a) {
+    const int64_t rows = a->b * a->to * a->ho, factors = rows * a->wo * (a->ci * a->sw * a->sh + a->co) * 4;
+    const int64_t sums = a->kt * a->kh * a->kw * a->ci * a->co * 4, by_cache = factors / (768 << 10), by_sums = factors / 8 / sums;
+    const int64_t most = by_cache < by_sums ? by_cache : by_sums;
+    return most < 1 ? 1 : most > rows ? rows : most > 256 ? 256 : most;
 }
 /* The least wp of the planar form for an input that is `padded` wide. */
 static inline int64_t sorak_conv3d_dw_width(int64_t padded, int64_t wo, int64_t kw, int64_t sw) {

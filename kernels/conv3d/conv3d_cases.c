@@ -230,7 +230,8 @@ int sorak_cases_conv3d_dw(sorak_maker *m, sorak_case *c, int dtype, int bench, i
     sorak_make_run_ref(SK_OP_gemm_pack, dtype, p, sorak_gemm_pack_units(p));
     sorak_make_input_done(m, p->dst);
     a->dy = p->dst;
-    a->dw = sorak_make_inout_f32(m, g.co * ci * g.kt * g.kh * g.kw);
+    a->chunks = bench ? sorak_conv3d_dw_chunks(a) : sorak_make_int(m, 1, 1 + (p->segments - 1) / 2);
+    a->partial = sorak_make_out_f32(m, a->chunks * g.co * ci * g.kt * g.kh * g.kw);
     c->args = a;
     c->units = sorak_conv3d_dw_units(a);
     describe(c, &g, ci);

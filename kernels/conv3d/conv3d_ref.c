@@ -62,6 +62,7 @@ int sorak_conv3d_prep_bf16_ref(const void *args, const sorak_env *env) {
 static void pack(const sorak_conv3d_pack_args *a, const sorak_env *env, int bf16) {
     const int64_t segments = a->kt * a->kh, n = a->flip ? a->ci : a->co, c = a->flip ? a->co : a->ci;
     const int64_t cp = sorak_conv_channels(bf16 ? SK_DT_bf16 : SK_DT_f32, c), steps = a->kw * cp / (bf16 ? 2 : 1);
+    const int64_t width = sorak_panel(n);
     for (int64_t u = env->begin; u < env->end; u++) {
         const int64_t panel = u / segments;
         int64_t kt = u % segments / a->kh, kh = u % a->kh;
@@ -70,16 +71,16 @@ static void pack(const sorak_conv3d_pack_args *a, const sorak_env *env, int bf16
             kh = a->kh - 1 - kh;
         }
         for (int64_t i = 0; i < a->kw * cp; i++)
-            for (int64_t j = 0; j < SORAK_PANEL; j++) {
-                const int64_t in = i % cp, out = panel * SORAK_PANEL + j, kw = a->flip ? a->kw - 1 - i / cp : i / cp;
+            for (int64_t j = 0; j < width; j++) {
+                const int64_t in = i % cp, out = panel * width + j, kw = a->flip ? a->kw - 1 - i / cp : i / cp;
                 const int64_t co = a->flip ? in : out, ci = a->flip ? out : in;
                 float v = 0;
                 if (in < c && out < n)
                     v = sorak_source_f32(a->src, a->src_dtype, (((co * a->ci + ci) * a->kt + kt) * a->kh + kh) * a->kw + kw);
                 if (bf16)
-                    put(a->dst, 1, ((u * steps + i / 2) * SORAK_PANEL + j) * 2 + i % 2, v);
+                    put(a->dst, 1, ((u * steps + i / 2) * width + j) * 2 + i % 2, v);
                 else
-                    put(a->dst, 0, (u * steps + i) * SORAK_PANEL + j, v);
+                    put(a->dst, 0, (u * steps + i) * width + j, v);
             }
     }
 }
@@ -94,10 +95,10 @@ int sorak_conv3d_pack_bf16_ref(const void *args, const sorak_env *env) {
     return 0;
 }
 
-/* Value k of segment s of column n in packed panels whose segments have `steps` steps. */
-static double packed(const void *w, int bf16, int64_t segments, int64_t steps, int64_t s, int64_t k, int64_t n) {
-    const int64_t at = (n / SORAK_PANEL * segments + s) * steps, j = n % SORAK_PANEL;
-    return bf16 ? get(w, 1, ((at + k / 2) * SORAK_PANEL + j) * 2 + k % 2) : get(w, 0, (at + k) * SORAK_PANEL + j);
+/* Value k of segment s of column n in packed panels of this width whose segments have `steps` steps. */
+static double packed(const void *w, int bf16, int64_t width, int64_t segments, int64_t steps, int64_t s, int64_t k, int64_t n) {
+    const int64_t at = (n / width * segments + s) * steps, j = n % width;
+    return bf16 ? get(w, 1, ((at + k / 2) * width + j) * 2 + k % 2) : get(w, 0, (at + k) * width + j);
 }
 
 static void conv(const sorak_conv3d_args *a, const sorak_env *env, int bf16) {
@@ -111,7 +112,7 @@ static void conv(const sorak_conv3d_args *a, const sorak_env *env, int bf16) {
                     const int64_t tp = t * a->st + s / a->kh, hp = h * a->sh + s % a->kh;
                     const int64_t at = (((b * a->tp + tp) * a->hp + hp) * a->wp + w * a->sw) * a->cp;
                     for (int64_t k = 0; k < a->kw * a->cp; k++)
-                        sum += get(a->x, bf16, at + k) * packed(a->w, bf16, a->kt * a->kh, steps, s, k, n);
+                        sum += get(a->x, bf16, at + k) * packed(a->w, bf16, sorak_panel(a->co), a->kt * a->kh, steps, s, k, n);
                 }
                 if (a->bias)
                     sum += (double)a->bias[n];
@@ -131,23 +132,23 @@ int sorak_conv3d_bf16_ref(const void *args, const sorak_env *env) {
 }
 
 static void dw(const sorak_conv3d_dw_args *a, const sorak_env *env, int bf16) {
-    const int64_t blocks = (a->ci + SORAK_DW_CHANNELS - 1) / SORAK_DW_CHANNELS, panels = sorak_panels(a->co);
+    const int64_t blocks = (a->ci + SORAK_DW_CHANNELS - 1) / SORAK_DW_CHANNELS, panels = sorak_panels(a->co), width = sorak_panel(a->co);
     const int64_t rows = a->b * a->to * a->ho, steps = sorak_steps(bf16 ? SK_DT_bf16 : SK_DT_f32, a->wo), phase = a->wp / a->sw;
     for (int64_t u = env->begin; u < env->end; u++) {
-        const int64_t c0 = u % blocks * SORAK_DW_CHANNELS, n0 = u / blocks % panels * SORAK_PANEL, s = u / blocks / panels;
-        const int64_t kt = s / a->kh, kh = s % a->kh;
+        const int64_t c0 = u % blocks * SORAK_DW_CHANNELS, n0 = u / blocks % panels * width, s = u / blocks / panels % (a->kt * a->kh);
+        const int64_t kt = s / a->kh, kh = s % a->kh, chunk = u / blocks / panels / (a->kt * a->kh);
+        const int64_t row0 = rows * chunk / a->chunks, row1 = rows * (chunk + 1) / a->chunks;
         for (int64_t c = c0; c < a->ci && c < c0 + SORAK_DW_CHANNELS; c++)
-            for (int64_t n = n0; n < a->co && n < n0 + SORAK_PANEL; n++)
+            for (int64_t n = n0; n < a->co && n < n0 + width; n++)
                 for (int64_t kw = 0; kw < a->kw; kw++) {
                     double sum = 0;
-                    for (int64_t r = 0; r < rows; r++) {
+                    for (int64_t r = row0; r < row1; r++) {
                         const int64_t hp = r % a->ho * a->sh + kh, tp = r / a->ho % a->to * a->st + kt, b = r / a->ho / a->to;
                         const int64_t at = (((b * a->tp + tp) * a->hp + hp) * a->ci + c) * a->wp + kw % a->sw * phase + kw / a->sw;
                         for (int64_t w = 0; w < a->wo; w++)
-                            sum += get(a->x, bf16, at + w) * packed(a->dy, bf16, rows, steps, r, w, n);
+                            sum += get(a->x, bf16, at + w) * packed(a->dy, bf16, width, rows, steps, r, w, n);
                     }
-                    float *out = a->dw + (((n * a->ci + c) * a->kt + kt) * a->kh + kh) * a->kw + kw;
-                    *out = (float)((double)*out + sum);
+                    a->partial[(((chunk * a->kt * a->kh + s) * a->kw + kw) * a->ci + c) * a->co + n] = (float)sum;
                 }
     }
 }

@@ -1,7 +1,8 @@
 /* Matrix products: gemm_pack lays one factor out for the register blocks, gemm multiplies by it.
  *
- * The packed form is part of the operation, the same for every row of the table: panels of 32 columns, and in a panel one group of 32 x 4
- * bytes for every step along k. A step is one k in f32, and a pair of neighbouring k in bf16 (what VDPBF16PS and TDPBF16PS take):
+ * The packed form is part of the operation, the same for every row of the table: panels of 32 columns (16 when n <= 16), and in a panel
+ * one group of 32 x 4 bytes for every step along k. A step is one k in f32, and a pair of neighbouring k in bf16 (what VDPBF16PS and
+ * TDPBF16PS take):
  *     f32  [panels][segments][k][32]        bf16 [panels][segments][ceil(k / 2)][32][2]
  * with zeros for columns past n and for the odd k at the end. Segments (mostly 1) let k be cut into equal pieces that each begin with a
  * step of their own; convolutions need that. */
@@ -10,13 +11,13 @@
 
 #include "kernels/kernel.h"
 
-#define SORAK_PANEL 32
-
+/* Columns of a panel. */
+static inline int64_t sorak_panel(int64_t n) { return n <= 16 ? 16 : 32; }
+static inline int64_t sorak_panels(int64_t n) { return (n + 31) / 32; }
 /* Steps of k along the packed form, and its size. dtype: SK_DT_f32 or SK_DT_bf16. */
 static inline int64_t sorak_steps(int dtype, int64_t k) { return dtype == SK_DT_bf16 ? (k + 1) / 2 : k; }
-static inline int64_t sorak_panels(int64_t n) { return (n + SORAK_PANEL - 1) / SORAK_PANEL; }
 static inline size_t sorak_gemm_packed_bytes(int dtype, int64_t n, int64_t k, int64_t segments) {
-    return (size_t)(sorak_panels(n) * segments * sorak_steps(dtype, k)) * SORAK_PANEL * 4;
+    return (size_t)(sorak_panels(n) * segments * sorak_steps(dtype, k) * sorak_panel(n)) * 4;
 }
 
 /* y = packed b, where b(s, k, n) is src[(s * k_count + k) * k_stride + n * n_stride]; src is f32, bf16 or f16, the row's dtype that of

@@ -4,22 +4,22 @@
 
 /* Steps begin..end of one panel of one segment. */
 static void pack_block(const sorak_gemm_pack_args *a, int bf16, int64_t unit) {
-    const int64_t blocks = sorak_gemm_pack_blocks(a->k), steps = sorak_steps(bf16 ? SK_DT_bf16 : SK_DT_f32, a->k);
+    const int64_t width = sorak_panel(a->n), blocks = sorak_gemm_pack_blocks(a->k), steps = sorak_steps(bf16 ? SK_DT_bf16 : SK_DT_f32, a->k);
     const int64_t block = unit % blocks, segment = unit / blocks % a->segments, panel = unit / blocks / a->segments;
     const int64_t per = bf16 ? SORAK_PACK_STEPS : 2 * SORAK_PACK_STEPS;
     const int64_t begin = block * per, end = begin + per < steps ? begin + per : steps;
     const int64_t base = (panel * a->segments + segment) * steps;
     for (int64_t s = begin; s < end; s++)
-        for (int64_t j = 0; j < SORAK_PANEL; j++)
+        for (int64_t j = 0; j < width; j++)
             for (int64_t half = 0; half < (bf16 ? 2 : 1); half++) {
-                const int64_t n = panel * SORAK_PANEL + j, k = bf16 ? 2 * s + half : s;
+                const int64_t n = panel * width + j, k = bf16 ? 2 * s + half : s;
                 float v = 0;
                 if (n < a->n && k < a->k)
                     v = sorak_source_f32(a->src, a->src_dtype, (segment * a->k + k) * a->k_stride + n * a->n_stride);
                 if (bf16)
-                    ((uint16_t *)a->dst)[((base + s) * SORAK_PANEL + j) * 2 + half] = sorak_f32_to_bf16(v);
+                    ((uint16_t *)a->dst)[((base + s) * width + j) * 2 + half] = sorak_f32_to_bf16(v);
                 else
-                    ((float *)a->dst)[(base + s) * SORAK_PANEL + j] = v;
+                    ((float *)a->dst)[(base + s) * width + j] = v;
             }
 }
 
@@ -36,10 +36,11 @@ int sorak_gemm_pack_bf16_ref(const void *args, const sorak_env *env) {
 }
 
 static double b_value(const sorak_gemm_args *a, int bf16, int64_t k, int64_t n) {
-    const int64_t steps = sorak_steps(bf16 ? SK_DT_bf16 : SK_DT_f32, a->k), panel = n / SORAK_PANEL, j = n % SORAK_PANEL;
+    const int64_t steps = sorak_steps(bf16 ? SK_DT_bf16 : SK_DT_f32, a->k), width = sorak_panel(a->n);
+    const int64_t panel = n / width, j = n % width;
     if (bf16)
-        return (double)sorak_bf16_to_f32(((const uint16_t *)a->b)[((panel * steps + k / 2) * SORAK_PANEL + j) * 2 + k % 2]);
-    return (double)((const float *)a->b)[(panel * steps + k) * SORAK_PANEL + j];
+        return (double)sorak_bf16_to_f32(((const uint16_t *)a->b)[((panel * steps + k / 2) * width + j) * 2 + k % 2]);
+    return (double)((const float *)a->b)[(panel * steps + k) * width + j];
 }
 
 static void gemm_unit(const sorak_gemm_args *a, int bf16, int64_t unit) {

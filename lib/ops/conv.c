@@ -142,12 +142,25 @@ static void weight_gradient(sorai_exec *x, const shape *s, sorai_param *w, const
     if (!pack.dst)
         return;
     sorai_run(x, SK_OP_gemm_pack, dt, &pack, sorak_gemm_pack_units(&pack));
-    const sorak_conv3d_dw_args args = {
-        .x = prepare_input(x, s, in, s->sw), .dy = pack.dst, .dw = w->grad->data, .b = s->b, .tp = s->tp, .hp = s->hp,
+    sorak_conv3d_dw_args args = {
+        .x = prepare_input(x, s, in, s->sw), .dy = pack.dst, .b = s->b, .tp = s->tp, .hp = s->hp,
         .wp = sorak_conv3d_dw_width(s->wp, s->wo, s->kw, s->sw), .ci = s->ci, .to = s->to, .ho = s->ho, .wo = s->wo, .co = s->co,
         .kt = s->kt, .kh = s->kh, .kw = s->kw, .st = s->st, .sh = s->sh, .sw = s->sw};
-    if (args.x)
-        sorai_run(x, SK_OP_conv3d_dw, dt, &args, sorak_conv3d_dw_units(&args));
+    args.chunks = sorak_conv3d_dw_chunks(&args);
+    const int64_t taps = s->kt * s->kh * s->kw, all = taps * s->ci * s->co, parts[2] = {args.chunks, all};
+    sora_tensor *const partial = sorai_temp(x, 2, parts), *const dw = sorai_temp_like(x, w->grad);
+    if (!args.x || !partial || !dw)
+        return;
+    args.partial = partial->data;
+    sorai_run(x, SK_OP_conv3d_dw, dt, &args, sorak_conv3d_dw_units(&args));
+    /* [chunks, taps, ci, co] -> [co, ci, taps] */
+    const sora_tensor *const sum = args.chunks > 1 ? sorai_sum_middle(x, partial->data, 1, args.chunks, all, 1.0) : partial;
+    if (!sum)
+        return;
+    sorak_copy_args turn = {.src = sum->data, .dst = dw->data, .rank = 3, .shape = {s->co, s->ci, taps},
+                            .src_stride = {1, s->co, s->ci * s->co}, .dst_stride = {s->ci * taps, taps, 1}};
+    sorai_run_copy(x, &turn);
+    sorai_param_add_grad(x, w, dw);
 }
 
 static void conv_backward(sorai_exec *x, const sorai_node *node) {
