@@ -65,11 +65,11 @@ double world_figure_width(int subject) {
     case WORLD_DINOSAUR:
         return 1.1;
     case WORLD_CAR:
-        return 1.8;
+        return 1.55;
     case WORLD_BOAT:
         return 1.1;
     case WORLD_FISH:
-        return 1.6;
+        return 1.1;
     default:
         return 0.5;
     }
@@ -78,7 +78,7 @@ double world_figure_width(int subject) {
 double world_figure_height(int subject) {
     switch (subject) {
     case WORLD_CAR:
-        return 0.62;
+        return 0.75;
     case WORLD_BOAT:
         return 1.0;
     case WORLD_FISH:

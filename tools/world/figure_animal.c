@@ -21,33 +21,37 @@ static void cone_ear(const fig *f, const fk_frame *h, double s, double y, double
 }
 
 static void whiskers(const fig *f, const fk_ball *b) {
-    if (!f->fine)
-        return;
     for (int side = -1; side <= 1; side += 2)
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; i < (f->fine ? 2 : 1); i++) {
             fk_vec p[2] = {fk_on_ball(b, side * 0.9, 0.05 - 0.2 * i, 0.95), fk_on_ball(b, side * 1.15, 0.12 - 0.34 * i, 2.0)};
             if (fk_facing_of(b, side * 0.9, 0) > -0.1)
-                fk_stroke(f->kit, p, 2, 0.005, fk_rgb(0.25, 0.22, 0.25), FK_FLAT, b->z + 0.001);
+                fk_stroke(f->kit, p, 2, f->fine ? 0.005 : 0.010, fk_rgb(0.25, 0.22, 0.25), FK_FLAT, b->z + 0.001);
         }
 }
 
 static void tail_chain(const fig *f, const fk_frame *body, const double (*p)[3], int n, double w0, double w1, fk_tone t, fk_tone tip, fk_tone ring, int rings) {
-    fk_vec q[10];
-    double r[10], swing = 0.10 * sin(2 * FK_PI * f->pose->phase);
-    for (int i = 0; i < n; i++) {
-        double u = (double)i / (n - 1);
-        q[i] = fk_at(body, p[i][0] + swing * u * u, p[i][1], p[i][2]);
+    enum { CUTS = 3 };
+    fk_vec q[7 * CUTS];
+    double r[7 * CUTS], swing = 0.10 * sin(2 * FK_PI * f->pose->phase);
+    int cuts = f->fine ? CUTS : 1, last = (n - 1) * cuts;
+    for (int i = 0; i <= last; i++) { /* a smooth curve through the points */
+        double u = (double)i / last, v = (double)(i % cuts) / cuts, c[3];
+        int at = i / cuts, a = at > 0 ? at - 1 : 0, b = at + 1 < n ? at + 1 : n - 1, e = at + 2 < n ? at + 2 : n - 1;
+        for (int j = 0; j < 3; j++)
+            c[j] = p[at][j] + 0.5 * v * (p[b][j] - p[a][j] + v * (2 * p[a][j] - 5 * p[at][j] + 4 * p[b][j] - p[e][j] + v * (3 * (p[at][j] - p[b][j]) + p[e][j] - p[a][j])));
+        q[i] = fk_at(body, c[0] + swing * u * u, c[1], c[2]);
         r[i] = w0 + (w1 - w0) * u;
     }
+    n = last + 1;
     double z = 0, bias = body->d.z > 0.2 ? -0.05 : 0.06 * (body->d.z < -0.2);
     for (int i = 0; i < n; i++)
         z += q[i].z / n;
     fk_limb(f->kit, q, r, n, t, FK_CEL, bias);
-    double rt[2] = {r[n - 2] * 1.0, r[n - 1] * 1.0};
-    fk_vec qt[2] = {fk_mix(q[n - 2], q[n - 1], 0.3), q[n - 1]};
+    double rt[2] = {r[n - 1 - cuts] * 0.98, r[n - 1] * 0.98};
+    fk_vec qt[2] = {fk_mix(q[n - 1 - cuts], q[n - 1], 0.4), q[n - 1]};
     fk_limb(f->kit, qt, rt, 2, tip, FK_SHADE, z + bias + 1e-4 - (qt[0].z + qt[1].z) / 2);
-    for (int i = 1; rings && i < n - 1; i++) {
-        fk_vec qq[2] = {fk_mix(q[i], q[i + 1], 0.0), fk_mix(q[i], q[i + 1], 0.22)};
+    for (int i = cuts; rings && i < n - 1; i += cuts) {
+        fk_vec qq[2] = {q[i], fk_mix(q[i], q[i + 1], 0.22 * cuts)};
         double rr[2] = {r[i], r[i]};
         fk_limb(f->kit, qq, rr, 2, ring, FK_FLAT, z + bias + 1e-4 - (qq[0].z + qq[1].z) / 2);
     }
@@ -91,7 +95,7 @@ static void tiger_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) 
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, 0.205, 0.185, 0.185, coat, FK_CEL, 0);
     static const double wedge[4][2] = {{-0.11, 0.2}, {0.11, 0.2}, {0.05, -0.28}, {-0.05, -0.28}};
     for (int i = -1; i <= 1; i++)
-        fk_patch_shape(k, &b, i * 0.34, 1.02 - 0.10 * i * i, wedge, 4, 0, black, FK_FLAT);
+        fk_patch_shape(k, &b, i * 0.40, 1.10 - 0.12 * i * i, wedge, 4, 0, black, FK_FLAT);
     for (int i = -1; i <= 1; i += 2)
         for (int j = 0; j < 3; j++) {
             static const double side[3][2] = {{0.32, 0.10}, {0.32, -0.10}, {-0.26, 0.02}};
@@ -103,11 +107,11 @@ static void tiger_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) 
     for (int j = -1; j <= 1; j++)
         fk_patch(k, &b, FK_PI + 0.45 * j, 0.3, 0.10, 0.5, 0, black, FK_FLAT);
     for (int i = -1; i <= 1; i += 2)
-        fk_patch(k, &b, i * 0.42, 0.32, 0.22, 0.20, 0, cream, FK_FLAT);
-    fk_ball m = fk_ellipsoid(k, h, 0, -0.075, 0.125, 0.115, 0.085, 0.095, cream, FK_CEL, 0.01);
-    face_style st = {&b, &m, 0.42, 0.14, 0.165, -0.25, 0.48, 0.020, cream, black, fk_hex(0xe0a020), 1, 0, 0, 1};
+        fk_patch(k, &b, i * 0.44, 0.30, 0.27, 0.30, 0, cream, FK_FLAT);
+    fk_ball m = fk_ellipsoid(k, h, 0, -0.082, 0.120, 0.108, 0.078, 0.090, cream, FK_CEL, 0.01);
+    face_style st = {&b, &m, 0.44, 0.25, 0.185, -0.25, 0.48, 0.020, cream, black, fk_hex(0xe0a020), 1, 0, 0, 1};
     face_draw(f, r, &st);
-    muzzle_nose(f, h, -0.035, 0.212, 0.038, fk_hex(0xe07a80));
+    muzzle_nose(f, h, -0.042, 0.204, 0.036, fk_hex(0xe07a80));
     whiskers(f, &m);
 }
 
@@ -121,14 +125,14 @@ static void shiba_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) 
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, 0.19, 0.172, 0.175, coat, FK_CEL, 0);
     for (int i = -1; i <= 1; i += 2) {
         fk_patch(k, &b, i * 0.62, -0.42, 0.42, 0.42, 0, cream, FK_FLAT);
-        fk_patch(k, &b, i * 0.30, 0.52, 0.13, 0.10, 0, cream, FK_FLAT);
+        fk_patch(k, &b, i * 0.34, 0.62, 0.14, 0.10, 0, cream, FK_FLAT);
     }
-    fk_ball m = fk_ellipsoid(k, h, 0, -0.058, 0.165, 0.088, 0.070, 0.115, cream, FK_CEL, 0.01);
-    face_style st = {&b, &m, 0.45, 0.12, 0.135, -0.38, 0.50, 0, coat, coat, fk_hex(0x5a3a1a), 0, 0, 0, 0};
+    fk_ball m = fk_ellipsoid(k, h, 0, -0.066, 0.160, 0.084, 0.066, 0.115, cream, FK_CEL, 0.01);
+    face_style st = {&b, &m, 0.46, 0.24, 0.165, -0.38, 0.50, 0, coat, coat, fk_hex(0x5a3a1a), 0, 0, 0, 0};
     if (f->pose->emotion == WORLD_ANGRY || f->pose->emotion == WORLD_SAD)
         st.brow = 0.016, st.brow_tone = fk_darker(coat, 1.0);
     face_draw(f, r, &st);
-    muzzle_nose(f, h, -0.022, 0.262, 0.038, fk_hex(0x241c20));
+    muzzle_nose(f, h, -0.032, 0.258, 0.036, fk_hex(0x241c20));
 }
 
 void figure_four_legs(const fig *f) {
@@ -143,7 +147,7 @@ void figure_four_legs(const fig *f) {
     body_style st = {.girth = 1.22, .leg = 0.047, .arm = 0.042, .hand = 0.047, .foot = 1.25, .skin = coat, .hand_tone = cream, .foot_tone = cream, .belly_tone = cream,
                      .bare_belly = 1};
     if (who == 2)
-        st.girth = 1.36, st.arm = 0.047, st.hand = 0.054;
+        st.girth = 1.36, st.arm = 0.047, st.hand = 0.054, st.stripes = 1, st.stripe_tone = fk_luma(coat) < 0.25 ? fk_hex(0xd8d4d0) : black;
     body_draw(f, &r, &sh, &st);
     if (who == 0) {
         tail_chain(f, &r.chest, shiba_tail, 7, 0.048, 0.036, coat, cream, cream, 0);

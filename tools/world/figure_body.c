@@ -27,6 +27,18 @@ static dress_code dress_of(const fig *f, const body_style *st) {
     }
 }
 
+/* Two dark rings around a limb of three points. */
+static void limb_rings(const fig *f, const fk_vec *p, const double *rad, fk_tone tone, double z) {
+    for (int i = 0; i < 2; i++) {
+        fk_vec q[2] = {fk_mix(p[i], p[i + 1], 0.50), fk_mix(p[i], p[i + 1], 0.66)};
+        fk_vec u = fk_sub(q[1], q[0]), n = {-u.y, u.x, 0};
+        double len = fmax(fk_len(n), 1e-6), w = rad[i] * 0.98;
+        fk_vec ring[4] = {fk_add(q[0], fk_mul(n, w / len)), fk_add(q[0], fk_mul(n, -w / len)), fk_add(q[1], fk_mul(n, -w / len)), fk_add(q[1], fk_mul(n, w / len))};
+        if (len > 0.006)
+            fk_polygon(f->kit, ring, 4, 0, tone, FK_FLAT, z + 1e-4);
+    }
+}
+
 static void draw_leg(const fig *f, const rig *r, const body_style *st, const dress_code *dc, int i, double body_z) {
     fk_kit *k = f->kit;
     double z = (r->hip[i].z + r->knee[i].z + r->ankle[i].z) / 3;
@@ -35,9 +47,11 @@ static void draw_leg(const fig *f, const rig *r, const body_style *st, const dre
     fk_vec p[3] = {r->hip[i], r->knee[i], r->ankle[i]};
     double rad[3] = {w * 1.12, w, w * 0.86};
     /* A skirt or long coat hangs in front of the legs, from wherever it is seen. */
-    double under = f->look->outfit == WORLD_DRESS || f->look->outfit == WORLD_SCARF ? -0.10 : -0.02;
+    double under = f->look->outfit == WORLD_DRESS || f->look->outfit == WORLD_SCARF ? -0.10 : -0.05;
     fk_limb(k, p, rad, 3, leg, FK_CEL, under);
     z += under;
+    if (st->stripes && f->look->outfit == WORLD_BARE)
+        limb_rings(f, p, rad, st->stripe_tone, z);
     fk_frame foot = r->foot[i];
     double len = 0.068 * st->foot, wide = 0.044 * (0.5 + 0.5 * st->foot), zf = 0.012;
     fk_frame flat = fk_move(foot, 0, -0.018, 0.028 * st->foot);
@@ -76,6 +90,8 @@ static void draw_arm(const fig *f, const rig *r, const body_style *st, const dre
     double rad[3] = {w, w * 0.95, w * 0.86};
     if (dc->sleeve_part < 1.8)
         fk_limb(k, p, rad, 3, skin, FK_CEL, bias);
+    if (st->stripes && dc->sleeve_part == 0)
+        limb_rings(f, p, rad, st->stripe_tone, z + bias);
     fk_sphere(k, r->hand[i], st->hand, hand, FK_CEL, z + bias + 0.002 - r->hand[i].z);
     if (dc->sleeve_part > 0) {
         double s = dc->sleeve_part;
@@ -103,6 +119,8 @@ static void torso_rings(fk_ring *ring, const rig_shape *sh, const body_style *st
     for (int i = 0; i < RINGS; i++) {
         ring[i] = from[i];
         double grow = i < RINGS - 1 ? g : 1;
+        if (i < 2 && from != bare) /* wide bodies need no wider hem */
+            grow = 1 + (g - 1) * 0.6;
         ring[i].rs *= grow, ring[i].rd *= grow;
     }
 }
@@ -167,6 +185,11 @@ static void draw_torso(const fig *f, const rig *r, const rig_shape *sh, const bo
     fk_tone mark = fk_luma(f->main) > 0.5 ? fk_darker(f->main, 0.6) : fk_blend(f->main, white, 0.6);
     if (o == WORLD_BARE && st->bare_belly)
         drum_oval(f, &d, 0, 0.95, -0.045, 0.80 * t, st->belly_tone);
+    if (o == WORLD_BARE && st->stripes)
+        for (int i = 0; i < 6; i++) {
+            double y = -0.03 + 0.085 * (i / 2), az = i % 2 ? 1.75 : -1.75;
+            drum_oval(f, &d, az, 0.72, y, y + 0.045, st->stripe_tone);
+        }
     if (o == WORLD_OVERALLS)
         draw_overalls(f, r, sh, &d, ring);
     if (o == WORLD_DRESS) {

@@ -10,7 +10,8 @@ typedef struct body_style {
     double leg, arm, hand, foot; /* radii of limbs, hand; length factor of the foot */
     fk_tone skin, hand_tone, foot_tone, belly_tone;
     int bare_belly; /* a lighter belly when nothing covers it */
-    int metal;      /* limbs of a robot: joints and claws */
+    int stripes;    /* of a tiger, in stripe_tone */
+    fk_tone stripe_tone;
 } body_style;
 
 void body_draw(const fig *f, const rig *r, const rig_shape *shape, const body_style *style);

@@ -8,6 +8,7 @@ void figure_monster(const fig *f) {
     fk_kit *k = f->kit;
     rig r;
     rig_biped(&r, f, &sh);
+    r.head = fk_yaw(r.head, -0.42 * sin(f->pose->facing) * fk_smooth(-0.6, 0.3, cos(f->pose->facing))); /* its one eye should be seen */
     const fk_frame *h = &r.head;
     int bare = f->look->outfit == WORLD_BARE;
     fk_tone fur = bare ? f->main : fk_hex(0x3fb8ad), horn = fk_hex(0xfbe9c0), belly = fk_blend(fur, fk_rgb(1, 1, 1), 0.45);
@@ -76,7 +77,7 @@ void figure_monster(const fig *f) {
 
 static void front_spot(const fig *f, const fk_frame *h, double s, double y, double d, double rs, double ry, fk_tone t, double z) {
     fk_frame at = fk_move(*h, s, y, d);
-    (void)fk_ellipsoid(f->kit, &at, 0, 0, 0, rs, ry, 0.002, t, FK_FLAT, z - at.o.z);
+    (void)fk_ellipsoid(f->kit, &at, 0, 0, 0, rs, ry, 0.002, t, FK_FLAT, z + 1e-6 - at.o.z);
 }
 
 static void robot_screen(const fig *f, const rig *r, const fk_frame *h, double z, fk_tone light) {
@@ -120,7 +121,7 @@ void figure_robot(const fig *f) {
     int bare = f->look->outfit == WORLD_BARE;
     fk_tone steel = fk_hex(0xb4bfcb), shell = bare ? f->main : steel, dark = fk_hex(0x4a5160), light = fk_hex(0x5ff2ff);
     body_style st = {.girth = 1.45, .leg = 0.043, .arm = 0.036, .hand = 0.046, .foot = 1.5, .skin = fk_hex(0x8b95a3), .hand_tone = shell, .foot_tone = shell,
-                     .belly_tone = steel, .metal = 1};
+                     .belly_tone = steel};
     body_draw(f, &r, &sh, &st);
     if (bare) { /* a tin box with a dial and buttons */
         fk_frame box = fk_move(r.chest, 0, 0.125, 0);
@@ -146,7 +147,7 @@ void figure_robot(const fig *f) {
     const double nr[2] = {0.038, 0.038};
     fk_limb(k, neck, nr, 2, dark, FK_CEL, -0.02);
     for (int i = -1; i <= 1; i += 2) /* ears */
-        (void)fk_ellipsoid(k, h, i * 0.200, 0, 0, 0.032, 0.058, 0.058, fk_hex(0xf2c14b), FK_CEL, i * h->s.z > 0 ? 0.05 : -0.05);
+        (void)fk_ellipsoid(k, h, i * 0.200, 0, 0, 0.032, 0.058, 0.058, fk_hex(0xf2c14b), FK_CEL, 0.10 * i * h->s.z - 0.004);
     double z = fk_box(k, h, 0.190, 0.135, 0.145, 0.045, shell, 0);
     if (h->d.z > 0.05)
         robot_screen(f, &r, h, z, light);

@@ -138,7 +138,7 @@ fk_vec fk_bend(fk_vec a, fk_vec *b, double l1, double l2, fk_vec pole) {
 
 void fk_begin(fk_kit *k, double pixels) {
     k->pixels = pixels;
-    k->line = fk_clamp(0.62 / fmax(pixels, 1), 0.0085, 0.013);
+    k->line = fk_clamp(0.62 / fmax(pixels, 1), 0.0105, 0.014);
     k->items = k->points = 0;
 }
 
@@ -358,7 +358,7 @@ static void chain_path(cairo_t *cr, const fk_kit *k, const fk_point *p, int n, d
         dx /= len, dy /= len;
         double a = atan2(dy, dx), straight = drawn ? dx * ox + dy * oy : -1;
         cairo_new_sub_path(cr);
-        if (straight > 0.96) { /* no cap where the limb goes straight on */
+        if (straight > (k->pixels < 100 ? 0.95 : 0.995)) { /* no cap where the limb goes straight on */
             cairo_line_to(cr, p[i].x - dy * r, p[i].y + dx * r);
             cairo_line_to(cr, p[i].x + dy * r, p[i].y - dx * r);
         } else {

@@ -30,24 +30,24 @@ static void old_man_head(const fig *f, const rig *r, double rad, fk_tone skin) {
         double z = i * h->s.z;
         (void)fk_ellipsoid(k, h, i * 0.95 * rad, 0.12 * rad, -0.30 * rad, 0.25 * rad, 0.36 * rad, 0.40 * rad, white, FK_CEL, z > 0.05 ? 0.04 : 0.005);
     }
-    face_style st = {&b, &b, 0.42, 0.06, 0.17, 0, 0, 0.034, skin, white, fk_hex(0x4a78a8), 1, 0, 0, 0};
-    fk_ball beard = fk_ellipsoid(k, h, 0, -0.80 * rad, 0.32 * rad, 0.80 * rad, 0.72 * rad, 0.66 * rad, white, FK_CEL, 0.02);
-    st.muzzle = &beard, st.mouth_el = 0.42, st.mouth = 0.32, st.teeth = 1;
+    face_style st = {&b, &b, 0.42, 0.12, 0.18, 0, 0, 0.034, skin, white, fk_hex(0x4a78a8), 1, 0, 0, 0};
+    fk_ball beard = fk_ellipsoid(k, h, 0, -0.86 * rad, 0.30 * rad, 0.84 * rad, 0.74 * rad, 0.68 * rad, white, FK_CEL, 0.02);
+    st.muzzle = &beard, st.mouth_el = 0.30, st.mouth = 0.30, st.teeth = 1;
     face_draw(f, r, &st);
     for (int i = -1; i <= 1; i += 2) { /* moustache */
-        fk_frame m = fk_roll(*h, i * 0.45);
-        (void)fk_ellipsoid(k, &m, i * 0.24 * rad, -0.40 * rad, 0.92 * rad, 0.30 * rad, 0.13 * rad, 0.14 * rad, white, FK_CEL, 0.01);
+        fk_frame m = fk_roll(fk_move(*h, i * 0.23 * rad, -0.40 * rad, 0.92 * rad), i * 0.30);
+        (void)fk_ellipsoid(k, &m, 0, 0, 0, 0.30 * rad, 0.14 * rad, 0.16 * rad, white, FK_CEL, 0.01);
     }
-    (void)fk_ellipsoid(k, h, 0, -0.14 * rad, 1.02 * rad, 0.17 * rad, 0.16 * rad, 0.20 * rad, fk_blend(skin, fk_rgb(0.95, 0.4, 0.35), 0.25), FK_CEL, 0.03);
+    (void)fk_ellipsoid(k, h, 0, -0.16 * rad, 1.02 * rad, 0.17 * rad, 0.16 * rad, 0.20 * rad, fk_blend(skin, fk_rgb(0.95, 0.4, 0.35), 0.25), FK_CEL, 0.03);
     if (f->pixels >= 60) { /* round glasses */
         for (int i = -1; i <= 1; i += 2) {
             double p[9][2];
             for (int j = 0; j < 9; j++)
                 p[j][0] = 0.26 * cos(2 * FK_PI * j / 8), p[j][1] = 0.27 * sin(2 * FK_PI * j / 8);
-            fk_patch_line(k, &b, i * 0.42, 0.04, (const double(*)[2])p, 9, 0.011, line);
+            fk_patch_line(k, &b, i * 0.42, 0.10, (const double(*)[2])p, 9, 0.011, line);
         }
         double p[3][2] = {{-0.17, 0}, {0, 0.05}, {0.17, 0}};
-        fk_patch_line(k, &b, 0, 0.06, (const double(*)[2])p, 3, 0.011, line);
+        fk_patch_line(k, &b, 0, 0.12, (const double(*)[2])p, 3, 0.011, line);
     }
 }
 
@@ -64,6 +64,7 @@ static void woman_head(const fig *f, const rig *r, double rad, fk_tone skin) {
         double w[3] = {0.22 * rad, 0.26 * rad, 0.14 * rad};
         fk_limb(k, p, w, 3, hair, FK_CEL, h->s.z * i < -0.25 ? -0.03 : 0.03);
     }
+    (void)fk_ellipsoid(k, h, 0, 0.02 * rad, -0.16 * rad, rad * 1.08, rad * 1.06, rad * 1.0, hair, FK_CEL, -0.004);
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, rad * 1.06, rad * 1.06, rad * 1.04, hair, FK_CEL, 0);
     static const double face[9][2] = {{0, 0.42}, {0.45, 0.34}, {0.80, 0.0}, {0.82, -0.55}, {0.5, -1.05}, {0, -1.22}, {-0.5, -1.05}, {-0.82, -0.5}, {-0.62, 0.15}};
     fk_patch_shape(k, &b, 0, 0.12, face, 9, 1, skin, FK_SHADE);
@@ -90,6 +91,7 @@ static void boy_head(const fig *f, const rig *r, double rad, fk_tone skin) {
         double w[2] = {0.30 * rad, 0.035 * rad};
         fk_limb(k, p, w, 2, hair, FK_CEL, -0.01 - (p[0].z + p[1].z) / 2 + h->o.z - 0.002 * i);
     }
+    (void)fk_ellipsoid(k, h, 0, 0.06 * rad, -0.10 * rad, rad * 1.04, rad * 0.94, rad * 0.98, hair, FK_CEL, -0.004);
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, rad * 1.02, rad * 0.96, rad, hair, FK_CEL, 0);
     static const double face[13][2] = {{0, 0.40}, {0.22, 0.62}, {0.36, 0.36}, {0.62, 0.52}, {0.98, 0.10}, {1.10, -0.45}, {0.75, -1.1}, {0, -1.4}, {-0.75, -1.1},
                                        {-1.10, -0.45}, {-0.98, 0.15}, {-0.55, 0.55}, {-0.30, 0.30}};

@@ -308,5 +308,5 @@ void drum_spot(const fig *f, const fk_drum *d, double az, double y, double r, fk
         return;
     fk_vec c = drum_at(d, az, y, 1);
     fk_frame at = {c, {front, 0, 0}, {0, 1, 0}, {0, 0, 1}};
-    (void)fk_ellipsoid(f->kit, &at, 0, 0, 0, r, r, 0.001, tone, FK_FLAT, d->z - c.z);
+    (void)fk_ellipsoid(f->kit, &at, 0, 0, 0, r, r, 0.001, tone, FK_FLAT, d->z + 1e-6 - c.z);
 }

@@ -92,10 +92,11 @@ void figure_car(const fig *f) {
     body.y = fk_mul(body.y, squash);
     fk_tone c = f->main, glass = fk_hex(0xa9def2), chrome = fk_hex(0xdfe4ea), cream = fk_hex(0xfff4c8);
     double sign = ground.s.z >= 0 ? 1 : -1, z = 0;
-    const double wr = 0.155, wd[2] = {0.50, -0.50}, ws = 0.33;
+    const double wr = 0.170, wd[2] = {0.50, -0.50}, ws = 0.33, lw = 0.88;
+    body = fk_scale(body, 1, 1.16, lw); /* a short, high toy car */
     for (int i = 0; i < 2; i++) { /* wheels of the far side, then the body over them, then the near ones */
-        wheel(f, &ground, -sign * ws, wd[i], wr, z - 0.5);
-        wheel(f, &ground, sign * ws, wd[i], wr, z + (sign * ground.s.z > 0.12 ? 0.5 : -0.5));
+        wheel(f, &ground, -sign * ws, wd[i] * lw, wr, z - 0.5);
+        wheel(f, &ground, sign * ws, wd[i] * lw, wr, z + (sign * ground.s.z > 0.12 ? 0.5 : -0.5));
     }
     static const double low[9][2] = {{-0.80, 0.12}, {0.82, 0.12}, {0.86, 0.20}, {0.84, 0.30}, {0.72, 0.36}, {0.36, 0.41}, {-0.70, 0.41}, {-0.82, 0.34}, {-0.84, 0.20}};
     static const double top[6][2] = {{-0.58, 0.40}, {0.36, 0.40}, {0.10, 0.62}, {0.0, 0.645}, {-0.34, 0.645}, {-0.45, 0.60}};
@@ -121,7 +122,7 @@ void figure_car(const fig *f) {
         for (int i = 0; i < 2; i++) { /* arches over the wheels */
             fk_vec arch[7];
             for (int j = 0; j < 7; j++)
-                arch[j] = fk_at(&body, sign * 0.374, 0.15 + 0.185 * sin(FK_PI * j / 6), wd[i] + 0.185 * cos(FK_PI * j / 6));
+                arch[j] = fk_at(&body, sign * 0.374, 0.15 + 0.175 * sin(FK_PI * j / 6), wd[i] + 0.22 * cos(FK_PI * j / 6));
             fk_stroke(k, arch, 7, 0.035, fk_darker(c, 0.55), FK_FLAT, zw);
         }
     }
@@ -169,10 +170,10 @@ static void deck_line(fk_vec *q, const fk_frame *at, double y, double sheer, dou
 }
 
 static void sail(const fig *f, const fk_frame *at, fk_vec top, fk_vec low, fk_vec clew, double belly, fk_tone t, double z, double band) {
-    fk_vec out = fk_dir(at, belly, 0, 0), mid = fk_mix(top, clew, 0.5);
+    fk_vec out = fk_dir(at, belly * (clew.x < low.x ? 1 : -1) * (at->d.z > 0 ? 1 : -1), 0, 0), mid = fk_mix(top, clew, 0.5);
     fk_vec bulge = fk_add(mid, fk_add(fk_mul(out, 0.8), fk_dir(at, 0, 0.03, -0.03)));
     fk_vec q[8] = {top, fk_mix(fk_mix(top, bulge, 0.6), mid, 0.2), bulge, fk_mix(bulge, clew, 0.55), clew, fk_add(fk_mix(clew, low, 0.5), fk_mul(out, 0.35)), low, fk_mix(low, top, 0.5)};
-    fk_polygon(f->kit, q, 8, 0.02, t, FK_CEL, z);
+    fk_curve(f->kit, q, 8, t, FK_CEL, z);
     if (band > 0) { /* a stripe in the colour of the hull */
         fk_vec b[4] = {fk_mix(low, top, band), fk_mix(clew, bulge, band * 1.5), fk_mix(clew, bulge, band * 1.5 + 0.28), fk_mix(low, top, band + 0.14)};
         fk_polygon(f->kit, b, 4, 0, f->main, FK_FLAT, z);
@@ -209,7 +210,8 @@ void figure_boat(const fig *f) {
         }
     fk_vec mast[2] = {fk_at(&at, 0, 0.20, 0.06), fk_at(&at, 0, 0.96, 0.06)};
     fk_stroke(k, mast, 2, 0.030, fk_hex(0x8a5a30), FK_LINE, z + 0.05);
-    double swing = 0.22 + 0.05 * wave(f, 1);
+    /* The boom swings to the side on which the sail is seen full. */
+    double swing = -0.27 * fk_clamp(5 * sin(p->facing + 0.6), -1, 1) * fk_clamp(4 * cos(p->facing), -1, 1) * (1 + 0.15 * wave(f, 1));
     fk_vec clew = fk_at(&at, swing, 0.33, -0.40), low = fk_at(&at, 0.0, 0.30, 0.03), top = fk_at(&at, 0, 0.93, 0.03);
     fk_vec jib_top = fk_at(&at, 0, 0.84, 0.09), bow = fk_at(&at, 0, 0.31, 0.52), jib_clew = fk_at(&at, swing * 0.75, 0.33, 0.12);
     int main_first = at.d.z > 0;
