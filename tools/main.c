@@ -1,0 +1,55 @@
+/* The `sora` program. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <sora/sora.h>
+
+#include "tools/commands.h"
+#include "tools/options.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *about;
+} commands[] = {
+    {"train", cmd_train, "train an autoencoder, a transformer or a probe from a recipe"},
+    {"world", cmd_world, "render captioned clips of the drawn world"},
+};
+
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+static volatile sig_atomic_t stop;
+
+static void on_interrupt(int signal_number) {
+    (void)signal_number;
+    stop = 1;
+}
+
+int interrupted(void) {
+    return stop;
+}
+
+static int help(void) {
+    printf("usage: sora COMMAND [options]\nVideo generation in one small library.\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].about);
+    printf("\n`sora COMMAND --help` says more. `sora --version` prints the version.\n");
+    return fflush(stdout) == 0 ? EXIT_DONE : complain(EXIT_FAILED, "stdout: could not be written");
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2)
+        return complain(EXIT_USAGE, "a command is needed; see sora --help");
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+        return help();
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("%s\n", sora_build_info());
+        return fflush(stdout) == 0 ? EXIT_DONE : complain(EXIT_FAILED, "stdout: could not be written");
+    }
+    signal(SIGINT, on_interrupt);
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    return complain(EXIT_USAGE, "unknown command %s; see sora --help", argv[1]);
+}

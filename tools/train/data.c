@@ -1,0 +1,251 @@
+#include "tools/train/data.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/options.h"
+
+static uint64_t mix(uint64_t a, uint64_t b) {
+    uint64_t z = a + 0x9e3779b97f4a7c15u * (b + 1);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static double unit(uint64_t bits) {
+    return (double)(bits >> 11) * 0x1p-53;
+}
+
+static double number(json_t *object, const char *name, double initial) {
+    json_t *v = json_object_get(object, name);
+    return json_is_number(v) ? json_number_value(v) : initial;
+}
+
+/* {"height": [lo, hi], "allow": {"place": ["beach", ...]}, "max_subjects": 1, "style": 0.3, ...} over the defaults. */
+static int read_limits(world_limits *l, json_t *world) {
+    const char *key, *name;
+    json_t *value, *list, *item;
+    json_object_foreach(world, key, value) {
+        if (strcmp(key, "height") == 0 && json_array_size(value) == 2) {
+            l->height_min = json_number_value(json_array_get(value, 0));
+            l->height_max = json_number_value(json_array_get(value, 1));
+        } else if (strcmp(key, "allow") == 0) {
+            json_object_foreach(value, name, list) {
+                int attr = 0;
+                size_t i;
+                while (attr < WORLD_ATTRS && strcmp(world_attr_name(attr), name) != 0)
+                    attr++;
+                if (attr == WORLD_ATTRS)
+                    return complain(EXIT_USAGE, "recipe: data.world.allow: %s is no attribute", name);
+                uint32_t mask = 0;
+                json_array_foreach(list, i, item) {
+                    const int v = json_is_string(item) ? world_value_find(attr, json_string_value(item)) : -1;
+                    if (v < 0)
+                        return complain(EXIT_USAGE, "recipe: data.world.allow.%s: entry %zu is no value", name, i);
+                    mask |= 1u << v;
+                }
+                l->allow[attr] = mask;
+            }
+        } else if (json_is_number(value)) {
+            const double v = json_number_value(value);
+            if (strcmp(key, "offset") == 0)
+                l->offset_max = v;
+            else if (strcmp(key, "max_subjects") == 0)
+                l->max_subjects = (int)v;
+            else if (strcmp(key, "second") == 0)
+                l->second_prob = v;
+            else if (strcmp(key, "cut") == 0)
+                l->cut_prob = v;
+            else if (strcmp(key, "game") == 0)
+                l->game_prob = v;
+            else if (strcmp(key, "emotion") == 0)
+                l->emotion_prob = v;
+            else if (strcmp(key, "style") == 0)
+                l->style_prob = v;
+            else if (strcmp(key, "move") == 0)
+                l->move_prob = v;
+            else if (strcmp(key, "vary") == 0)
+                l->vary = v;
+            else
+                return complain(EXIT_USAGE, "recipe: data.world: unknown field %s", key);
+        } else {
+            return complain(EXIT_USAGE, "recipe: data.world: unknown field %s", key);
+        }
+    }
+    return 0;
+}
+
+static int read_bucket(data *d, json_t *item, const world_limits *limits) {
+    bucket *b = &d->buckets[d->bucket_count];
+    json_t *size = json_object_get(item, "size");
+    memset(b, 0, sizeof *b);
+    b->width = (int)json_integer_value(json_array_get(size, 0));
+    b->height = (int)json_integer_value(json_array_get(size, 1));
+    b->frames = (int)number(item, "frames", 1);
+    b->batch = (int)number(item, "batch", 8);
+    b->share = number(item, "share", 1);
+    b->from = number(item, "from", 0);
+    b->to = number(item, "to", 1);
+    b->limits = *limits;
+    if (b->width < 16 || b->height < 16 || b->width > 4096 || b->height > 4096 || b->frames < 1 || b->frames > 1025 || b->batch < 1 ||
+        b->batch > 4096 || b->share < 0)
+        return complain(EXIT_USAGE, "recipe: data.buckets[%d] is out of range", d->bucket_count);
+    d->bucket_count++;
+    return read_limits(&b->limits, json_object_get(item, "world"));
+}
+
+int data_open(data *d, sora_context *ctx, json_t *recipe) {
+    json_t *section = json_object_get(recipe, "data"), *buckets = json_object_get(section, "buckets"), *item;
+    size_t i;
+    memset(d, 0, sizeof *d);
+    d->ctx = ctx;
+    const char *kind = json_string_value(json_object_get(recipe, "train"));
+    d->kind = kind ? kind[0] : 0;
+    d->seed = (uint64_t)number(recipe, "seed", 1);
+    d->steps = (uint64_t)number(recipe, "steps", 1000);
+    d->fps = number(section, "fps", 8);
+    d->long_captions = number(section, "long_captions", 0.5);
+    d->clips = (uint64_t)number(section, "clips", 0);
+    d->held_clips = (uint64_t)number(section, "heldout", 256);
+    if (!json_is_array(buckets) || !json_array_size(buckets) || json_array_size(buckets) > DATA_MAX_BUCKETS)
+        return complain(EXIT_USAGE, "recipe: data.buckets must be a list of 1..%d sizes", DATA_MAX_BUCKETS);
+    world_limits limits;
+    world_limits_default(&limits);
+    int code = read_limits(&limits, json_object_get(section, "world"));
+    json_array_foreach(buckets, i, item) {
+        if (code == 0)
+            code = read_bucket(d, item, &limits);
+    }
+    for (int b = 0; b < d->bucket_count; b++)
+        d->capacity = d->buckets[b].batch > d->capacity ? d->buckets[b].batch : d->capacity;
+    if (code != 0)
+        return code;
+    d->captions = malloc((size_t)d->capacity * DATA_CAPTION);
+    d->caption_list = calloc((size_t)d->capacity, sizeof *d->caption_list);
+    d->labels = calloc((size_t)d->capacity * WORLD_ATTRS, sizeof *d->labels);
+    if (!d->captions || !d->caption_list || !d->labels)
+        return complain(EXIT_FAILED, "no memory for batches");
+    if (d->kind != 't')
+        return 0;
+    const char *path = json_string_value(json_object_get(section, "cache")), *model = json_string_value(json_object_get(section, "model"));
+    if (!path || !model || !d->clips || !d->held_clips)
+        return complain(EXIT_USAGE, "recipe: a transformer's data needs cache (a folder), model (with an autoencoder) and clips");
+    for (int b = 0; b < d->bucket_count && code == 0; b++) {
+        char file[1024];
+        bucket *k = &d->buckets[b];
+        /* A bucket of images takes the first frames of a clip bucket of the same size, if there is one. */
+        const bucket *of = k;
+        for (int c = 0; c < d->bucket_count; c++)
+            if (d->buckets[c].width == k->width && d->buckets[c].height == k->height && d->buckets[c].frames > of->frames && k->frames == 1)
+                of = &d->buckets[c];
+        k->limits = of->limits;
+        snprintf(file, sizeof file, "%s/%dx%dx%d.latents", path, of->width, of->height, of->frames);
+        code = cache_open(&k->cache, ctx, file, model, of, d->fps, d->clips, d->seed, WORLD_TRAIN);
+    }
+    bucket *longest = d->buckets;
+    for (int b = 1; b < d->bucket_count; b++)
+        longest = d->buckets[b].frames > longest->frames ? &d->buckets[b] : longest;
+    if (code == 0) {
+        char file[1024];
+        snprintf(file, sizeof file, "%s/%dx%dx%d-heldout.latents", path, longest->width, longest->height, longest->frames);
+        code = cache_open(&longest->held, ctx, file, model, longest, d->fps, d->held_clips, d->seed + 1, WORLD_HELDOUT);
+    }
+    return code;
+}
+
+void data_close(data *d) {
+    for (int b = 0; b < d->bucket_count; b++) {
+        cache_close(d->buckets[b].cache);
+        cache_close(d->buckets[b].held);
+    }
+    sora_tensor_unref(&d->video);
+    free(d->captions);
+    free(d->caption_list);
+    free(d->labels);
+}
+
+static int new_video(data *d, int32_t dtype, const int64_t shape[5]) {
+    sora_tensor_desc desc = {sizeof desc, dtype, 5, 0, {0}};
+    memcpy(desc.shape, shape, 5 * sizeof *shape);
+    sora_tensor_unref(&d->video);
+    return sora_tensor_create(&d->video, d->ctx, &desc, NULL);
+}
+
+static void caption_of(const data *d, const world_scene *scene, uint64_t seed, int frames, int swap, int *swapped, char *out) {
+    const int style = (unit(mix(seed, 1)) < d->long_captions ? WORLD_LONG : WORLD_SHORT) | (frames == 1 ? WORLD_IMAGE : 0);
+    world_scene told = *scene;
+    if (swap >= 0 && world_attr_visible(scene, swap, frames > 1)) {
+        const int n = world_attr_count(swap);
+        const uint64_t r = mix(seed, 2);
+        world_scene_set(&told, swap, (scene->attr[swap] + 1 + (int)(r % (uint64_t)(n - 1))) % n);
+        ++*swapped;
+    }
+    world_caption(&told, seed, style, out, DATA_CAPTION);
+}
+
+int data_fill(data *d, const bucket *b, uint64_t seed, int split, int swap, sora_batch *batch, int *swapped) {
+    const int latents = d->kind == 't';
+    int64_t cached[4] = {0}, frames = b->frames;
+    const latent_cache *cache = split == WORLD_HELDOUT ? b->held : b->cache;
+    const uint64_t clips = split == WORLD_HELDOUT ? d->held_clips : d->clips;
+    int none = 0;
+    if (latents) {
+        if (!cache)
+            return SORA_E_STATE;
+        cache_shape(cache, cached);
+        frames = b->frames == 1 ? 1 : cached[1];
+    }
+    const int64_t shape[5] = {b->batch, latents ? cached[0] : frames, latents ? frames : b->height, latents ? cached[2] : b->width,
+                              latents ? cached[3] : 3};
+    const int status = new_video(d, latents ? SORA_DTYPE_F32 : SORA_DTYPE_U8, shape);
+    if (status != SORA_OK)
+        return status;
+    world_limits limits = b->limits;
+    limits.split = split;
+    for (int i = 0; i < b->batch; i++) {
+        const uint64_t pick = mix(seed, (uint64_t)i), index = latents ? pick % clips : 0;
+        world_scene scene;
+        if (world_scene_make(&scene, latents ? cache_scene(cache, index) : pick, &limits) != 0)
+            return SORA_E_INVALID;
+        if (latents) {
+            const int64_t size = shape[1] * shape[2] * shape[3] * shape[4];
+            cache_read(cache, index, frames, (float *)sora_tensor_data(d->video) + i * size);
+        } else {
+            const int64_t size = (int64_t)b->width * b->height * 3;
+            const double duration = (double)b->frames / d->fps;
+            for (int64_t f = 0; f < b->frames; f++)
+                if (world_render(&scene, b->width, b->height, (double)f / d->fps, duration,
+                                 (uint8_t *)sora_tensor_data(d->video) + (i * b->frames + f) * size) != 0)
+                    return SORA_E_NOMEM;
+        }
+        d->caption_list[i] = d->captions + (size_t)i * DATA_CAPTION;
+        caption_of(d, &scene, mix(pick, 7), (int)frames, swap, swapped ? swapped : &none, d->captions + (size_t)i * DATA_CAPTION);
+        for (int a = 0; a < WORLD_ATTRS; a++)
+            d->labels[i * WORLD_ATTRS + a] = world_attr_visible(&scene, a, b->frames > 1) ? scene.attr[a] : -1;
+    }
+    batch->count = (uint32_t)b->batch;
+    batch->video = d->video;
+    batch->captions = d->caption_list;
+    batch->labels = d->labels;
+    return SORA_OK;
+}
+
+int data_batch(void *user, uint64_t step, uint32_t part, sora_batch *batch) {
+    data *d = user;
+    const uint64_t seed = mix(mix(d->seed, step), part);
+    const double done = step >= DATA_MEASURE_STEP ? 1.0 : (double)step / (double)d->steps;
+    double sum = 0.0;
+    for (int b = 0; b < d->bucket_count; b++)
+        if (done >= d->buckets[b].from && done <= d->buckets[b].to)
+            sum += d->buckets[b].share;
+    double u = unit(mix(seed, 99)) * sum;
+    const bucket *chosen = &d->buckets[0];
+    for (int b = 0; b < d->bucket_count; b++)
+        if (done >= d->buckets[b].from && done <= d->buckets[b].to && d->buckets[b].share > 0) {
+            chosen = &d->buckets[b];
+            if ((u -= d->buckets[b].share) < 0)
+                break;
+        }
+    return data_fill(d, chosen, mix(seed, 3), WORLD_TRAIN, -1, batch, NULL);
+}
