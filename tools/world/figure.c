@@ -47,43 +47,14 @@ void world_figure_draw(cairo_t *cr, const world_look *look, const world_pose *po
 }
 
 double world_figure_width(int subject) {
-    switch (subject) {
-    case WORLD_OLD_MAN:
-    case WORLD_WOMAN:
-    case WORLD_BOY:
-        return 0.5;
-    case WORLD_ROBOT:
-        return 0.55;
-    case WORLD_KANGAROO:
-        return 0.85;
-    case WORLD_SHIBA:
-    case WORLD_CAT:
-    case WORLD_TIGER:
-        return 0.8;
-    case WORLD_MONSTER:
-        return 0.8;
-    case WORLD_DINOSAUR:
-        return 1.1;
-    case WORLD_CAR:
-        return 1.55;
-    case WORLD_BOAT:
-        return 1.1;
-    case WORLD_FISH:
-        return 1.1;
-    default:
-        return 0.5;
-    }
+    static const double ratio[WORLD_SUBJECTS] = {
+        [WORLD_OLD_MAN] = 0.52, [WORLD_WOMAN] = 0.48, [WORLD_BOY] = 0.52, [WORLD_ROBOT] = 0.55,    [WORLD_KANGAROO] = 0.92,
+        [WORLD_SHIBA] = 0.60,   [WORLD_CAT] = 0.72,   [WORLD_TIGER] = 0.80, [WORLD_MONSTER] = 0.80, [WORLD_DINOSAUR] = 1.08,
+        [WORLD_CAR] = 1.95,     [WORLD_BOAT] = 1.08,  [WORLD_FISH] = 1.36,
+    };
+    return subject >= 0 && subject < WORLD_SUBJECTS ? ratio[subject] : 0.5;
 }
 
 double world_figure_height(int subject) {
-    switch (subject) {
-    case WORLD_CAR:
-        return 0.75;
-    case WORLD_BOAT:
-        return 1.0;
-    case WORLD_FISH:
-        return 0.85;
-    default:
-        return 1.0;
-    }
+    return subject == WORLD_CAR ? 0.78 : subject == WORLD_FISH ? 0.86 : 1.0;
 }

@@ -136,7 +136,7 @@ static void shiba_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) 
 }
 
 void figure_four_legs(const fig *f) {
-    static const rig_shape sh = {0.225, 0.066, 0.25, 0.105, 0.10, 0.215, 0.075, 0.05, 0.02, 0.15, 0};
+    static const rig_shape sh = {0.225, 0.066, 0.25, 0.110, 0.112, 0.215, 0.095, 0.05, 0.02, 0.15, 0};
     static const uint32_t natural[3] = {0xe39a48, 0x8f96a8, 0xf28a1e};
     int who = f->look->subject == WORLD_SHIBA ? 0 : f->look->subject == WORLD_CAT ? 1 : 2;
     rig r;
@@ -163,7 +163,7 @@ void figure_four_legs(const fig *f) {
 }
 
 void figure_kangaroo(const fig *f) {
-    static const rig_shape sh = {0.29, 0.075, 0.30, 0.085, 0.095, 0.155, 0.11, 0.11, 0.12, 0.06, 1};
+    static const rig_shape sh = {0.29, 0.075, 0.30, 0.085, 0.095, 0.155, 0.13, 0.11, 0.12, 0.06, 1};
     static const double tail[6][3] = {{0, 0.02, -0.05}, {0, -0.07, -0.18}, {0, -0.16, -0.28}, {0, -0.22, -0.38}, {0, -0.24, -0.48}, {0, -0.22, -0.56}};
     fk_kit *k = f->kit;
     rig r;
@@ -190,13 +190,13 @@ void figure_kangaroo(const fig *f) {
 }
 
 void figure_dinosaur(const fig *f) {
-    static const rig_shape sh = {0.26, 0.085, 0.30, 0.10, 0.070, 0.185, 0.095, 0.06, 0.10, 0.20, 0};
+    static const rig_shape sh = {0.26, 0.085, 0.30, 0.10, 0.070, 0.185, 0.110, 0.06, 0.10, 0.20, 0};
     static const double tail[6][3] = {{0, 0.06, -0.06}, {0, -0.02, -0.22}, {0, -0.10, -0.34}, {0, -0.16, -0.46}, {0, -0.17, -0.57}, {0, -0.13, -0.67}};
     fk_kit *k = f->kit;
     rig r;
     rig_biped(&r, f, &sh);
     const fk_frame *h = &r.head;
-    fk_tone coat = coat_of(f, 0x4fae4a), belly = fk_blend(coat, fk_hex(0xfff0b0), 0.62), plate = fk_hex(0xf2a02c);
+    fk_tone coat = coat_of(f, 0x4fae4a), belly = fk_blend(coat, fk_luma(coat) > 0.9 ? fk_hex(0xd8c89a) : fk_hex(0xfff8dc), 0.66), plate = fk_hex(0xf2a02c);
     if (coat.r > 0.85 && coat.g > 0.4 && coat.g < 0.9 && coat.b < 0.3)
         plate = fk_hex(0x3f7fd0); /* plates that stand out on an orange or yellow skin */
     body_style st = {.girth = 1.45, .belly = 0.03, .leg = 0.066, .arm = 0.031, .hand = 0.036, .foot = 1.6, .skin = coat, .hand_tone = coat, .foot_tone = coat, .belly_tone = belly,

@@ -4,7 +4,7 @@
 
 /* The monster: a round shaggy thing with horns, one large eye and a wide mouth. */
 void figure_monster(const fig *f) {
-    static const rig_shape sh = {0.17, 0.095, 0.26, 0.19, 0.115, 0.20, 0.065, 0.045, 0.0, 0.25, 0};
+    static const rig_shape sh = {0.17, 0.095, 0.26, 0.19, 0.115, 0.20, 0.075, 0.045, 0.0, 0.25, 0};
     fk_kit *k = f->kit;
     rig r;
     rig_biped(&r, f, &sh);
@@ -113,7 +113,7 @@ static void robot_screen(const fig *f, const rig *r, const fk_frame *h, double z
 }
 
 void figure_robot(const fig *f) {
-    static const rig_shape sh = {0.24, 0.080, 0.27, 0.145, 0.105, 0.185, 0.075, 0.05, 0.0, 0.0, 0};
+    static const rig_shape sh = {0.24, 0.080, 0.27, 0.145, 0.105, 0.185, 0.100, 0.05, 0.0, 0.0, 0};
     fk_kit *k = f->kit;
     rig r;
     rig_biped(&r, f, &sh);

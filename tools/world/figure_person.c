@@ -105,35 +105,35 @@ static void boy_head(const fig *f, const rig *r, double rad, fk_tone skin) {
 
 void figure_person(const fig *f) {
     static const rig_shape shapes[3] = {
-        {0.275, 0.062, 0.285, 0.105, 0.118, 0.205, 0.085, 0.05, 0.07, 0.25, 0},
-        {0.335, 0.052, 0.275, 0.090, 0.122, 0.185, 0.100, 0.06, 0.00, 0.10, 0},
-        {0.225, 0.058, 0.235, 0.092, 0.100, 0.245, 0.075, 0.05, 0.00, 0.20, 0},
+        {0.275, 0.068, 0.285, 0.122, 0.120, 0.205, 0.110, 0.05, 0.07, 0.25, 0},
+        {0.335, 0.056, 0.275, 0.098, 0.124, 0.190, 0.125, 0.06, 0.00, 0.10, 0},
+        {0.225, 0.064, 0.235, 0.110, 0.114, 0.250, 0.095, 0.05, 0.00, 0.20, 0},
     };
     int who = f->look->subject == WORLD_WOMAN ? 1 : f->look->subject == WORLD_BOY ? 2 : 0;
     const rig_shape *sh = &shapes[who];
     rig r;
     rig_biped(&r, f, sh);
     fk_tone skin = skin_of(f);
-    body_style st = {.girth = 1.14, .leg = 0.046, .arm = 0.039, .hand = 0.048, .foot = 1.2, .skin = skin, .hand_tone = skin};
+    body_style st = {.girth = 1.14, .leg = 0.050, .arm = 0.042, .hand = 0.052, .foot = 1.2, .skin = skin, .hand_tone = skin};
     st.foot_tone = fk_darker(skin, 0.3);
     if (who == 0)
-        st.girth = 1.30, st.belly = 0.022, st.leg = 0.048;
+        st.girth = 1.48, st.belly = 0.026, st.leg = 0.053;
     if (who == 1)
-        st.girth = 1.0, st.leg = 0.040, st.arm = 0.034, st.hand = 0.042, st.foot = 1.05;
+        st.girth = 1.10, st.leg = 0.044, st.arm = 0.037, st.hand = 0.045, st.foot = 1.05;
     if (who == 2)
-        st.girth = 1.12;
+        st.girth = 1.30;
     body_draw(f, &r, sh, &st);
     fk_vec neck[2] = {fk_at(&r.chest, 0, sh->torso - 0.03, 0), fk_at(&r.chest, 0, sh->torso + 0.03, 0.005)};
     const double nr[2] = {0.042, 0.040};
     fk_limb(f->kit, neck, nr, 2, fk_darker(skin, 0.25), FK_CEL, -0.04);
     if (who == 0) {
-        old_man_head(f, &r, 0.172, skin);
-        body_hat(f, &r, 0.172, 0.09);
+        old_man_head(f, &r, 0.180, skin);
+        body_hat(f, &r, 0.180, 0.095);
     } else if (who == 1) {
-        woman_head(f, &r, 0.152, skin);
-        body_hat(f, &r, 0.162, 0.075);
+        woman_head(f, &r, 0.166, skin);
+        body_hat(f, &r, 0.176, 0.080);
     } else {
-        boy_head(f, &r, 0.205, skin);
+        boy_head(f, &r, 0.212, skin);
         body_hat(f, &r, 0.205, 0.10);
     }
 }

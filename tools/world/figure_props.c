@@ -78,8 +78,8 @@ enum { STROKE_POINTS = 13 };
 /* The stroke zigzags down the canvas: u across (-1..1), v down (0..1). */
 static fk_vec canvas_at(const fig *f, double u, double v) {
     double side = prop_side(f->pose->facing);
-    double x = side * (0.455 + 0.155 * u), slant = 0.05 * u;
-    return (fk_vec){x + side * 0.03 * (0.5 - v), 0.79 - 0.40 * v - slant * 0.5, 0};
+    double x = side * (0.47 + 0.18 * u), slant = 0.05 * u;
+    return (fk_vec){x + side * 0.03 * (0.5 - v), 0.82 - 0.45 * v - slant * 0.5, 0};
 }
 
 static fk_vec stroke_at(const fig *f, double t) {
@@ -99,7 +99,7 @@ void prop_easel(const fig *f, fk_vec hand, double reach_z) {
     fk_kit *k = f->kit;
     double side = prop_side(f->pose->facing), z = -0.03 + reach_z;
     fk_tone wood = fk_hex(0xb9793f);
-    fk_vec top = {side * 0.47, 0.86, 0};
+    fk_vec top = {side * 0.48, 0.90, 0};
     const double feet[3] = {0.315, 0.475, 0.635};
     for (int i = 0; i < 3; i++) {
         fk_vec leg[2] = {top, {side * feet[i], i == 1 ? 0.07 : 0.01, 0}};
@@ -125,7 +125,7 @@ void prop_easel(const fig *f, fk_vec hand, double reach_z) {
     if (n < N && n > 0)
         s[n++] = stroke_at(f, t);
     if (n > 1)
-        fk_stroke(k, s, n, 0.050, paint, FK_FLAT, z + 0.002);
+        fk_stroke(k, s, n, 0.056, paint, FK_FLAT, z + 0.002);
     fk_vec tip = prop_brush_tip(f), back = fk_add(hand, fk_mul(fk_sub(hand, tip), 0.35));
     fk_vec brush[2] = {back, tip}, hair[2] = {fk_mix(tip, hand, 0.14), tip};
     double zb = fmax(hand.z, z) + 0.05;

@@ -110,7 +110,7 @@ static void pose_body(gait *g, rig *r, const fig *f, const rig_shape *sh) {
     case WORLD_PASS:
     case WORLD_RETURN:
         pose_feet(g, sh, phi, sh->stride, sh->lift, 0);
-        g->drop = 0.012 - 0.012 * cos(2 * phi);
+        g->drop = 0.014 + 0.014 * cos(2 * phi);
         g->roll = 0.045 * s, g->yaw = 0.12 * c;
         for (int i = 0; i < 2; i++)
             g->arm_d[i] = (i ? 0.62 : -0.62) * c, g->elbow[i] = 0.3 + 0.25 * fmax(0, i ? c : -c);
@@ -177,7 +177,7 @@ static void pose_busy_hand(rig *r, const fig *f, const rig_shape *sh) {
         r->hand[b] = fk_mix(rest, mouth, near);
     } else if (p->action == WORLD_WAVE) { /* clear of the head: to the side, in side views also forward */
         double swing = sin(2 * FK_PI * p->phase), out = 0.60 + 0.34 * swing, along = fabs(sin(p->facing));
-        r->hand[b] = fk_add(r->shoulder[b], fk_dir(&r->chest, side * sh->arm * (1.1 - 0.5 * along + out * (1 - along)), sh->arm * (1.45 - 0.25 * fabs(swing)),
+        r->hand[b] = fk_add(r->shoulder[b], fk_dir(&r->chest, side * sh->arm * (1.25 - 0.5 * along + out * (1 - along)), sh->arm * (1.5 - 0.25 * fabs(swing)),
                                                    sh->arm * (0.2 + (0.75 + out) * along)));
     } else if (p->action == WORLD_PAINT) {
         fk_vec tip = prop_brush_tip(f), from = r->shoulder[b], to = fk_sub(tip, from);
@@ -237,7 +237,7 @@ void rig_biped(rig *r, const fig *f, const rig_shape *sh) {
         pose_busy_hand(r, f, sh);
         int b = r->busy;
         fk_vec pole = fk_dir(&r->chest, b ? -0.8 : 0.8, -1, -0.2);
-        double len = sh->arm * (p->action == WORLD_WAVE ? 1.15 : 1.0);
+        double len = sh->arm * (p->action == WORLD_WAVE ? 1.25 : 1.0);
         r->elbow[b] = fk_bend(r->shoulder[b], &r->hand[b], len, len, pole);
     }
 }
