@@ -1,5 +1,5 @@
 /* `sora world`: renders captioned clips of the world to folders of PNG files and to contact sheets. */
-#include "tools/cmd_world.h"
+#include "tools/commands.h"
 
 #include <cairo.h>
 #include <errno.h>
