@@ -91,7 +91,7 @@ static void tiger_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) 
     for (int i = -1; i <= 1; i += 2)
         cone_ear(f, h, i * 0.155, 0.13, -0.02, i * 0.02, 0.03, 0, 0.068, coat, cream, 1);
     for (int i = -1; i <= 1; i += 2) /* whiskered cheeks */
-        (void)fk_ellipsoid(k, h, i * 0.16, -0.08, 0.02, 0.09, 0.08, 0.08, cream, FK_CEL, -0.01);
+        (void)fk_ellipsoid(k, h, i * 0.150, -0.085, 0.02, 0.09, 0.08, 0.08, cream, FK_CEL, -0.16);
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, 0.205, 0.185, 0.185, coat, FK_CEL, 0);
     static const double wedge[4][2] = {{-0.11, 0.2}, {0.11, 0.2}, {0.05, -0.28}, {-0.05, -0.28}};
     for (int i = -1; i <= 1; i++)
@@ -106,8 +106,10 @@ static void tiger_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) 
         }
     for (int j = -1; j <= 1; j++)
         fk_patch(k, &b, FK_PI + 0.45 * j, 0.3, 0.10, 0.5, 0, black, FK_FLAT);
-    for (int i = -1; i <= 1; i += 2)
+    for (int i = -1; i <= 1; i += 2) {
         fk_patch(k, &b, i * 0.44, 0.30, 0.27, 0.30, 0, cream, FK_FLAT);
+        fk_patch(k, &b, i * 0.95, -0.48, 0.42, 0.30, 0, cream, FK_FLAT);
+    }
     fk_ball m = fk_ellipsoid(k, h, 0, -0.082, 0.120, 0.108, 0.078, 0.090, cream, FK_CEL, 0.01);
     face_style st = {&b, &m, 0.44, 0.25, 0.185, -0.25, 0.48, 0.020, cream, black, fk_hex(0xe0a020), 1, 0, 0, 1};
     face_draw(f, r, &st);
@@ -121,10 +123,10 @@ static void shiba_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) 
     for (int i = -1; i <= 1; i += 2)
         cone_ear(f, h, i * 0.115, 0.11, -0.02, i * 0.035, 0.125, 0.01, 0.066, coat, cream, 0);
     for (int i = -1; i <= 1; i += 2)
-        (void)fk_ellipsoid(k, h, i * 0.13, -0.075, 0.03, 0.098, 0.088, 0.09, cream, FK_CEL, -0.005);
+        (void)fk_ellipsoid(k, h, i * 0.128, -0.070, 0.02, 0.092, 0.082, 0.085, cream, FK_CEL, -0.16);
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, 0.19, 0.172, 0.175, coat, FK_CEL, 0);
     for (int i = -1; i <= 1; i += 2) {
-        fk_patch(k, &b, i * 0.62, -0.42, 0.42, 0.42, 0, cream, FK_FLAT);
+        fk_patch(k, &b, i * 0.72, -0.42, 0.52, 0.44, 0, cream, FK_FLAT);
         fk_patch(k, &b, i * 0.34, 0.62, 0.14, 0.10, 0, cream, FK_FLAT);
     }
     fk_ball m = fk_ellipsoid(k, h, 0, -0.066, 0.160, 0.084, 0.066, 0.115, cream, FK_CEL, 0.01);

@@ -56,7 +56,7 @@ static void draw_leg(const fig *f, const rig *r, const body_style *st, const dre
     double len = 0.068 * st->foot, wide = 0.044 * (0.5 + 0.5 * st->foot), zf = 0.012;
     fk_frame flat = fk_move(foot, 0, -0.018, 0.028 * st->foot);
     if (dc->boots) {
-        fk_vec top = fk_mix(r->knee[i], r->ankle[i], 0.12), q[2] = {top, r->ankle[i]};
+        fk_vec top = fk_mix(r->knee[i], r->ankle[i], 0.30), q[2] = {top, r->ankle[i]};
         double qr[2] = {w * 1.22, w * 1.12};
         double mid = (top.z + r->ankle[i].z) / 2;
         fk_limb(k, q, qr, 2, shoe, FK_CEL, z + 0.006 - mid);
@@ -109,7 +109,7 @@ enum { RINGS = 6 };
 
 static void torso_rings(fk_ring *ring, const rig_shape *sh, const body_style *st, int outfit) {
     double t = sh->torso, g = st->girth, b = st->belly, h = sh->hip;
-    const fk_ring bare[RINGS] = {{-0.055, 0.068, 0.060, 0}, {0.01, 0.094, 0.080, 0.2 * b}, {0.42 * t, 0.096, 0.084, b},
+    const fk_ring bare[RINGS] = {{-0.030, 0.058, 0.052, 0}, {0.015, 0.094, 0.080, 0.2 * b}, {0.42 * t, 0.096, 0.084, b},
                                  {0.80 * t, 0.090, 0.070, 0.2 * b}, {t, 0.066, 0.052, 0}, {t + 0.03, 0.030, 0.028, 0}};
     const fk_ring dress[RINGS] = {{-0.58 * h, 0.190, 0.165, 0}, {-0.25 * h, 0.145, 0.128, 0}, {0.36 * t, 0.088, 0.078, b},
                                   {0.80 * t, 0.090, 0.072, 0.2 * b}, {t, 0.066, 0.052, 0}, {t + 0.025, 0.030, 0.028, 0}};
@@ -128,9 +128,10 @@ static void torso_rings(fk_ring *ring, const rig_shape *sh, const body_style *st
 static void draw_overalls(const fig *f, const rig *r, const rig_shape *sh, const fk_drum *shirt, const fk_ring *ring) {
     double t = sh->torso;
     fk_ring low[4] = {ring[0], ring[1], ring[2], ring[2]};
-    low[3].y = 0.48 * t;
+    low[3].y = 0.46 * t;
+    low[2].y = 0.26 * t;
     for (int i = 0; i < 4; i++)
-        low[i].rs *= 1.05, low[i].rd *= 1.05;
+        low[i].rs *= 1.04, low[i].rd *= 1.04;
     fk_drum d = *shirt;
     for (int i = -1; i <= 1; i += 2) { /* straps */
         fk_vec p[3];

@@ -356,15 +356,15 @@ static void chain_path(cairo_t *cr, const fk_kit *k, const fk_point *p, int n, d
             continue;
         }
         dx /= len, dy /= len;
-        double a = atan2(dy, dx), straight = drawn ? dx * ox + dy * oy : -1;
+        double a = atan2(dy, dx), phi = acos((r - q) / len), straight = drawn ? dx * ox + dy * oy : -1;
         cairo_new_sub_path(cr);
         if (straight > (k->pixels < 100 ? 0.95 : 0.995)) { /* no cap where the limb goes straight on */
             cairo_line_to(cr, p[i].x - dy * r, p[i].y + dx * r);
             cairo_line_to(cr, p[i].x + dy * r, p[i].y - dx * r);
         } else {
-            arc_path(cr, k, p[i].x, p[i].y, r, r, 0, a + FK_PI / 2, FK_PI);
+            arc_path(cr, k, p[i].x, p[i].y, r, r, 0, a + phi, 2 * (FK_PI - phi));
         }
-        arc_path(cr, k, p[i + 1].x, p[i + 1].y, q, q, 0, a - FK_PI / 2, FK_PI);
+        arc_path(cr, k, p[i + 1].x, p[i + 1].y, q, q, 0, a - phi, 2 * phi);
         cairo_close_path(cr);
         ox = dx, oy = dy, drawn = 1;
     }

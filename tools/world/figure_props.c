@@ -143,10 +143,10 @@ fk_tone wear_beret_tone(const fig *f) {
 void wear_beret(const fig *f, const fk_frame *head, double r, double y, double bias) {
     fk_tone t = wear_beret_tone(f);
     fk_frame at = fk_roll(fk_move(*head, 0, y, -0.1 * r), 0.20);
-    (void)fk_ellipsoid(f->kit, &at, 0, -0.06 * r, 0.05 * r, 0.80 * r, 0.16 * r, 0.80 * r, fk_darker(t, 0.7), FK_LINE, bias);
-    (void)fk_ellipsoid(f->kit, &at, 0.16 * r, 0.16 * r, 0, 1.16 * r, 0.33 * r, 1.12 * r, t, FK_CEL, bias + 0.002);
+    (void)fk_ellipsoid(f->kit, &at, 0, -0.08 * r, 0.05 * r, 0.84 * r, 0.17 * r, 0.84 * r, fk_darker(t, 0.7), FK_LINE, bias);
+    (void)fk_ellipsoid(f->kit, &at, 0.14 * r, 0.13 * r, 0, 1.16 * r, 0.36 * r, 1.12 * r, t, FK_CEL, bias + 0.04);
     fk_vec stem[2] = {fk_at(&at, 0.16 * r, 0.44 * r, 0), fk_at(&at, 0.2 * r, 0.62 * r, 0)};
-    fk_stroke(f->kit, stem, 2, 0.09 * r, t, FK_LINE, at.o.z + bias + 0.003);
+    fk_stroke(f->kit, stem, 2, 0.09 * r, t, FK_LINE, at.o.z + bias + 0.05);
 }
 
 void wear_sun_hat(const fig *f, const fk_frame *head, double r, double y, double bias) {
@@ -176,12 +176,12 @@ void wear_scarf(const fig *f, const fk_frame *neck, double r, double y, double d
     fk_tone dark = fk_luma(f->main) > 0.45 ? fk_darker(f->main, 0.6) : fk_blend(f->main, fk_rgb(1, 1, 1), 0.4);
     double sway = 0.02 * sin(2 * FK_PI * f->pose->phase);
     fk_vec tail[3] = {fk_at(&at, 0.45 * r, 0, 0.75 * r), fk_at(&at, 0.55 * r, -0.5 * drop, 1.05 * r), fk_at(&at, 0.50 * r + sway, -drop, 1.05 * r)};
-    double rad[3] = {0.030, 0.032, 0.034};
+    double rad[3] = {0.036, 0.038, 0.040};
     double z = at.o.z + bias;
     fk_limb(k, tail, rad, 3, f->main, FK_CEL, at.d.z > -0.2 ? z - 0.001 - (tail[0].z + tail[1].z + tail[2].z) / 3 : 0);
     if (at.d.z > -0.2) {
         fk_vec fringe[2] = {fk_mix(tail[1], tail[2], 0.75), fk_mix(tail[1], tail[2], 1.0)};
-        double fr[2] = {0.034, 0.035};
+        double fr[2] = {0.039, 0.041};
         fk_limb(k, fringe, fr, 2, dark, FK_FLAT, z - 0.0009 - (fringe[0].z + fringe[1].z) / 2);
     }
     fk_ball b = fk_ellipsoid(k, &at, 0, 0, 0, r * 1.12, 0.046, r, f->main, FK_CEL, bias);
