@@ -243,7 +243,11 @@ static void put_action(text *t, const world_scene *s, bool moving)
     if (world_attr_visible(s, WORLD_ACTION, moving)) {
         put(t, " ");
         put(t, verb(t, s, a[WORLD_SUBJECT], a[WORLD_ACTION], 20));
-        if (a[WORLD_ACTION] == WORLD_PASS) {
+        if (a[WORLD_KIND] == WORLD_GAME) {
+            put(t, " ");
+            put(t, way);
+            put(t, chance(t, 24, .5) ? ", jumping over obstacles and collecting coins," : " over blocks and pits after coins");
+        } else if (a[WORLD_ACTION] == WORLD_PASS) {
             static const char *const side[WORLD_DIRECTIONS] = {"", "to the left", "to the right", "", ""};
             put(t, " ");
             put(t, side[a[WORLD_DIRECTION]]);
@@ -319,6 +323,8 @@ static void brief(text *t, const world_scene *s, bool moving)
         put(t, condition);
         put(t, ", ");
     }
+    if (a[WORLD_KIND] == WORLD_GAME)
+        put(t, chance(t, 25, .5) ? "a video game in which we see " : "a platform game with ");
     put_subject(t, s, false);
     put_action(t, s, moving);
     put(t, " ");
@@ -348,6 +354,8 @@ static void full(text *t, const world_scene *s, bool moving)
     static const char *const SETTING[] = {"the scene is set", "it all happens", "this takes place", NULL};
     put(t, pick(t, 70, moving ? OPENING : OPENING_IMAGE));
     capital(t, 0);
+    if (a[WORLD_KIND] == WORLD_GAME)
+        put(t, " a video game with");
     put(t, " ");
     put_subject(t, s, false);
     put_action(t, s, moving);

@@ -95,6 +95,8 @@ bool world_prop_nature(world_frame *f, const world_item *item);
 bool world_prop_town(world_frame *f, const world_item *item);
 void world_cover(world_frame *f, double width, double height);
 void world_weather(world_frame *f, bool front);
+void world_game_play(world_frame *f, world_actor *a); /* game.c: where the player is */
+void world_game(world_frame *f, bool front);
 int world_style(const world_frame *f, uint8_t *rgb); /* -1: no memory */
 
 enum {

@@ -68,7 +68,7 @@ void world_palette_make(world_palette *p, int place, int condition, bool water)
         } else if (place != WORLD_NEON) {
             p->sky_top = rgb(.03, .04, .16);
             p->sky_low = rgb(.14, .18, .42);
-            p->light = rgb(.34, .38, .64);
+            p->light = rgb(.42, .47, .74);
         } else {
             p->light = rgb(.9, .86, 1.0);
         }
@@ -77,7 +77,7 @@ void world_palette_make(world_palette *p, int place, int condition, bool water)
     case WORLD_AURORA:
         p->sky_top = rgb(.02, .05, .14);
         p->sky_low = rgb(.06, .24, .30);
-        p->light = rgb(.40, .56, .62);
+        p->light = rgb(.46, .63, .68);
         p->dark = .9;
         break;
     case WORLD_RAIN:

@@ -56,7 +56,8 @@ static int draw_actor(world_frame *f, const world_actor *a)
     int y0 = (int)floor(fmax(0, sy - 1.6 * unit)), y1 = (int)ceil(fmin(f->height, sy + .3 * unit));
     if (x1 <= x0 || y1 <= y0)
         return 0;
-    shadow(f, a->x, a->z, a->scale * world_figure_height(a->look.subject) * fmax(.42, world_figure_width(a->look.subject) * .8), a->y);
+    if (f->scene->attr[WORLD_KIND] != WORLD_GAME)
+        shadow(f, a->x, a->z, a->scale * world_figure_height(a->look.subject) * fmax(.42, world_figure_width(a->look.subject) * .8), a->y);
     cairo_surface_t *layer = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, x1 - x0, y1 - y0);
     cairo_t *cr = cairo_create(layer);
     cairo_translate(cr, sx - x0, sy - y0);
@@ -156,20 +157,24 @@ static int compose(world_frame *f)
     qsort(items, (size_t)n, sizeof items[0], farther_first);
     world_sky(f);
     world_ground(f);
-    bool hung = false;
+    bool hung = false, game = f->scene->attr[WORLD_KIND] == WORLD_GAME;
     for (int i = 0; i < n; i++) {
         if (!hung && (items[i].kind < 0 || items[i].depth < 4)) { /* what hangs and falls behind the subjects */
             world_weather(f, false);
             hung = true;
         }
+        if (game && items[i].kind < 0)
+            world_game(f, false);
         if (items[i].kind < 0) {
             if (draw_actor(f, &f->actor[-1 - items[i].kind]))
                 return -1;
-        } else if (items[i].depth > 0) {
+        } else if (items[i].depth > 0 && !(game && items[i].z < 2)) {
             draw_item(f, &items[i]);
         }
     }
     world_weather(f, true);
+    if (game)
+        world_game(f, true);
     return 0;
 }
 

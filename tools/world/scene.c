@@ -38,7 +38,7 @@ void world_limits_default(world_limits *l)
     l->split = WORLD_TRAIN;
     l->second_prob = .15;
     l->cut_prob = .05;
-    l->game_prob = 0;
+    l->game_prob = .03;
     l->emotion_prob = .35;
     l->style_prob = .5;
     l->move_prob = .5;
@@ -85,7 +85,10 @@ bool world_scene_valid(const world_scene *s)
                                          !world_condition_allowed(s->place2, s->condition2)))
             return false;
     }
-    if (a[WORLD_KIND] == WORLD_GAME)
+    if (a[WORLD_KIND] == WORLD_GAME) /* one player, who runs left or right with the camera after him */
+        return a[WORLD_SUBJECT] != WORLD_BOAT && relation == WORLD_ALONE && shots == WORLD_ONE_SHOT && a[WORLD_ACTION] == WORLD_RUN &&
+               a[WORLD_CAMERA] == WORLD_TRACK && (a[WORLD_DIRECTION] == WORLD_LEFT || a[WORLD_DIRECTION] == WORLD_RIGHT);
+    if (shots == WORLD_CLOSE_UP_CUT && a[WORLD_ACTION] == WORLD_JUMP) /* the head would leave the picture */
         return false;
     return true;
 }
@@ -156,15 +159,16 @@ static bool try_scene(world_scene *s, uint64_t seed, const world_limits *l)
 
     int relation = WORLD_ALONE;
     uint32_t relations = l->allow[WORLD_RELATION];
-    if (l->max_subjects < 2)
+    bool game = a[WORLD_KIND] == WORLD_GAME;
+    if (l->max_subjects < 2 || game)
         relations &= 1u << WORLD_ALONE;
     relation = draw_rare(seed, WORLD_RELATION, relations, WORLD_ALONE, l->second_prob);
     a[WORLD_RELATION] = relation;
-    a[WORLD_SHOTS] = draw_rare(seed, WORLD_SHOTS, l->allow[WORLD_SHOTS], WORLD_ONE_SHOT, relation > WORLD_ALONE ? 0 : l->cut_prob);
+    a[WORLD_SHOTS] = draw_rare(seed, WORLD_SHOTS, l->allow[WORLD_SHOTS], WORLD_ONE_SHOT, relation > WORLD_ALONE || game ? 0 : l->cut_prob);
 
     m = l->allow[WORLD_ACTION];
     FILTER(m, WORLD_ACTIONS, world_action_allowed(a[WORLD_SUBJECT], v))
-    if (relation == WORLD_CHASING)
+    if (relation == WORLD_CHASING || game)
         m &= 1u << WORLD_RUN;
     else if (relation > WORLD_ALONE)
         FILTER(m, WORLD_ACTIONS, in_place(v))
@@ -173,7 +177,7 @@ static bool try_scene(world_scene *s, uint64_t seed, const world_limits *l)
     a[WORLD_ACTION] = draw(seed, WORLD_ACTION, m);
     m = l->allow[WORLD_DIRECTION];
     FILTER(m, WORLD_DIRECTIONS, world_direction_allowed(a[WORLD_ACTION], v))
-    if (relation == WORLD_CHASING)
+    if (relation == WORLD_CHASING || game)
         m &= 1u << WORLD_LEFT | 1u << WORLD_RIGHT;
     a[WORLD_DIRECTION] = draw(seed, WORLD_DIRECTION, m);
     m = l->allow[WORLD_CAMERA];
@@ -182,6 +186,8 @@ static bool try_scene(world_scene *s, uint64_t seed, const world_limits *l)
         m &= ~(1u << WORLD_ORBIT | 1u << WORLD_DOLLY);
     if (a[WORLD_SHOTS] != WORLD_ONE_SHOT)
         m &= 1u << WORLD_STILL;
+    if (game)
+        m &= 1u << WORLD_TRACK;
     a[WORLD_CAMERA] = draw_rare(seed, WORLD_CAMERA, m, WORLD_STILL, l->move_prob);
     for (int i = 0; i < WORLD_EMOTION; i++)
         if (a[i] < 0)

@@ -150,17 +150,25 @@ static void hills(world_frame *f, uint64_t label, double tall, double waves, dou
     cairo_fill(f->cr);
     if (!snowcap)
         return;
-    double cap = f->py - f->focal * tall * .42;
-    cairo_move_to(f->cr, 0, fmin(line[0], cap));
+    /* Snow lies on what rises above a ragged line: the hills are the clip, the line is drawn inside. */
+    cairo_save(f->cr);
+    cairo_move_to(f->cr, 0, f->py + 1);
     for (int i = 0; i <= n; i++)
-        cairo_line_to(f->cr, f->width * (double)i / n, fmin(line[i], cap + f->focal * tall * .1));
-    for (int i = n; i >= 0; i--) {
-        double rag = f->focal * tall * (i & 1 ? .09 : -.03);
-        cairo_line_to(f->cr, f->width * (double)i / n, fmax(line[i], cap + rag));
+        cairo_line_to(f->cr, f->width * (double)i / n, line[i]);
+    cairo_line_to(f->cr, f->width, f->py + 1);
+    cairo_close_path(f->cr);
+    cairo_clip(f->cr);
+    cairo_move_to(f->cr, 0, 0);
+    for (int i = 0; i <= n; i++) {
+        double az = azimuth_at(f, f->width * (double)i / n) * waves;
+        double low = tall * (.40 + .10 * world_noise(seed + 5, az * 5) + .07 * world_noise(seed + 6, az * 13));
+        cairo_line_to(f->cr, f->width * (double)i / n, f->py - f->focal * low);
     }
+    cairo_line_to(f->cr, f->width, 0);
     cairo_close_path(f->cr);
     world_ink(f, .97, .98, 1);
     cairo_fill(f->cr);
+    cairo_restore(f->cr);
 }
 
 /* Towers at infinity, cell by cell of azimuth. */
@@ -272,9 +280,9 @@ static void horizon_of_place(world_frame *f)
     case WORLD_MOUNTAINS: {
         world_rgb rock = {.46, .52, .66}, near_rock = {.36, .42, .56};
         f->hazed = .15;
-        hills(f, 307, .27, 5.5, .9, rock, true);
+        hills(f, 307, .22, 5.5, .9, rock, true);
         f->hazed = .02;
-        hills(f, 308, .15, 7.5, .9, near_rock, true);
+        hills(f, 308, .115, 7.5, .9, near_rock, true);
         break;
     }
     case WORLD_ANTARCTICA: {

@@ -92,7 +92,7 @@ static void act(world_frame *f, world_actor *a, double room)
     a->pose.progress = u;
     a->pose.phase = t * tempo(f->action) * speed + (f->action == WORLD_STAND ? world_unit(s->seed, 71) : 0);
     a->pose.phase -= floor(a->pose.phase);
-    a->x = s->offset * free_half;
+    a->x = s->offset * free_half * (f->camera == WORLD_PAN_LEFT || f->camera == WORLD_PAN_RIGHT ? .25 : 1);
     switch (f->action) {
     case WORLD_STROLL:
     case WORLD_RUN: {
@@ -100,9 +100,12 @@ static void act(world_frame *f, world_actor *a, double room)
         if (f->direction == WORLD_LEFT || f->direction == WORLD_RIGHT) {
             double way = v * f->duration;
             if (f->camera != WORLD_TRACK) {
-                double most = f->action == WORLD_RUN ? room * .95 : room * .6;
-                way = clamp(way, f->action == WORLD_RUN ? room * .55 : room * .3, most);
-                a->x = s->offset * .35 * fmax(0, room - way);
+                double least = room * (f->action == WORLD_RUN ? .5 : .3); /* seen also in a short clip */
+                double most = fmax(least, f->action == WORLD_RUN ? room - .4 * w : room - 1.1 * w);
+                way = clamp(way, least, most);
+                if (f->camera != WORLD_STILL) /* zooming narrows the view */
+                    way *= .6;
+                a->x = s->offset * (f->camera == WORLD_STILL ? .35 : .1) * fmax(0, room - way);
             } else {
                 way = fmax(way, f->action == WORLD_RUN ? 1.4 : .7);
             }
@@ -120,13 +123,13 @@ static void act(world_frame *f, world_actor *a, double room)
         break;
     }
     case WORLD_PASS:
-        a->x = sign * room * .44 * (2 * u - 1);
+        a->x = sign * room * .40 * (2 * u - 1);
         a->pose.facing = sign * WORLD_PI / 2;
         break;
     case WORLD_RETURN: {
-        double out = room / 2 + w * .65, from = -sign * s->offset * .0;
+        double out = room / 2 + w * .65;
         bool back = u > .5;
-        a->x = sign * (from + (out - from) * (back ? smooth((1 - u) / .42) : smooth(u / .42)));
+        a->x = sign * out * ((back ? smooth((1 - u) / .42) : smooth(u / .42)));
         a->pose.facing = (back ? -sign : sign) * WORLD_PI / 2;
         if (u < .06 || u > .95) /* it sets out from, and arrives at, looking half at us */
             a->pose.facing *= .5;
@@ -141,6 +144,10 @@ static void act(world_frame *f, world_actor *a, double room)
         break;
     case WORLD_DANCE:
         a->pose.facing = .35 * sin(2 * WORLD_PI * a->pose.phase);
+        break;
+    case WORLD_PAINT: /* room for the easel, which stands on the side that the painter looks to */
+        a->pose.facing = world_range(s->seed, 74, -.4, .4);
+        a->x = (sin(a->pose.facing) < -.05 ? .26 : -.26) + .3 * a->x;
         break;
     default:
         a->pose.facing = world_range(s->seed, 74, -.4, .4);
@@ -241,13 +248,20 @@ void world_stage(world_frame *f, const world_scene *s, int width, int height, do
         widest *= 2.6;
     else if (f->action == WORLD_PAINT)
         widest += .55;
+    else if ((f->action == WORLD_STROLL || f->action == WORLD_RUN) && (f->direction == WORLD_LEFT || f->direction == WORLD_RIGHT) &&
+             f->camera != WORLD_TRACK)
+        widest *= 1.3;
     /* Wide subjects and narrow pictures: everything must still fit. */
     bool close = f->shot && s->attr[WORLD_SHOTS] == WORLD_CLOSE_UP_CUT;
-    share = fmin(share, (close ? 1.3 : .92) * aspect / widest);
+    share = fmin(share, (close ? 1.3 : .87) * aspect / widest);
+    if (s->attr[WORLD_KIND] == WORLD_GAME)
+        share *= .62; /* a player needs to see what comes */
     f->share = share;
     double room = aspect / share; /* visible width at the subject */
 
     act(f, a, room);
+    if (s->attr[WORLD_KIND] == WORLD_GAME)
+        world_game_play(f, a);
     if (pair) {
         act_second(f, &f->actor[1], a, room);
         double middle = f->action == WORLD_RUN ? 0 : .5 * (a->x + f->actor[1].x); /* the pair is centred, not one of them */
@@ -274,7 +288,7 @@ void world_stage(world_frame *f, const world_scene *s, int width, int height, do
         break;
     case WORLD_PAN_LEFT:
     case WORLD_PAN_RIGHT:
-        pan = (f->camera == WORLD_PAN_LEFT ? -1 : 1) * (ease - .5) * .78 * room / DISTANCE;
+        pan = (f->camera == WORLD_PAN_LEFT ? -1 : 1) * (ease - .5) * .56 * room / DISTANCE;
         break;
     default:
         break;
@@ -282,7 +296,7 @@ void world_stage(world_frame *f, const world_scene *s, int width, int height, do
     f->focal = share * zoom * DISTANCE * height;
     double target_x = 0, target_z = 0;
     if (f->camera == WORLD_TRACK) {
-        target_x = a->x - s->offset * .2;
+        target_x = a->x - (s->attr[WORLD_KIND] == WORLD_GAME ? 0 : s->offset * .2);
         target_z = a->z;
         if (pair)
             target_x = .5 * (a->x + f->actor[1].x);
@@ -304,6 +318,10 @@ void world_stage(world_frame *f, const world_scene *s, int width, int height, do
     if (f->action == WORLD_JUMP)
         feet = fmin(.95, feet + .06);
     f->py = (feet - seen * f->cy) * height;
+    if (s->attr[WORLD_KIND] == WORLD_GAME) {
+        f->px = width * (f->direction == WORLD_LEFT ? .66 : .34);
+        f->py = (.74 - seen * f->cy) * height;
+    }
     /* A figure is drawn as it looks from where the camera is. */
     for (int i = 0; i < f->actors; i++) {
         double dx = f->actor[i].x - f->cx, dz = f->actor[i].z - f->cz;

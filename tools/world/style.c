@@ -135,8 +135,8 @@ static int pixels(const world_frame *f, uint8_t *rgb)
             uint8_t q[3];
             double l = (.299 * sum[0] + .587 * sum[1] + .114 * sum[2]) / n;
             for (int c = 0; c < 3; c++) {
-                double v = l + (sum[c] / n - l) * 1.18, level = 51; /* six levels a channel, as old consoles had */
-                q[c] = byte(floor((v + dither * level * .55) / level + .5) * level);
+                double v = l + (sum[c] / n - l) * 1.18, level = 36.43; /* eight levels a channel, as old consoles had */
+                q[c] = byte(floor((v + dither * level * .26) / level + .5) * level);
             }
             for (int y = by * b; y < y1; y++)
                 for (int x = bx * b; x < x1; x++)
@@ -150,11 +150,12 @@ static int film(const world_frame *f, uint8_t *rgb)
 {
     int w = f->width, h = f->height;
     uint64_t frame = (uint64_t)(f->time * 16 + .5), seed = world_hash(world_hash(f->seed, 620), frame);
+    double gamma = f->palette.dark > .5 ? .72 : 1; /* lamps were lit for the camera */
     double flicker = 1 + .07 * (world_unit(seed, 1) - .5);
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
             uint8_t *p = rgb + 3 * ((size_t)y * (size_t)w + (size_t)x);
-            double l = luma(p) / 255;
+            double l = pow(luma(p) / 255, gamma);
             l = l + .9 * (l - .5) * l * (1 - l) * 2;
             double dx = (x + .5) / w - .5, dy = (y + .5) / h - .5, r2 = dx * dx + dy * dy;
             double dark = fmax(.12, 1 - 1.9 * fmax(0, r2 - .06));

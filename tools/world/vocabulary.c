@@ -177,6 +177,9 @@ bool world_camera_allowed(int action, int direction, int camera)
         return camera == WORLD_STILL;
     case WORLD_TURN:
         return camera != WORLD_TRACK && camera != WORLD_ORBIT && camera >= 0 && camera < WORLD_CAMERAS;
+    case WORLD_EAT: /* what is held or stands beside would change sides */
+    case WORLD_PAINT:
+        return camera != WORLD_TRACK && camera != WORLD_ORBIT && camera >= 0 && camera < WORLD_CAMERAS;
     default:
         return camera != WORLD_TRACK && camera >= 0 && camera < WORLD_CAMERAS;
     }
