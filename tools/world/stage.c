@@ -147,7 +147,7 @@ static void act(world_frame *f, world_actor *a, double room)
         break;
     case WORLD_PAINT: /* room for the easel, which stands on the side that the painter looks to */
         a->pose.facing = world_range(s->seed, 74, -.4, .4);
-        a->x = (sin(a->pose.facing) < -.05 ? .26 : -.26) + .3 * a->x;
+        a->x = (sin(a->pose.facing) < -.05 ? 1 : -1) * fmin(.26, .13 * room) + .25 * a->x;
         break;
     default:
         a->pose.facing = world_range(s->seed, 74, -.4, .4);
