@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 
 #include "kernels/cases.h"
@@ -95,7 +96,7 @@ int sorak_cases_gemm(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_
     c->units = sorak_gemm_units(a);
     c->flops = 2.0 * (double)a->m * (double)a->n * (double)a->k;
     c->bytes = 4.0 * (double)(a->m * a->k + a->m * a->n) + (double)sorak_gemm_packed_bytes(dtype, a->n, a->k, 1);
-    c->tol_scale = a->k > 500 ? 4 : 1;
+    c->tol_scale = a->k > 64 ? sqrt((double)a->k) / 8 : 1;
     snprintf(c->text, sizeof c->text, "m=%lld n=%lld k=%lld%s%s", (long long)a->m, (long long)a->n, (long long)a->k,
              transposed ? " a^T" : "", a->accumulate ? " +=" : "");
     return 1;

@@ -1,0 +1,165 @@
+/* gemm and gemm_pack for AVX2 and AVX-512 (template: a vec_*.h, BLOCK_BF16 and GEMM_NAME(op) come first). */
+#include "kernels/gemm/block.h"
+#include "kernels/gemm/gemm.h"
+
+#if BLOCK_BF16
+#define GEMM_DT SK_DT_bf16
+#else
+#define GEMM_DT SK_DT_f32
+#endif
+
+#define GEMM_STEPS 2048 /* of k at a time: 48 rows of a take 390 KiB of scratch */
+
+#if BLOCK_BF16
+/* Rounded to bf16: the even k in the low halves of the lanes, the odd one in the high halves. */
+static inline vec pair(vec even, vec odd) {
+#if VL == 16
+    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(odd, even);
+    const __m512i order = _mm512_set_epi32(0x1f000f, 0x1e000e, 0x1d000d, 0x1c000c, 0x1b000b, 0x1a000a, 0x190009, 0x180008, 0x170007,
+                                           0x160006, 0x150005, 0x140004, 0x130003, 0x120002, 0x110001, 0x100000);
+    return _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, both));
+#else
+    const __m256i e = _mm256_castps_si256(v_round_bf16(even)), o = _mm256_castps_si256(v_round_bf16(odd));
+    const __m256i high = _mm256_set1_epi32(-65536);
+    return _mm256_castsi256_ps(_mm256_or_si256(_mm256_srli_epi32(e, 16), _mm256_and_si256(o, high)));
+#endif
+}
+#endif
+
+/* VL rows (fewer: zeros) of `width` values each (at most VL), turned: r[j] = value j of all rows. */
+static inline void load_turned(vec r[VL], const float *src, int64_t stride, int64_t rows, int64_t width) {
+    for (int64_t i = 0; i < VL; i++)
+        r[i] = i < rows ? v_load_n(src + i * stride, width) : v_zero();
+    v_transpose(r);
+}
+
+/* Rows [rows] x steps k0 .. k0 + steps of a, as the block wants them: rows `stride` bytes apart. */
+static void convert_a(const sorak_gemm_args *g, int64_t row0, int64_t rows, int64_t k0, int64_t count, char *dst, int64_t stride) {
+    if (g->a_col == 1) {
+        for (int64_t i = 0; i < rows; i++) {
+            const float *src = g->a + (row0 + i) * g->a_row + k0;
+            char *to = dst + i * stride;
+#if BLOCK_BF16
+            for (int64_t k = 0; k < count; k += 2 * VL) {
+                const vec a = v_load_n(src + k, count - k), b = v_load_n(src + k + VL, count - k - VL);
+#if VL == 16
+                const vec both = (vec)_mm512_cvtne2ps_pbh(b, a);
+#else
+                /* packus works per half: the quarters come out as 0 2 1 3 */
+                const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(v_round_bf16(a)), 16);
+                const __m256i y = _mm256_srli_epi32(_mm256_castps_si256(v_round_bf16(b)), 16);
+                const vec both = _mm256_castsi256_ps(_mm256_permute4x64_epi64(_mm256_packus_epi32(x, y), 0xd8));
+#endif
+                v_store((float *)(void *)(to + 2 * k), both);
+            }
+#else
+            memcpy(to, src, (size_t)count * 4);
+#endif
+        }
+        return;
+    }
+    for (int64_t k = 0; k < count; k += VL)
+        for (int64_t i = 0; i < rows; i += VL) {
+            vec r[VL];
+            const int64_t n = rows - i < VL ? rows - i : VL;
+            load_turned(r, g->a + (row0 + i) + (k0 + k) * g->a_col, g->a_col, count - k, n);
+            for (int64_t j = 0; j < n; j++) {
+#if BLOCK_BF16 && VL == 16
+                const __m256i half = (__m256i)_mm512_cvtneps_pbh(r[j]);
+                _mm256_storeu_si256((__m256i *)(void *)(dst + (i + j) * stride + 2 * k), half);
+#elif BLOCK_BF16
+                const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(v_round_bf16(r[j])), 16);
+                const __m256i p = _mm256_permute4x64_epi64(_mm256_packus_epi32(x, x), 0xd8);
+                _mm_storeu_si128((__m128i *)(void *)(dst + (i + j) * stride + 2 * k), _mm256_castsi256_si128(p));
+#else
+                v_store((float *)(void *)(dst + (i + j) * stride + 4 * k), r[j]);
+#endif
+            }
+        }
+}
+
+int GEMM_NAME(gemm)(const void *args, const sorak_env *env) {
+    const sorak_gemm_args *const g = args;
+    const int64_t across = (g->n + SORAK_GEMM_COLS - 1) / SORAK_GEMM_COLS, steps = sorak_steps(GEMM_DT, g->k);
+    const int64_t width = sorak_panel(g->n), in_step = BLOCK_BF16 ? 2 : 1, zero = 0;
+    /* An odd number of cache lines keeps rows from falling on the same sets. */
+    const int64_t most = steps < GEMM_STEPS ? steps : GEMM_STEPS, stride = ((most + 2 * VL + 15) / 16 | 1) * 64;
+    char *const a = env->scratch;
+    float *const sums = (float *)(void *)((char *)env->scratch + SORAK_SCRATCH - SORAK_GEMM_ROWS * SORAK_GEMM_COLS * 4);
+    int64_t held_row = -1, held_k = -1;
+    for (int64_t u = env->begin; u < env->end; u++) {
+        const int64_t row0 = u / across * SORAK_GEMM_ROWS, rows = g->m - row0 < SORAK_GEMM_ROWS ? g->m - row0 : SORAK_GEMM_ROWS;
+        const int64_t col0 = u % across * SORAK_GEMM_COLS, cols = g->n - col0 < SORAK_GEMM_COLS ? g->n - col0 : SORAK_GEMM_COLS;
+        for (int64_t k = 0; k == 0 || k < steps; k += GEMM_STEPS) {
+            const int64_t now = steps - k < GEMM_STEPS ? steps - k : GEMM_STEPS, last = k + now >= steps;
+            if (held_row != row0 || held_k != k) {
+                const int64_t left = g->k - k * in_step;
+                convert_a(g, row0, rows, k * in_step, left < now * in_step ? left : now * in_step, a, stride);
+                held_row = row0;
+                held_k = k;
+            }
+            for (int64_t c = 0; c < cols; c += BLOCK_COLS) {
+                const int64_t j = col0 + c;
+                block p = {.a = a, .a_row = stride, .offset = &zero, .segments = 1, .steps = now, .b_step = width * 4, .scale = 1.0f,
+                           .b = (const char *)g->b + ((j / width * steps + k) * width + j % width) * 4,
+                           .init = k > 0 ? sums + c : NULL, .init_ld = SORAK_GEMM_COLS,
+                           .c = sums + c, .ldc = SORAK_GEMM_COLS, .cols = cols - c < BLOCK_COLS ? cols - c : BLOCK_COLS};
+                if (last) {
+                    p.c = g->c + row0 * g->ldc + j;
+                    p.ldc = g->ldc;
+                    p.bias = g->bias ? g->bias + j : NULL;
+                    p.scale = g->scale;
+                    p.accumulate = g->accumulate;
+                }
+                block_rows(&p, rows);
+            }
+        }
+    }
+    return 0;
+}
+
+
+int GEMM_NAME(gemm_pack)(const void *args, const sorak_env *env) {
+    const sorak_gemm_pack_args *const g = args;
+    const int64_t width = sorak_panel(g->n), blocks = sorak_gemm_pack_blocks(g->k), steps = sorak_steps(GEMM_DT, g->k);
+    const int64_t per = BLOCK_BF16 ? SORAK_PACK_STEPS : 2 * SORAK_PACK_STEPS;
+    if (g->src_dtype != SK_DT_f32 || (g->n_stride != 1 && g->k_stride != 1))
+        return -1;
+    for (int64_t u = env->begin; u < env->end; u++) {
+        const int64_t seg = u / blocks % g->segments, panel = u / blocks / g->segments, s0 = u % blocks * per;
+        const int64_t s1 = s0 + per < steps ? s0 + per : steps;
+        float *const dst = (float *)g->dst + (panel * g->segments + seg) * steps * width;
+        for (int64_t j = 0; j < width; j += VL) {
+            const int64_t n = panel * width + j, lanes = g->n - n;
+            const float *const src = (const float *)g->src + seg * g->k * g->k_stride + n * g->n_stride;
+            if (lanes <= 0) {
+                for (int64_t s = s0; s < s1; s++)
+                    v_store(dst + s * width + j, v_zero());
+            } else if (g->n_stride == 1) {
+                for (int64_t s = s0; s < s1; s++) {
+#if BLOCK_BF16
+                    const vec even = v_load_n(src + 2 * s * g->k_stride, lanes);
+                    const vec odd = 2 * s + 1 < g->k ? v_load_n(src + (2 * s + 1) * g->k_stride, lanes) : v_zero();
+                    v_store(dst + s * width + j, pair(even, odd));
+#else
+                    v_store(dst + s * width + j, v_load_n(src + s * g->k_stride, lanes));
+#endif
+                }
+            } else {
+                const int64_t in_step = BLOCK_BF16 ? 2 : 1;
+                for (int64_t s = s0; s < s1; s += VL / in_step) {
+                    vec r[VL];
+                    load_turned(r, src + s * in_step, g->n_stride, lanes, g->k - s * in_step);
+                    for (int64_t i = 0; i < VL / in_step && s + i < s1; i++) {
+#if BLOCK_BF16
+                        v_store(dst + (s + i) * width + j, pair(r[2 * i], r[2 * i + 1]));
+#else
+                        v_store(dst + (s + i) * width + j, r[i]);
+#endif
+                    }
+                }
+            }
+        }
+    }
+    return 0;
+}
