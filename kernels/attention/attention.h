@@ -37,10 +37,11 @@ typedef struct sorak_attention_bwd_args {
     float *dk, *dv;           /* [batch, lk, heads, d]; zero past k_lengths */
 } sorak_attention_bwd_args;
 
-/* Queries (keys, for dkv) of a unit. Long sequences take larger blocks, which pay for the conversion of keys and values once. */
-static inline int64_t sorak_attention_block(int64_t rows, int64_t d) { return rows >= 1024 && d <= 256 ? 128 : 64; }
+/* Queries (keys, for dkv) of a unit: keys and values are converted once per unit, and scratch is limited. */
+#define SORAK_ATTENTION_BLOCK 128
+static inline int64_t sorak_attention_block(int64_t d) { return d <= 256 ? SORAK_ATTENTION_BLOCK : SORAK_ATTENTION_BLOCK / 2; }
 static inline int64_t sorak_attention_blocks(int64_t rows, int64_t d) {
-    const int64_t block = sorak_attention_block(rows, d);
+    const int64_t block = sorak_attention_block(d);
     return (rows + block - 1) / block;
 }
 static inline int64_t sorak_attention_units(const sorak_attention_args *a) {
@@ -58,7 +59,7 @@ typedef struct sorak_attention_part {
     int64_t b, h, begin, end;
 } sorak_attention_part;
 static inline sorak_attention_part sorak_attention_unit(int64_t unit, int64_t heads, int64_t rows, int64_t d) {
-    const int64_t block = sorak_attention_block(rows, d), blocks = sorak_attention_blocks(rows, d);
+    const int64_t block = sorak_attention_block(d), blocks = sorak_attention_blocks(rows, d);
     const int64_t begin = unit % blocks * block;
     const sorak_attention_part p = {unit / blocks / heads, unit / blocks % heads, begin,
                                     begin + block < rows ? begin + block : rows};

@@ -7,17 +7,20 @@
 #define v_dot(acc, a, b) v_fma(a, b, acc)
 
 #define NAME(x) x##_f32
+#define IN_PLACE 1
 #define v_elements(p, n) v_load_n(p, n)
 #define v_join(p0, p1) ((void)(p1), (p0))
 #define v_power(t) v_exp2(t)
 #include "kernels/attention/attention_simd.h"
 #undef NAME
+#undef IN_PLACE
 #undef v_elements
 #undef v_join
 #undef v_power
 
 /* Without bf16 products the inputs are rounded and multiplied as floats. */
 #define NAME(x) x##_bf16
+#define IN_PLACE 0
 #define v_elements(p, n) v_round_bf16(v_load_n(p, n))
 #define v_join(p0, p1) ((void)(p1), v_round_bf16(p0))
 #define v_power(t) v_exp2_rough(t)

@@ -5,6 +5,7 @@
 #define TILE 6
 #define BLOCK 96
 #define NAME(x) x##_bf16
+#define IN_PLACE 0
 
 /* Two vectors of floats as bf16: those of `low` in the lower half of the register. */
 static inline __m512i narrow(vec low, vec high) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }

@@ -2,6 +2,7 @@
  *
  *   NAME(x)     x with the row's suffix                    PAIR    1: an element is two bf16, else a float
  *   LANE_VECS   vectors in a panel                         TILE    rows of a register tile
+ *   IN_PLACE    1: rows need no conversion
  *   v_elements(p, n)   VL elements from PAIR ? 2 VL : VL floats, of which n are there and the others zero
  *   v_dot(acc, a, b)   acc + a b per lane                  v_join(p0, p1)   one row of elements of two (PAIR) or one row of floats
  *   v_power(t)         2^t
@@ -26,10 +27,12 @@
 #define NOTHING (-1e30f)    /* below every score, and finite: differences stay numbers */
 #define INLINE static inline __attribute__((always_inline))
 
-/* Where the other side's rows go. */
+/* A block of rows of the other side as elements. */
 typedef struct NAME(rows) {
-    float *wide;  /* [BLOCK][stride]: elements along the depth */
-    float *deep;  /* [BLOCK / STEP][width]: elements along the rows; the same memory as wide without pairs */
+    float *own_wide, *own_deep; /* scratch for the two, or NULL */
+    const float *wide;          /* [row][wide_stride]: elements along the depth */
+    const float *deep;          /* [row / STEP][deep_stride]: elements along the rows */
+    int64_t wide_stride, deep_stride;
 } NAME(rows);
 
 typedef struct NAME(plan) {
@@ -57,26 +60,35 @@ static float *NAME(take)(NAME(plan) *p, int64_t floats) {
 }
 
 static NAME(rows) NAME(take_rows)(NAME(plan) *p, int wide, int deep) {
-    NAME(rows) r = {NULL, NULL};
+    NAME(rows) r = {NULL, NULL, NULL, NULL, 0, 0};
     if (wide || !PAIR)
-        r.wide = NAME(take)(p, p->block * p->stride);
-    if (deep)
-        r.deep = PAIR ? NAME(take)(p, p->block / STEP * p->width) : r.wide;
+        r.own_wide = IN_PLACE ? NULL : NAME(take)(p, p->block * p->stride);
+    if (deep && PAIR)
+        r.own_deep = NAME(take)(p, p->block / STEP * p->width);
     return r;
 }
 
 /* --- packing ------------------------------------------------------------------------------------------------------------------ */
 
-static void NAME(pack_rows)(const NAME(plan) *p, const NAME(rows) *to, const float *from, int64_t from_stride, int64_t count) {
-    for (int64_t r = 0; to->wide && r < count; r++)
+static void NAME(pack_rows)(const NAME(plan) *p, NAME(rows) *to, const float *from, int64_t from_stride, int64_t count) {
+    if (IN_PLACE) {
+        to->wide = to->deep = from;
+        to->wide_stride = to->deep_stride = from_stride;
+        return;
+    }
+    for (int64_t r = 0; to->own_wide && r < count; r++)
         for (int64_t k = 0; k < p->stride; k += VL)
-            v_store(to->wide + r * p->stride + k, v_elements(from + r * from_stride + k * STEP, p->d - k * STEP));
-    for (int64_t r = 0; PAIR && to->deep && r < count; r += 2)
+            v_store(to->own_wide + r * p->stride + k, v_elements(from + r * from_stride + k * STEP, p->d - k * STEP));
+    for (int64_t r = 0; to->own_deep && r < count; r += 2)
         for (int64_t c = 0; c < p->width; c += VL) {
             const float *const even = from + r * from_stride + c;
             const vec odd = r + 1 < count ? v_load_n(even + from_stride, p->d - c) : v_zero();
-            v_store(to->deep + r / 2 * p->width + c, v_join(v_load_n(even, p->d - c), odd));
+            v_store(to->own_deep + r / 2 * p->width + c, v_join(v_load_n(even, p->d - c), odd));
         }
+    to->wide = to->own_wide;
+    to->wide_stride = p->stride;
+    to->deep = PAIR ? to->own_deep : to->own_wide;
+    to->deep_stride = PAIR ? p->width : p->stride;
 }
 
 /* Rows become lanes: to[panel][depth][LANES]. */
@@ -171,17 +183,17 @@ INLINE void NAME(tiles)(const int vecs, const int add, const float *a, int64_t r
     }
 
 /* c[row][lanes] = rows of `wide` times a panel. */
-static void NAME(scores)(const NAME(plan) *p, int vecs, const float *wide, int64_t rows, const float *panel, float *c) {
-#define CALL(n) NAME(tiles)(n, 0, wide, p->stride, 1, rows, p->depth, panel, c, NULL)
+static void NAME(scores)(const NAME(plan) *p, int vecs, const NAME(rows) *from, int64_t rows, const float *panel, float *c) {
+#define CALL(n) NAME(tiles)(n, 0, from->wide, from->wide_stride, 1, rows, p->depth, panel, c, NULL)
     BY_VECS(vecs, CALL)
 #undef CALL
 }
 
 /* c[column][lanes] = c * factor + `deep`, transposed, times probabilities. */
-static void NAME(accumulate)(const NAME(plan) *p, int vecs, const float *deep, int64_t rows, const float *elements, float *c,
+static void NAME(accumulate)(const NAME(plan) *p, int vecs, const NAME(rows) *from, int64_t rows, const float *elements, float *c,
                              const float *factor) {
     const int64_t depth = (rows + STEP - 1) / STEP;
-#define CALL(n) NAME(tiles)(n, 1, deep, 1, p->width, p->d, depth, elements, c, factor)
+#define CALL(n) NAME(tiles)(n, 1, from->deep, 1, from->deep_stride, p->d, depth, elements, c, factor)
     BY_VECS(vecs, CALL)
 #undef CALL
 }
@@ -205,7 +217,7 @@ static void NAME(add_bias)(float *s, float scale, const float *bias, int64_t lk,
 
 /* The state of the running softmax of a unit's lanes, in powers of two. */
 typedef struct NAME(running) {
-    float max[2 * 64], sum[2 * 64], factor[2 * 64];
+    float max[SORAK_ATTENTION_BLOCK], sum[SORAK_ATTENTION_BLOCK], factor[SORAK_ATTENTION_BLOCK];
 } NAME(running);
 
 /* Scores of a block become elements of probabilities (which may be the same memory); max and sum move on; factor is what the results so
@@ -265,7 +277,7 @@ static void NAME(forward_unit)(const sorak_attention_args *a, const sorak_attent
     const float *const k = a->k + u->b * a->k_stride[0] + u->h * a->k_stride[2];
     const float *const v = a->v + u->b * a->v_stride[0] + u->h * a->v_stride[2];
     float *const q = NAME(take)(&p, panels * LANES * p.stride), *const out = NAME(take)(&p, panels * LANES * p.width);
-    const NAME(rows) krows = NAME(take_rows)(&p, 1, 0), vrows = NAME(take_rows)(&p, 0, 1);
+    NAME(rows) krows = NAME(take_rows)(&p, 1, 0), vrows = NAME(take_rows)(&p, 0, 1);
     float *const s = NAME(take)(&p, p.block * LANES), *const e = PAIR ? NAME(take)(&p, p.block * LANES / STEP) : s;
     NAME(running) run;
     for (int64_t i = 0; i < panels * LANES; i++) {
@@ -281,7 +293,7 @@ static void NAME(forward_unit)(const sorak_attention_args *a, const sorak_attent
         for (int64_t i = 0; i < lanes; i += LANES) {
             const int vecs = NAME(vecs)(lanes - i);
             float scale = a->scale * LOG2E;
-            NAME(scores)(&p, vecs, krows.wide, rows, q + i * p.stride, s);
+            NAME(scores)(&p, vecs, &krows, rows, q + i * p.stride, s);
             if (a->bias) {
                 NAME(add_bias)(s, scale, a->bias + (u->h * a->lq + u->begin + i) * a->lk + j, a->lk, rows,
                                lanes - i < LANES ? lanes - i : LANES);
@@ -290,7 +302,7 @@ static void NAME(forward_unit)(const sorak_attention_args *a, const sorak_attent
 #define CALL(n) NAME(softmax)(n, s, scale, rows, e, run.max + i, run.sum + i, run.factor + i)
             BY_VECS(vecs, CALL)
 #undef CALL
-            NAME(accumulate)(&p, vecs, vrows.deep, rows, e, out + i * p.width, run.factor + i);
+            NAME(accumulate)(&p, vecs, &vrows, rows, e, out + i * p.width, run.factor + i);
         }
     }
     for (int64_t i = 0; i < panels * LANES; i++) {
@@ -372,10 +384,10 @@ static void NAME(dq_unit)(const sorak_attention_bwd_args *g, const sorak_attenti
     const float *const v = a->v + u->b * a->v_stride[0] + u->h * a->v_stride[2];
     float *const q = NAME(take)(&p, panels * LANES * p.stride), *const dout = NAME(take)(&p, panels * LANES * p.stride);
     float *const dq = NAME(take)(&p, panels * LANES * p.width);
-    const NAME(rows) krows = NAME(take_rows)(&p, 1, 1), vrows = NAME(take_rows)(&p, 1, 0);
+    NAME(rows) krows = NAME(take_rows)(&p, 1, 1), vrows = NAME(take_rows)(&p, 1, 0);
     float *const s = NAME(take)(&p, p.block * LANES), *const dp = NAME(take)(&p, p.block * LANES);
     float *const ds = PAIR ? NAME(take)(&p, p.block * LANES / STEP) : dp; /* a bias needs s */
-    float lse[2 * 64], delta[2 * 64], ones[2 * 64], factor[2 * 64];
+    float lse[SORAK_ATTENTION_BLOCK], delta[SORAK_ATTENTION_BLOCK], ones[SORAK_ATTENTION_BLOCK], factor[SORAK_ATTENTION_BLOCK];
     for (int64_t i = 0; i < panels * LANES; i++) {
         const int64_t row = (u->b * a->heads + u->h) * a->lq + u->begin + i;
         lse[i] = delta[i] = 0;
@@ -397,8 +409,8 @@ static void NAME(dq_unit)(const sorak_attention_bwd_args *g, const sorak_attenti
             const int vecs = NAME(vecs)(lanes - i);
             const int64_t here = lanes - i < LANES ? lanes - i : LANES, at = (u->h * a->lq + u->begin + i) * a->lk + j;
             float scale = a->scale * LOG2E;
-            NAME(scores)(&p, vecs, krows.wide, rows, q + i * p.stride, s);
-            NAME(scores)(&p, vecs, vrows.wide, rows, dout + i * p.stride, dp);
+            NAME(scores)(&p, vecs, &krows, rows, q + i * p.stride, s);
+            NAME(scores)(&p, vecs, &vrows, rows, dout + i * p.stride, dp);
             if (a->bias) {
                 NAME(add_bias)(s, scale, a->bias + at, a->lk, rows, here);
                 scale = 1.0f;
@@ -411,7 +423,7 @@ static void NAME(dq_unit)(const sorak_attention_bwd_args *g, const sorak_attenti
                 BY_VECS(vecs, CALL)
 #undef CALL
             }
-            NAME(accumulate)(&p, vecs, krows.deep, rows, ds, dq + i * p.width, ones + i);
+            NAME(accumulate)(&p, vecs, &krows, rows, ds, dq + i * p.width, ones + i);
         }
     }
     NAME(unpack_panels)(&p, g->dq + first, line, dq, factor, lanes);
@@ -453,10 +465,10 @@ static void NAME(dkv_unit)(const sorak_attention_bwd_args *g, const sorak_attent
     const float *const dout = g->dout + (u->b * a->lq * a->heads + u->h) * a->d;
     float *const k = NAME(take)(&p, panels * LANES * p.stride), *const v = NAME(take)(&p, panels * LANES * p.stride);
     float *const dk = NAME(take)(&p, panels * LANES * p.width), *const dv = NAME(take)(&p, panels * LANES * p.width);
-    const NAME(rows) qrows = NAME(take_rows)(&p, 1, 1), drows = NAME(take_rows)(&p, 1, 1);
+    NAME(rows) qrows = NAME(take_rows)(&p, 1, 1), drows = NAME(take_rows)(&p, 1, 1);
     float *const s = NAME(take)(&p, p.block * LANES), *const dp = NAME(take)(&p, p.block * LANES);
     float *const pe = PAIR ? NAME(take)(&p, p.block * LANES / STEP) : s, *const ds = PAIR ? NAME(take)(&p, p.block * LANES / STEP) : dp;
-    float lse[BLOCK], ones[2 * 64], factor[2 * 64];
+    float lse[BLOCK], ones[SORAK_ATTENTION_BLOCK], factor[SORAK_ATTENTION_BLOCK];
     for (int64_t i = 0; i < panels * LANES; i++) {
         ones[i] = 1.0f;
         factor[i] = a->scale;
@@ -474,8 +486,8 @@ static void NAME(dkv_unit)(const sorak_attention_bwd_args *g, const sorak_attent
         for (int64_t i = 0; i < lanes; i += LANES) {
             const int vecs = NAME(vecs)(lanes - i);
             float scale = a->scale * LOG2E;
-            NAME(scores)(&p, vecs, qrows.wide, rows, k + i * p.stride, s);
-            NAME(scores)(&p, vecs, drows.wide, rows, v + i * p.stride, dp);
+            NAME(scores)(&p, vecs, &qrows, rows, k + i * p.stride, s);
+            NAME(scores)(&p, vecs, &drows, rows, v + i * p.stride, dp);
             if (a->bias) {
                 NAME(add_bias_rows)(s, scale, a->bias + (u->h * a->lq + j) * a->lk + u->begin + i, a->lk, rows,
                                     lanes - i < LANES ? lanes - i : LANES);
@@ -484,8 +496,8 @@ static void NAME(dkv_unit)(const sorak_attention_bwd_args *g, const sorak_attent
 #define CALL(n) NAME(gradients)(n, 1, 0, s, dp, scale, rows, lse, g->delta + at, pe, ds)
             BY_VECS(vecs, CALL)
 #undef CALL
-            NAME(accumulate)(&p, vecs, drows.deep, rows, pe, dv + i * p.width, ones + i);
-            NAME(accumulate)(&p, vecs, qrows.deep, rows, ds, dk + i * p.width, ones + i);
+            NAME(accumulate)(&p, vecs, &drows, rows, pe, dv + i * p.width, ones + i);
+            NAME(accumulate)(&p, vecs, &qrows, rows, ds, dk + i * p.width, ones + i);
         }
     }
     NAME(unpack_panels)(&p, g->dk + first, line, dk, factor, lanes);
