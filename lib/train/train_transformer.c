@@ -25,19 +25,15 @@ static void release(sora_trainer *t) {
 }
 
 static int open_tokenizer(sora_trainer *t, transformer_net *net, sora_error *err) {
-    static const char *const blobs[] = {"tokenizer/tokenizer.json", "tokenizer/spiece.model"};
-    if (t->recipe.tokenizer)
-        return sorai_tokenizer_open_path(&net->tokenizer, t->mem, t->recipe.tokenizer, err);
-    int status = SORA_E_NOTFOUND;
-    for (int i = 0; t->init && i < 2 && status == SORA_E_NOTFOUND; i++) {
-        sorai_bytes bytes = {0};
-        status = sorai_package_blob(t->init, blobs[i], &bytes, NULL);
-        if (status == SORA_OK)
-            status = sorai_tokenizer_open(&net->tokenizer, t->mem, bytes.data, bytes.size, blobs[i], err);
-        sorai_bytes_release(&bytes);
-    }
-    return status == SORA_E_NOTFOUND ? sorai_fail(err, SORA_E_INVALID, "recipe: tokenizer: a file, or an init that has one, is needed")
-                                     : status;
+    sorai_source *source = NULL;
+    if (!t->recipe.tokenizer && t->init)
+        return sorai_tokenizer_open_package(&net->tokenizer, t->mem, t->init, err);
+    if (!t->recipe.tokenizer)
+        return sorai_fail(err, SORA_E_INVALID, "recipe: tokenizer: a file, or an init that has one, is needed");
+    SORA_TRY(sorai_source_open(&source, t->mem, t->recipe.tokenizer, err));
+    const int status = sorai_tokenizer_open(&net->tokenizer, t->mem, source, err);
+    sorai_source_unref(&source);
+    return status;
 }
 
 static int bind(sora_trainer *t, sora_error *err) {
@@ -75,14 +71,18 @@ static sora_tensor *text_of(sora_trainer *t, const sora_batch *batch, const unsi
     sora_tensor *hidden = NULL;
     for (int64_t i = 0; i < n; i++) {
         const char *caption = drop && drop[i] ? "" : batch->captions[i];
-        size_t count = 0;
+        sorai_ids words;
+        sorai_ids_init(&words, t->mem);
         sora_error err = {sizeof err, 0, {0}};
-        const int status = sorai_tokenizer_encode(net->tokenizer, caption, strlen(caption), ids + i * rows, (size_t)rows, &count, &err);
+        const int status = sorai_tokenizer_encode(net->tokenizer, caption, strlen(caption), (size_t)rows, &words, &err);
         if (status != SORA_OK) {
             sorai_exec_fail(&t->exec, status, "caption: %s", err.message);
+            sorai_ids_release(&words);
             goto done;
         }
-        lengths[i] = (int32_t)count;
+        memcpy(ids + i * rows, words.ids, words.count * sizeof *ids);
+        lengths[i] = (int32_t)words.count;
+        sorai_ids_release(&words);
         longest = lengths[i] > longest ? lengths[i] : longest;
     }
     /* The encoder works on as many columns as the longest caption has. */
