@@ -140,8 +140,10 @@ bool world_condition_allowed(int place, int condition)
         break;
     case WORLD_DESERT:
     case WORLD_BEACH:
-    case WORLD_JUNGLE:
         ok = all & ~BIT(WORLD_AUTUMN);
+        break;
+    case WORLD_JUNGLE: /* its roof of leaves hides the sky */
+        ok = all & ~(BIT(WORLD_AUTUMN) | BIT(WORLD_AURORA));
         break;
     default:
         break;
