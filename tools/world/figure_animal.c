@@ -62,9 +62,9 @@ static void muzzle_nose(const fig *f, const fk_frame *h, double y, double d, dou
     fk_patch(f->kit, &b, -0.4, 0.5, 0.35, 0.25, 0, fk_blend(nose, fk_rgb(1, 1, 1), 0.6), FK_FLAT);
 }
 
-static const double cat_tail[5][3] = {{0, 0.03, -0.10}, {0.02, -0.03, -0.24}, {0.05, 0.08, -0.34}, {0.06, 0.24, -0.33}, {0.04, 0.36, -0.38}};
-static const double tiger_tail[6][3] = {{0, 0.02, -0.10}, {0.02, -0.06, -0.24}, {0.04, -0.04, -0.36}, {0.06, 0.08, -0.44}, {0.07, 0.22, -0.45}, {0.06, 0.31, -0.41}};
-static const double shiba_tail[7][3] = {{0, 0.06, -0.09}, {0, 0.16, -0.18}, {0, 0.27, -0.19}, {0, 0.33, -0.12}, {0.01, 0.28, -0.07}, {0.03, 0.22, -0.10}, {0.04, 0.22, -0.14}};
+static const double cat_tail[5][3] = {{0, 0.03, -0.10}, {0.08, -0.04, -0.22}, {0.17, 0.06, -0.30}, {0.20, 0.22, -0.30}, {0.25, 0.35, -0.34}};
+static const double tiger_tail[6][3] = {{0, 0.02, -0.10}, {-0.06, -0.08, -0.22}, {-0.14, -0.08, -0.33}, {-0.21, 0.04, -0.41}, {-0.24, 0.18, -0.42}, {-0.22, 0.28, -0.38}};
+static const double shiba_tail[7][3] = {{0, 0.05, -0.09}, {0.06, 0.10, -0.18}, {0.15, 0.20, -0.20}, {0.19, 0.30, -0.17}, {0.14, 0.35, -0.13}, {0.09, 0.30, -0.13}, {0.11, 0.25, -0.15}};
 
 static void cat_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) {
     const fk_frame *h = &r->head;
@@ -89,26 +89,26 @@ static void tiger_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) 
     if (fk_luma(coat) < 0.25)
         black = fk_hex(0xd8d4d0); /* a black tiger has pale stripes */
     for (int i = -1; i <= 1; i += 2)
-        cone_ear(f, h, i * 0.155, 0.13, -0.02, i * 0.02, 0.03, 0, 0.068, coat, cream, 1);
-    for (int i = -1; i <= 1; i += 2) /* whiskered cheeks */
-        (void)fk_ellipsoid(k, h, i * 0.150, -0.085, 0.02, 0.09, 0.08, 0.08, cream, FK_CEL, -0.16);
+        cone_ear(f, h, i * 0.160, 0.135, -0.02, i * 0.02, 0.03, 0, 0.074, coat, cream, 1);
+    for (int i = -1; i <= 1; i += 2) /* a ruff at the cheeks */
+        (void)fk_ellipsoid(k, h, i * 0.150, -0.095, 0.0, 0.085, 0.07, 0.08, coat, FK_CEL, -0.16);
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, 0.205, 0.185, 0.185, coat, FK_CEL, 0);
-    static const double wedge[4][2] = {{-0.11, 0.2}, {0.11, 0.2}, {0.05, -0.28}, {-0.05, -0.28}};
+    static const double wedge[4][2] = {{-0.13, 0.26}, {0.13, 0.26}, {0.06, -0.30}, {-0.06, -0.30}};
     for (int i = -1; i <= 1; i++)
         fk_patch_shape(k, &b, i * 0.40, 1.10 - 0.12 * i * i, wedge, 4, 0, black, FK_FLAT);
     for (int i = -1; i <= 1; i += 2)
         for (int j = 0; j < 3; j++) {
-            static const double side[3][2] = {{0.32, 0.10}, {0.32, -0.10}, {-0.26, 0.02}};
+            static const double side[3][2] = {{0.42, 0.13}, {0.42, -0.13}, {-0.24, 0.02}};
             double s[3][2];
             for (int n = 0; n < 3; n++)
                 s[n][0] = i * side[n][0], s[n][1] = side[n][1];
-            fk_patch_shape(k, &b, i * 1.32, 0.35 - 0.38 * j, (const double(*)[2])s, 3, 0, black, FK_FLAT);
+            fk_patch_shape(k, &b, i * 1.12, 0.32 - 0.36 * j, (const double(*)[2])s, 3, 0, black, FK_FLAT);
         }
     for (int j = -1; j <= 1; j++)
         fk_patch(k, &b, FK_PI + 0.45 * j, 0.3, 0.10, 0.5, 0, black, FK_FLAT);
     for (int i = -1; i <= 1; i += 2) {
         fk_patch(k, &b, i * 0.44, 0.30, 0.27, 0.30, 0, cream, FK_FLAT);
-        fk_patch(k, &b, i * 0.95, -0.48, 0.42, 0.30, 0, cream, FK_FLAT);
+        fk_patch(k, &b, i * 0.70, -0.55, 0.40, 0.28, 0, cream, FK_FLAT);
     }
     fk_ball m = fk_ellipsoid(k, h, 0, -0.082, 0.120, 0.108, 0.078, 0.090, cream, FK_CEL, 0.01);
     face_style st = {&b, &m, 0.44, 0.25, 0.185, -0.25, 0.48, 0.020, cream, black, fk_hex(0xe0a020), 1, 0, 0, 1};
@@ -139,7 +139,7 @@ static void shiba_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) 
 
 void figure_four_legs(const fig *f) {
     static const rig_shape sh = {0.225, 0.066, 0.25, 0.110, 0.112, 0.215, 0.095, 0.05, 0.02, 0.15, 0};
-    static const uint32_t natural[3] = {0xe39a48, 0x8f96a8, 0xf28a1e};
+    static const uint32_t natural[3] = {0xd9924c, 0x8f96a8, 0xf5841a};
     int who = f->look->subject == WORLD_SHIBA ? 0 : f->look->subject == WORLD_CAT ? 1 : 2;
     rig r;
     rig_biped(&r, f, &sh);
@@ -162,6 +162,7 @@ void figure_four_legs(const fig *f) {
         tiger_head(f, &r, coat, cream);
     }
     body_hat(f, &r, 0.185, 0.105);
+    face_marks(f, &r.head, 0.23, 0.23);
 }
 
 void figure_kangaroo(const fig *f) {
@@ -189,6 +190,7 @@ void figure_kangaroo(const fig *f) {
     face_draw(f, &r, &fs);
     muzzle_nose(f, h, -0.020, 0.228, 0.030, fk_hex(0x2c2026));
     body_hat(f, &r, 0.118, 0.072);
+    face_marks(f, &r.head, 0.17, 0.20);
 }
 
 void figure_dinosaur(const fig *f) {
@@ -235,4 +237,5 @@ void figure_dinosaur(const fig *f) {
             fk_patch_shape(k, &m, i * (0.62 + 0.42 * j), -0.12, tooth, 3, 0, fk_rgb(1, 1, 1), FK_FLAT);
     }
     body_hat(f, &r, 0.15, 0.105);
+    face_marks(f, &r.head, 0.19, 0.22);
 }

@@ -71,6 +71,7 @@ void figure_monster(const fig *f) {
         if (em != WORLD_SURPRISED)
             fk_patch_shape(k, &b, i * 0.24, -0.50, fang, 3, 0, white, f->fine ? FK_LINE : FK_FLAT);
     body_hat(f, &r, 0.235, 0.12);
+    face_marks(f, &r.head, 0.33, 0.27);
 }
 
 /* ---- the toy robot ---- */
@@ -159,4 +160,5 @@ void figure_robot(const fig *f) {
         fk_sphere(k, a[1], 0.036, fk_hex(0xff4a3c), FK_SHINY, 0);
     }
     body_hat(f, &r, 0.185, 0.135);
+    face_marks(f, h, 0.24, 0.24);
 }

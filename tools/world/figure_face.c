@@ -126,10 +126,65 @@ static void draw_mouth(const fig *f, const rig *r, const face_style *st) {
     }
 }
 
-void face_draw(const fig *f, const rig *r, const face_style *st) {
+/* A drop, heart or star in the plane of the picture. */
+static void mark(const fig *f, const double (*p)[2], int n, int smooth, double x, double y, double size, fk_tone tone, double z) {
+    fk_vec q[10];
+    for (int i = 0; i < n; i++)
+        q[i] = (fk_vec){x + p[i][0] * size, y + p[i][1] * size, z};
+    if (smooth)
+        fk_curve(f->kit, q, n, tone, FK_LINE, z);
+    else
+        fk_polygon(f->kit, q, n, 0, tone, FK_LINE, z);
+}
+
+/* What comics draw around a head. Faces are a few pixels wide in a small picture; these can be read there. */
+void face_marks(const fig *f, const fk_frame *head, double wide, double high) {
+    double u = f->pose->phase - floor(f->pose->phase), x = head->o.x, y = head->o.y, z = head->o.z + 0.5;
+    if (head->d.z < 0.15)
+        return;
+    static const double heart[8][2] = {{0, -0.9}, {-0.75, -0.15}, {-0.85, 0.5}, {-0.4, 0.8}, {0, 0.42}, {0.4, 0.8}, {0.85, 0.5}, {0.75, -0.15}};
+    static const double drop[7][2] = {{0, 1.1}, {-0.45, 0.2}, {-0.6, -0.35}, {-0.35, -0.8}, {0.35, -0.8}, {0.6, -0.35}, {0.45, 0.2}};
+    static const double star[8][2] = {{0, 1}, {0.3, 0.3}, {1, 0}, {0.3, -0.3}, {0, -1}, {-0.3, -0.3}, {-1, 0}, {-0.3, 0.3}};
+    switch (f->pose->emotion) {
+    case WORLD_HAPPY:
+        mark(f, heart, 8, 1, x + wide + 0.035, y + high * 0.62, 0.050 + 0.008 * sin(2 * FK_PI * u), fk_rgb(1, 0.36, 0.52), z);
+        mark(f, star, 8, 0, x - wide - 0.04, y + high * 0.72, 0.040 - 0.008 * sin(2 * FK_PI * u), fk_rgb(1, 0.92, 0.35), z);
+        break;
+    case WORLD_SAD:
+        for (int i = 0; i < 2; i++) {
+            double t = u + 0.5 * i;
+            t -= floor(t);
+            mark(f, drop, 7, 1, x + (i ? 1 : -1) * (wide * 0.86 + 0.02 * t), y - 0.02 - 0.16 * t, 0.042, fk_rgb(0.36, 0.70, 1), z);
+        }
+        break;
+    case WORLD_ANGRY:
+        for (int i = 0; i < 4; i++) { /* steam */
+            double side = i % 2 ? 1 : -1, t = u + 0.5 * (i / 2);
+            t -= floor(t);
+            fk_vec c = {x + side * (wide + 0.015 + 0.09 * t), y + high * (0.30 + 0.35 * t), z};
+            (void)fk_sphere(f->kit, c, 0.034 + 0.028 * t, fk_rgb(1, 0.93, 0.90), FK_LINE, 0);
+        }
+        break;
+    case WORLD_SURPRISED:
+        for (int i = -1; i <= 1; i++) { /* rays */
+            double a = 0.62 * i, near = 1.0 + 0.05 * sin(2 * FK_PI * u), far = near + 0.085 / high;
+            fk_vec ray[2] = {{x + sin(a) * wide * near * 1.25, y + cos(a) * high * near, z}, {x + sin(a) * (wide * near * 1.25 + 0.085), y + cos(a) * high * far, z}};
+            fk_stroke(f->kit, ray, 2, 0.030, fk_rgb(1, 0.90, 0.25), FK_LINE, z);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+void face_draw(const fig *f, const rig *r, const face_style *style) {
+    /* In a small picture eyes and mouth are drawn larger. */
+    face_style bigger = *style, *st = &bigger;
+    double grow = 1 + 0.22 * (1 - fk_smooth(45, 150, f->pixels));
+    st->eye *= grow, st->mouth *= grow;
     mood m = mood_of(f->pose->emotion);
     if (st->blush || f->pose->emotion == WORLD_HAPPY || f->pose->emotion == WORLD_ANGRY) {
-        fk_tone red = fk_blend(st->skin, fk_rgb(0.95, 0.25, 0.25), f->pose->emotion == WORLD_ANGRY ? 0.5 : 0.36);
+        fk_tone red = fk_blend(st->skin, fk_rgb(0.95, 0.20, 0.20), f->pose->emotion == WORLD_ANGRY ? 0.75 : 0.42);
         for (int i = -1; i <= 1; i += 2)
             fk_patch(f->kit, st->ball, i * (st->eye_az + st->eye * 1.1), st->eye_el - st->eye * 1.9, st->eye * 0.85, st->eye * 0.6, 0,
                      red, FK_FLAT);

@@ -57,11 +57,11 @@ static void woman_head(const fig *f, const rig *r, double rad, fk_tone skin) {
     const fk_frame *h = &r->head;
     fk_tone hair = pick(f->look->seed, 2, hairs, 5);
     double sway = 0.05 * sin(2 * FK_PI * f->pose->phase) * rad;
-    (void)fk_ellipsoid(k, h, sway, -0.75 * rad, -0.42 * rad, 1.14 * rad, 1.15 * rad, 0.62 * rad, hair, FK_CEL, -0.02);
+    (void)fk_ellipsoid(k, h, sway, -0.95 * rad, -0.42 * rad, 1.22 * rad, 1.35 * rad, 0.62 * rad, hair, FK_CEL, -0.02);
     for (int i = -1; i <= 1; i += 2) { /* locks in front of the shoulders */
-        fk_vec p[3] = {fk_at(h, i * 0.88 * rad, 0.1 * rad, 0.15 * rad), fk_at(h, i * 1.06 * rad, -0.6 * rad, 0.15 * rad),
-                       fk_at(h, i * 0.98 * rad + sway, -1.25 * rad, 0.25 * rad)};
-        double w[3] = {0.22 * rad, 0.26 * rad, 0.14 * rad};
+        fk_vec p[3] = {fk_at(h, i * 0.88 * rad, 0.1 * rad, 0.15 * rad), fk_at(h, i * 1.10 * rad, -0.6 * rad, 0.15 * rad),
+                       fk_at(h, i * 1.06 * rad + sway, -1.40 * rad, 0.25 * rad)};
+        double w[3] = {0.22 * rad, 0.28 * rad, 0.16 * rad};
         fk_limb(k, p, w, 3, hair, FK_CEL, h->s.z * i < -0.25 ? -0.03 : 0.03);
     }
     (void)fk_ellipsoid(k, h, 0, 0.02 * rad, -0.16 * rad, rad * 1.08, rad * 1.06, rad * 1.0, hair, FK_CEL, -0.004);
@@ -107,7 +107,7 @@ void figure_person(const fig *f) {
     static const rig_shape shapes[3] = {
         {0.275, 0.068, 0.285, 0.122, 0.120, 0.205, 0.110, 0.05, 0.07, 0.25, 0},
         {0.335, 0.056, 0.275, 0.098, 0.124, 0.190, 0.125, 0.06, 0.00, 0.10, 0},
-        {0.225, 0.064, 0.235, 0.110, 0.114, 0.250, 0.095, 0.05, 0.00, 0.20, 0},
+        {0.205, 0.064, 0.220, 0.110, 0.112, 0.262, 0.090, 0.05, 0.00, 0.20, 0},
     };
     int who = f->look->subject == WORLD_WOMAN ? 1 : f->look->subject == WORLD_BOY ? 2 : 0;
     const rig_shape *sh = &shapes[who];
@@ -129,11 +129,14 @@ void figure_person(const fig *f) {
     if (who == 0) {
         old_man_head(f, &r, 0.180, skin);
         body_hat(f, &r, 0.180, 0.095);
+        face_marks(f, &r.head, 0.21, 0.20);
     } else if (who == 1) {
         woman_head(f, &r, 0.166, skin);
         body_hat(f, &r, 0.176, 0.080);
+        face_marks(f, &r.head, 0.21, 0.20);
     } else {
-        boy_head(f, &r, 0.212, skin);
-        body_hat(f, &r, 0.205, 0.10);
+        boy_head(f, &r, 0.232, skin);
+        body_hat(f, &r, 0.226, 0.11);
+        face_marks(f, &r.head, 0.25, 0.23);
     }
 }

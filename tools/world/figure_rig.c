@@ -97,6 +97,29 @@ static void pose_hop(gait *g, double s, double c, double height) {
     g->lean += 0.10 * c;
 }
 
+/* Someone who just stands shows a mood with the whole body. */
+static void pose_mood(gait *g, int emotion, double s) {
+    for (int i = 0; i < 2; i++) {
+        double up = i ? -s : s;
+        if (emotion == WORLD_HAPPY) /* arms open */
+            g->arm_s[i] = 1.15 + 0.1 * up, g->elbow[i] = 0.9, g->arm_d[i] = 0.2;
+        else if (emotion == WORLD_SAD) /* everything hangs */
+            g->arm_s[i] = 0.10, g->elbow[i] = 0.15, g->arm_d[i] = 0.18;
+        else if (emotion == WORLD_ANGRY) /* arms down and stiff, fists out */
+            g->arm_s[i] = 0.75, g->elbow[i] = -0.1, g->arm_d[i] = -0.25;
+        else if (emotion == WORLD_SURPRISED) /* hands up */
+            g->arm_s[i] = 1.75 + 0.05 * up, g->elbow[i] = 0.2, g->arm_d[i] = 0.25;
+    }
+    if (emotion == WORLD_SAD)
+        g->lean += 0.14, g->drop += 0.012;
+    if (emotion == WORLD_ANGRY)
+        g->lean += 0.10, g->nod = 0.12;
+    if (emotion == WORLD_SURPRISED)
+        g->lean -= 0.08, g->stretch += 0.02;
+    if (emotion == WORLD_HAPPY)
+        g->tilt = 0.10 * s, g->stretch += 0.012 * s;
+}
+
 static void pose_body(gait *g, rig *r, const fig *f, const rig_shape *sh) {
     const world_pose *p = f->pose;
     double u = p->phase - floor(p->phase), phi = 2 * FK_PI * u, s = sin(phi), c = cos(phi);
@@ -160,6 +183,8 @@ static void pose_body(gait *g, rig *r, const fig *f, const rig_shape *sh) {
         g->tilt = 0.05 * s;
         for (int i = 0; i < 2; i++)
             g->arm_s[i] += 0.03 * s;
+        if (p->action == WORLD_STAND)
+            pose_mood(g, p->emotion, s);
         break;
     }
 }

@@ -58,6 +58,8 @@ typedef struct face_style {
 } face_style;
 
 void face_draw(const fig *f, const rig *r, const face_style *style);
+/* Marks around a head of this half-width that reaches this high over its middle, hat and ears included. */
+void face_marks(const fig *f, const fk_frame *head, double wide, double high);
 
 /* Walls of a lathe, for belts, bibs and buttons. */
 typedef struct fk_drum {

@@ -151,7 +151,7 @@ void figure_car(const fig *f) {
         for (int i = 0; i < 3; i++) {
             double t = p->phase + i / 3.0;
             t -= floor(t);
-            fk_sphere(k, fk_at(&ground, -0.22, 0.14 + 0.12 * t, -0.90 - 0.34 * t), 0.035 + 0.05 * t, fk_rgb(0.95, 0.95, 0.97), FK_CEL, 0);
+            fk_sphere(k, fk_at(&ground, -0.22, 0.15 + 0.14 * t, -0.88 - 0.36 * t), 0.060 + 0.07 * t, fk_rgb(0.95, 0.95, 0.97), FK_CEL, 0);
         }
 }
 
@@ -283,6 +283,8 @@ void figure_fish(const fig *f) {
     if (p->emotion == WORLD_ANGRY || p->emotion == WORLD_SAD)
         st.brow = 0.022, st.brow_tone = fk_darker(c, 1.0);
     face_draw(f, &r, &st);
+    fk_frame brow = fk_move(at, 0, 0.05, 0.28);
+    face_marks(f, &brow, 0.26, 0.30);
     for (int i = 0; i < 2; i++) { /* bubbles */
         double t = p->phase * 0.5 + i * 0.5;
         t -= floor(t);
