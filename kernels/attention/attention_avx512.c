@@ -1,16 +1,16 @@
-#include "kernels/vec_avx512.h"
+#include "kernels/attention/lanes.h"
 
 #define PAIR 0
 #define LANE_VECS 4
 #define TILE 6
 #define BLOCK 96
-#define v_dot(acc, a, b) v_fma(a, b, acc)
+#define v_dot(acc, a, b) vfma(a, b, acc)
 
 #define NAME(x) x##_f32
 #define IN_PLACE 1
-#define v_elements(p, n) v_load_n(p, n)
+#define v_elements(p, n) vload_n(p, n)
 #define v_join(p0, p1) ((void)(p1), (p0))
-#define v_power(t) v_exp2(t)
+#define v_power(t) vexp2(t)
 #include "kernels/attention/attention_simd.h"
 #undef NAME
 #undef IN_PLACE
@@ -21,9 +21,9 @@
 /* Without bf16 products the inputs are rounded and multiplied as floats. */
 #define NAME(x) x##_bf16
 #define IN_PLACE 0
-#define v_elements(p, n) v_round_bf16(v_load_n(p, n))
-#define v_join(p0, p1) ((void)(p1), v_round_bf16(p0))
-#define v_power(t) v_exp2_rough(t)
+#define v_elements(p, n) vround_bf16(vload_n(p, n))
+#define v_join(p0, p1) ((void)(p1), vround_bf16(p0))
+#define v_power(t) vexp2_rough(t)
 #include "kernels/attention/attention_simd.h"
 
 int sorak_attention_f32_avx512(const void *args, const sorak_env *env) { return forward_f32(args, env); }

@@ -3,7 +3,7 @@
  *   NAME(x)     x with the row's suffix                    PAIR    1: an element is two bf16, else a float
  *   LANE_VECS   vectors in a panel                         TILE    rows of a register tile
  *   IN_PLACE    1: rows need no conversion
- *   v_elements(p, n)   VL elements from PAIR ? 2 VL : VL floats, of which n are there and the others zero
+ *   v_elements(p, n)   VW elements from PAIR ? 2 VW : VW floats, of which n are there and the others zero
  *   v_dot(acc, a, b)   acc + a b per lane                  v_join(p0, p1)   one row of elements of two (PAIR) or one row of floats
  *   v_power(t)         2^t
  *
@@ -21,7 +21,7 @@
 
 #include "kernels/attention/attention.h"
 
-#define LANES (LANE_VECS * VL)
+#define LANES (LANE_VECS * VW)
 #define STEP (PAIR ? 2 : 1) /* floats of an element */
 #define LOG2E 1.44269504088896341f
 #define NOTHING (-1e30f)    /* below every score, and finite: differences stay numbers */
@@ -46,8 +46,8 @@ static NAME(plan) NAME(make_plan)(int64_t d, void *scratch) {
     NAME(plan) p;
     p.d = d;
     p.depth = (d + STEP - 1) / STEP;
-    p.stride = (p.depth + VL - 1) / VL * VL;
-    p.width = (d + VL - 1) / VL * VL;
+    p.stride = (p.depth + VW - 1) / VW * VW;
+    p.width = (d + VW - 1) / VW * VW;
     p.block = d > 256 ? BLOCK / 2 : BLOCK;
     p.next = scratch;
     return p;
@@ -77,13 +77,13 @@ static void NAME(pack_rows)(const NAME(plan) *p, NAME(rows) *to, const float *fr
         return;
     }
     for (int64_t r = 0; to->own_wide && r < count; r++)
-        for (int64_t k = 0; k < p->stride; k += VL)
-            v_store(to->own_wide + r * p->stride + k, v_elements(from + r * from_stride + k * STEP, p->d - k * STEP));
+        for (int64_t k = 0; k < p->stride; k += VW)
+            vstore(to->own_wide + r * p->stride + k, v_elements(from + r * from_stride + k * STEP, p->d - k * STEP));
     for (int64_t r = 0; to->own_deep && r < count; r += 2)
-        for (int64_t c = 0; c < p->width; c += VL) {
+        for (int64_t c = 0; c < p->width; c += VW) {
             const float *const even = from + r * from_stride + c;
-            const vec odd = r + 1 < count ? v_load_n(even + from_stride, p->d - c) : v_zero();
-            v_store(to->own_deep + r / 2 * p->width + c, v_join(v_load_n(even, p->d - c), odd));
+            const vf odd = r + 1 < count ? vload_n(even + from_stride, p->d - c) : vset(0.0f);
+            vstore(to->own_deep + r / 2 * p->width + c, v_join(vload_n(even, p->d - c), odd));
         }
     to->wide = to->own_wide;
     to->wide_stride = p->stride;
@@ -93,15 +93,15 @@ static void NAME(pack_rows)(const NAME(plan) *p, NAME(rows) *to, const float *fr
 
 /* Rows become lanes: to[panel][depth][LANES]. */
 static void NAME(pack_panels)(const NAME(plan) *p, float *to, const float *from, int64_t from_stride, int64_t count) {
-    for (int64_t lane = 0; lane < count; lane += VL) {
+    for (int64_t lane = 0; lane < count; lane += VW) {
         float *const column = to + lane / LANES * p->stride * LANES + lane % LANES;
-        for (int64_t k = 0; k < p->stride; k += VL) {
-            vec r[VL];
-            for (int64_t i = 0; i < VL; i++)
-                r[i] = lane + i < count ? v_elements(from + (lane + i) * from_stride + k * STEP, p->d - k * STEP) : v_zero();
-            v_transpose(r);
-            for (int64_t i = 0; i < VL; i++)
-                v_store(column + (k + i) * LANES, r[i]);
+        for (int64_t k = 0; k < p->stride; k += VW) {
+            vf r[VW];
+            for (int64_t i = 0; i < VW; i++)
+                r[i] = lane + i < count ? v_elements(from + (lane + i) * from_stride + k * STEP, p->d - k * STEP) : vset(0.0f);
+            vtranspose(r);
+            for (int64_t i = 0; i < VW; i++)
+                vstore(column + (k + i) * LANES, r[i]);
         }
     }
 }
@@ -109,16 +109,16 @@ static void NAME(pack_panels)(const NAME(plan) *p, float *to, const float *from,
 /* Back to rows: to[lane][c] = from[panel][c][lane] * factor[lane]. `from` has `width` rows per panel. */
 static void NAME(unpack_panels)(const NAME(plan) *p, float *to, int64_t to_stride, const float *from, const float *factor,
                                 int64_t count) {
-    for (int64_t lane = 0; lane < count; lane += VL) {
+    for (int64_t lane = 0; lane < count; lane += VW) {
         const float *const column = from + lane / LANES * p->width * LANES + lane % LANES;
-        const vec f = v_load(factor + lane);
-        for (int64_t c = 0; c < p->width; c += VL) {
-            vec r[VL];
-            for (int64_t i = 0; i < VL; i++)
-                r[i] = v_mul(v_load(column + (c + i) * LANES), f);
-            v_transpose(r);
-            for (int64_t i = 0; i < VL && lane + i < count; i++)
-                v_store_n(to + (lane + i) * to_stride + c, p->d - c, r[i]);
+        const vf f = vload(factor + lane);
+        for (int64_t c = 0; c < p->width; c += VW) {
+            vf r[VW];
+            for (int64_t i = 0; i < VW; i++)
+                r[i] = vload(column + (c + i) * LANES) * f;
+            vtranspose(r);
+            for (int64_t i = 0; i < VW && lane + i < count; i++)
+                vstore_n(to + (lane + i) * to_stride + c, r[i], p->d - c);
         }
     }
 }
@@ -127,21 +127,24 @@ static void NAME(unpack_panels)(const NAME(plan) *p, float *to, int64_t to_strid
 
 /* One register tile: c[m][lanes] = sum over k of a[m * rs + k * ks] b[k][lanes], or with `add` c * factor + the sum. */
 INLINE void NAME(tile)(const int rows, const int vecs, const int add, const float *a, int64_t rs, int64_t ks, int64_t depth,
-                       const float *b, float *c, const vec *factor) {
-    vec acc[TILE][LANE_VECS];
+                       const float *b, float *c, const vf *factor) {
+    vf acc[TILE][LANE_VECS];
 #pragma GCC unroll 16
     for (int m = 0; m < rows; m++)
 #pragma GCC unroll 16
-        for (int z = 0; z < vecs; z++)
-            acc[m][z] = add ? v_mul(v_load(c + m * LANES + z * VL), factor[z]) : v_zero();
+        for (int z = 0; z < vecs; z++) {
+            acc[m][z] = vset(0.0f);
+            if (add)
+                acc[m][z] = vload(c + m * LANES + z * VW) * factor[z];
+        }
     for (int64_t k = 0; k < depth; k++) {
-        vec e[LANE_VECS];
+        vf e[LANE_VECS];
 #pragma GCC unroll 16
         for (int z = 0; z < vecs; z++)
-            e[z] = v_load(b + k * LANES + z * VL);
+            e[z] = vload(b + k * LANES + z * VW);
 #pragma GCC unroll 16
         for (int m = 0; m < rows; m++) {
-            const vec x = v_set1(a[m * rs + k * ks]);
+            const vf x = vset(a[m * rs + k * ks]);
 #pragma GCC unroll 16
             for (int z = 0; z < vecs; z++)
                 acc[m][z] = v_dot(acc[m][z], x, e[z]);
@@ -151,14 +154,14 @@ INLINE void NAME(tile)(const int rows, const int vecs, const int add, const floa
     for (int m = 0; m < rows; m++)
 #pragma GCC unroll 16
         for (int z = 0; z < vecs; z++)
-            v_store(c + m * LANES + z * VL, acc[m][z]);
+            vstore(c + m * LANES + z * VW, acc[m][z]);
 }
 
 INLINE void NAME(tiles)(const int vecs, const int add, const float *a, int64_t rs, int64_t ks, int64_t rows, int64_t depth,
                         const float *b, float *c, const float *factor) {
-    vec f[LANE_VECS];
+    vf f[LANE_VECS];
     for (int z = 0; z < vecs; z++)
-        f[z] = add ? v_load(factor + z * VL) : v_zero();
+        f[z] = add ? vload(factor + z * VW) : vset(0.0f);
     int64_t m = 0;
     for (; m + TILE <= rows; m += TILE)
         NAME(tile)(TILE, vecs, add, a + m * rs, rs, ks, depth, b, c + m * LANES, f);
@@ -202,15 +205,15 @@ static void NAME(accumulate)(const NAME(plan) *p, int vecs, const NAME(rows) *fr
 
 /* s = s * scale + the bias of `rows` keys from bias, all in powers of two. Lanes are queries, so the bias is transposed. */
 static void NAME(add_bias)(float *s, float scale, const float *bias, int64_t lk, int64_t rows, int64_t lanes) {
-    for (int64_t lane = 0; lane < lanes; lane += VL)
-        for (int64_t row = 0; row < rows; row += VL) {
-            vec r[VL];
-            for (int64_t i = 0; i < VL; i++)
-                r[i] = lane + i < lanes ? v_max(v_load_n(bias + (lane + i) * lk + row, rows - row), v_set1(NOTHING)) : v_zero();
-            v_transpose(r);
-            for (int64_t i = 0; i < VL && row + i < rows; i++) {
+    for (int64_t lane = 0; lane < lanes; lane += VW)
+        for (int64_t row = 0; row < rows; row += VW) {
+            vf r[VW];
+            for (int64_t i = 0; i < VW; i++)
+                r[i] = lane + i < lanes ? vmax(vload_n(bias + (lane + i) * lk + row, rows - row), vset(NOTHING)) : vset(0.0f);
+            vtranspose(r);
+            for (int64_t i = 0; i < VW && row + i < rows; i++) {
                 float *const at = s + (row + i) * LANES + lane;
-                v_store(at, v_fma(v_load(at), v_set1(scale), v_mul(r[i], v_set1(LOG2E))));
+                vstore(at, vfma(vload(at), vset(scale), r[i] * vset(LOG2E)));
             }
         }
 }
@@ -224,38 +227,38 @@ typedef struct NAME(running) {
  * far are worth under the new maximum. */
 INLINE void NAME(softmax)(const int vecs, const float *s, float scale, int64_t rows, float *elements, float *max, float *sum,
                           float *factor) {
-    vec top[LANE_VECS], total[LANE_VECS];
-    const vec by = v_set1(scale);
+    vf top[LANE_VECS], total[LANE_VECS];
+    const vf by = vset(scale);
 #pragma GCC unroll 16
     for (int z = 0; z < vecs; z++)
-        top[z] = v_load(max + z * VL);
+        top[z] = vload(max + z * VW);
     for (int64_t r = 0; r < rows; r++)
 #pragma GCC unroll 16
         for (int z = 0; z < vecs; z++)
-            top[z] = v_max(v_mul(v_load(s + r * LANES + z * VL), by), top[z]);
+            top[z] = vmax(vload(s + r * LANES + z * VW) * by, top[z]);
 #pragma GCC unroll 16
     for (int z = 0; z < vecs; z++) {
-        v_store(factor + z * VL, v_exp2(v_sub(v_load(max + z * VL), top[z])));
-        v_store(max + z * VL, top[z]);
-        total[z] = v_zero();
+        vstore(factor + z * VW, vexp2(vload(max + z * VW) - top[z]));
+        vstore(max + z * VW, top[z]);
+        total[z] = vset(0.0f);
     }
     int64_t r = 0;
     for (; r + STEP <= rows; r += STEP)
 #pragma GCC unroll 16
         for (int z = 0; z < vecs; z++) {
-            const float *const at = s + r * LANES + z * VL;
-            const vec p = v_power(v_fms(v_load(at), by, top[z]));
-            const vec q = PAIR ? v_power(v_fms(v_load(at + (STEP - 1) * LANES), by, top[z])) : v_zero();
-            total[z] = v_add(total[z], PAIR ? v_add(p, q) : p);
-            v_store(elements + r / STEP * LANES + z * VL, v_join(p, q));
+            const float *const at = s + r * LANES + z * VW;
+            const vf p = v_power(vfms(vload(at), by, top[z]));
+            const vf q = PAIR ? v_power(vfms(vload(at + (STEP - 1) * LANES), by, top[z])) : vset(0.0f);
+            total[z] = total[z] + p + q;
+            vstore(elements + r / STEP * LANES + z * VW, v_join(p, q));
         }
     for (int z = 0; PAIR && r < rows && z < vecs; z++) {
-        const vec p = v_power(v_fms(v_load(s + r * LANES + z * VL), by, top[z]));
-        total[z] = v_add(total[z], p);
-        v_store(elements + r / STEP * LANES + z * VL, v_join(p, v_zero()));
+        const vf p = v_power(vfms(vload(s + r * LANES + z * VW), by, top[z]));
+        total[z] = total[z] + p;
+        vstore(elements + r / STEP * LANES + z * VW, v_join(p, vset(0.0f)));
     }
     for (int z = 0; z < vecs; z++)
-        v_store(sum + z * VL, v_fma(v_load(sum + z * VL), v_load(factor + z * VL), total[z]));
+        vstore(sum + z * VW, vfma(vload(sum + z * VW), vload(factor + z * VW), total[z]));
 }
 
 static int NAME(takes)(const sorak_attention_args *a) {
@@ -267,7 +270,7 @@ static int64_t NAME(panels)(int64_t count) {
 }
 
 static int NAME(vecs)(int64_t lanes) {
-    return lanes >= LANES ? LANE_VECS : (int)((lanes + VL - 1) / VL);
+    return lanes >= LANES ? LANE_VECS : (int)((lanes + VW - 1) / VW);
 }
 
 /* --- forward ------------------------------------------------------------------------------------------------------------------- */
@@ -328,50 +331,50 @@ static int NAME(forward)(const void *args, const sorak_env *env) {
 /* --- backward, queries --------------------------------------------------------------------------------------------------------- */
 
 static float NAME(row_dot)(const float *a, const float *b, int64_t n) {
-    vec sum = v_zero();
-    for (int64_t i = 0; i < n; i += VL)
-        sum = v_fma(v_load_n(a + i, n - i), v_load_n(b + i, n - i), sum);
-    return v_sum(sum);
+    vf sum = vset(0.0f);
+    for (int64_t i = 0; i < n; i += VW)
+        sum = vfma(vload_n(a + i, n - i), vload_n(b + i, n - i), sum);
+    return vsum(sum);
 }
 
 /* Scores s and gradients of probabilities dp become elements of probabilities (when p is not NULL) and of score gradients ds. lse and delta are
  * per lane, or with `by_row` per row. With `keep` the score gradients also stay in s as floats. */
 INLINE void NAME(gradients)(const int vecs, const int by_row, const int keep, float *s, const float *dp, float scale, int64_t rows,
                             const float *lse, const float *delta, float *p, float *ds) {
-    const vec by = v_set1(scale);
+    const vf by = vset(scale);
     for (int64_t r = 0; r < rows; r += STEP)
 #pragma GCC unroll 16
         for (int z = 0; z < vecs; z++) {
-            vec pe[2] = {v_zero(), v_zero()}, de[2] = {v_zero(), v_zero()};
+            vf pe[2] = {vset(0.0f), vset(0.0f)}, de[2] = {vset(0.0f), vset(0.0f)};
 #pragma GCC unroll 16
             for (int i = 0; i < STEP; i++) {
-                const int64_t at = (r + i) * LANES + z * VL;
+                const int64_t at = (r + i) * LANES + z * VW;
                 if (r + i < rows) {
-                    const vec l = by_row ? v_set1(lse[r + i]) : v_load(lse + z * VL);
-                    const vec o = by_row ? v_set1(delta[r + i]) : v_load(delta + z * VL);
-                    pe[i] = v_power(v_fms(v_load(s + at), by, l));
-                    de[i] = v_mul(pe[i], v_sub(v_load(dp + at), o));
+                    const vf l = by_row ? vset(lse[r + i]) : vload(lse + z * VW);
+                    const vf o = by_row ? vset(delta[r + i]) : vload(delta + z * VW);
+                    pe[i] = v_power(vfms(vload(s + at), by, l));
+                    de[i] = pe[i] * (vload(dp + at) - o);
                     if (keep)
-                        v_store(s + at, de[i]);
+                        vstore(s + at, de[i]);
                 }
             }
             if (p)
-                v_store(p + r / STEP * LANES + z * VL, v_join(pe[0], pe[1]));
-            v_store(ds + r / STEP * LANES + z * VL, v_join(de[0], de[1]));
+                vstore(p + r / STEP * LANES + z * VW, v_join(pe[0], pe[1]));
+            vstore(ds + r / STEP * LANES + z * VW, v_join(de[0], de[1]));
         }
 }
 
 /* to[lane][row] += s[row][lane] */
 static void NAME(add_transposed)(float *to, int64_t to_stride, const float *s, int64_t rows, int64_t lanes) {
-    for (int64_t lane = 0; lane < lanes; lane += VL)
-        for (int64_t row = 0; row < rows; row += VL) {
-            vec r[VL];
-            for (int64_t i = 0; i < VL; i++)
-                r[i] = row + i < rows ? v_load(s + (row + i) * LANES + lane) : v_zero();
-            v_transpose(r);
-            for (int64_t i = 0; i < VL && lane + i < lanes; i++) {
+    for (int64_t lane = 0; lane < lanes; lane += VW)
+        for (int64_t row = 0; row < rows; row += VW) {
+            vf r[VW];
+            for (int64_t i = 0; i < VW; i++)
+                r[i] = row + i < rows ? vload(s + (row + i) * LANES + lane) : vset(0.0f);
+            vtranspose(r);
+            for (int64_t i = 0; i < VW && lane + i < lanes; i++) {
                 float *const at = to + (lane + i) * to_stride + row;
-                v_store_n(at, rows - row, v_add(v_load_n(at, rows - row), r[i]));
+                vstore_n(at, vload_n(at, rows - row) + r[i], rows - row);
             }
         }
 }
@@ -449,10 +452,10 @@ static int NAME(backward_dq)(const void *args, const sorak_env *env) {
 /* The bias of `rows` queries is a row per query here. */
 static void NAME(add_bias_rows)(float *s, float scale, const float *bias, int64_t lk, int64_t rows, int64_t lanes) {
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t lane = 0; lane < lanes; lane += VL) {
-            const vec b = v_max(v_load_n(bias + r * lk + lane, lanes - lane), v_set1(NOTHING));
+        for (int64_t lane = 0; lane < lanes; lane += VW) {
+            const vf b = vmax(vload_n(bias + r * lk + lane, lanes - lane), vset(NOTHING));
             float *const at = s + r * LANES + lane;
-            v_store(at, v_fma(v_load(at), v_set1(scale), v_mul(b, v_set1(LOG2E))));
+            vstore(at, vfma(vload(at), vset(scale), b * vset(LOG2E)));
         }
 }
 
