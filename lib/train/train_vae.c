@@ -1,11 +1,42 @@
 /* Training of the video autoencoder: L1, gradient L1, temporal-difference L1 and KL. */
 #include <math.h>
+#include <string.h>
 
 #include "lib/base/rng.h"
 #include "lib/model/config.h"
 #include "lib/train/trainer.h"
 
 #define MEASURE_BATCHES 32
+
+/* A new network begins as one that works frame by frame: earlier taps in time are a tenth of what they would be, and the convolutions that
+ * halve or double the frame rate pass the present frame on. So what it learns from images is a good start for video. */
+static int begin_with_images(sora_trainer *t, const sorai_store *store, sora_error *err) {
+    for (size_t i = 0; i < store->count; i++) {
+        sora_tensor *w = store->params[i]->value;
+        if (w->rank != 5 || w->shape[2] != 3)
+            continue;
+        const int64_t out = w->shape[0], in = w->shape[1], area = w->shape[3] * w->shape[4];
+        const int identity = strstr(store->params[i]->name, "time_conv") != NULL;
+        float *values = sorai_alloc(t->mem, sorai_tensor_bytes(w));
+        if (!values)
+            return sorai_fail(err, SORA_E_NOMEM, "no memory to initialise %s", store->params[i]->name);
+        int status = t->device->download(t->device, values, w->data, sorai_tensor_bytes(w));
+        for (int64_t k = 0; k < out * in; k++)
+            for (int64_t tap = 0; tap < 3; tap++)
+                for (int64_t p = 0; p < area; p++) {
+                    float *v = &values[(k * 3 + tap) * area + p];
+                    *v = tap == 2 ? *v : 0.1f * *v;
+                    if (identity)
+                        *v = 0.1f * *v + (tap == 2 && k / in % in == k % in ? 1.0f : 0.0f);
+                }
+        if (status == SORA_OK)
+            status = t->device->upload(t->device, w->data, values, sorai_tensor_bytes(w));
+        sorai_free(t->mem, values);
+        if (status != SORA_OK)
+            return sorai_fail(err, SORA_E_BACKEND, "the device could not take %s", store->params[i]->name);
+    }
+    return SORA_OK;
+}
 
 static int bind(sora_trainer *t, sora_error *err) {
     sorai_trained_part *part;
@@ -16,7 +47,8 @@ static int bind(sora_trainer *t, sora_error *err) {
     if (!vae)
         return sorai_fail(err, SORA_E_NOMEM, "no memory for the autoencoder");
     t->net = vae;
-    return sorai_vae_bind(vae, &part->store, &config, SORAI_VAE_ENCODER | SORAI_VAE_DECODER, err);
+    SORA_TRY(sorai_vae_bind(vae, &part->store, &config, SORAI_VAE_ENCODER | SORAI_VAE_DECODER, err));
+    return part->init ? SORA_OK : begin_with_images(t, &part->store, err);
 }
 
 static void release(sora_trainer *t) {
