@@ -171,6 +171,7 @@ void figure_kangaroo(const fig *f) {
     fk_kit *k = f->kit;
     rig r;
     rig_biped(&r, f, &sh);
+    r.head = fk_scale(r.head, 1.18, 1.18, 1.12);
     const fk_frame *h = &r.head;
     fk_tone coat = coat_of(f, 0xb9784a), cream = fk_hex(0xf8e3c4);
     body_style st = {.girth = 1.22, .belly = 0.03, .leg = 0.058, .arm = 0.030, .hand = 0.036, .foot = 2.0, .skin = coat, .hand_tone = coat, .foot_tone = coat,
@@ -181,7 +182,7 @@ void figure_kangaroo(const fig *f) {
     const double nr[2] = {0.062, 0.058};
     fk_limb(k, neck, nr, 2, coat, FK_CEL, -0.02);
     for (int i = -1; i <= 1; i += 2)
-        cone_ear(f, h, i * 0.062, 0.09, -0.03, i * 0.075, 0.185, -0.01, 0.050, coat, fk_hex(0xf0a8a0), 0);
+        cone_ear(f, h, i * 0.062, 0.085, -0.03, i * 0.068, 0.145, -0.01, 0.050, coat, fk_hex(0xf0a8a0), 0);
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, 0.118, 0.122, 0.125, coat, FK_CEL, 0);
     fk_ball m = fk_ellipsoid(k, h, 0, -0.045, 0.135, 0.070, 0.062, 0.105, fk_blend(coat, cream, 0.45), FK_CEL, 0.01);
     face_style fs = {&b, &m, 0.58, 0.20, 0.24, -0.35, 0.50, 0, coat, coat, fk_hex(0x5a3a1a), 0, 0, 1, 0};

@@ -166,9 +166,9 @@ void face_marks(const fig *f, const fk_frame *head, double wide, double high) {
         }
         break;
     case WORLD_SURPRISED:
-        for (int i = -1; i <= 1; i++) { /* rays */
-            double a = 0.62 * i, near = 1.0 + 0.05 * sin(2 * FK_PI * u), far = near + 0.085 / high;
-            fk_vec ray[2] = {{x + sin(a) * wide * near * 1.25, y + cos(a) * high * near, z}, {x + sin(a) * (wide * near * 1.25 + 0.085), y + cos(a) * high * far, z}};
+        for (int i = 0; i < 4; i++) { /* rays at both sides, clear of hats */
+            double a = (i % 2 ? 1 : -1) * (i < 2 ? 1.22 : 1.78), near = wide * 1.16 + 0.012 * sin(2 * FK_PI * u), far = near + 0.085;
+            fk_vec ray[2] = {{x + sin(a) * near, y + cos(a) * near - 0.02, z}, {x + sin(a) * far, y + cos(a) * far - 0.02, z}};
             fk_stroke(f->kit, ray, 2, 0.030, fk_rgb(1, 0.90, 0.25), FK_LINE, z);
         }
         break;

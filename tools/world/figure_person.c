@@ -9,7 +9,7 @@ static fk_tone pick(uint64_t seed, unsigned n, const uint32_t *from, int count) 
 }
 
 static fk_tone skin_of(const fig *f) {
-    static const uint32_t skins[6] = {0xffd9b8, 0xf7c9a0, 0xf0bd94, 0xdfa06f, 0xb97a4e, 0x8d5a3a};
+    static const uint32_t skins[6] = {0xffd9b8, 0xf7c9a0, 0xf0bd94, 0xe2a878, 0xc88c60, 0x9a6644};
     return pick(f->look->seed, 1, skins, 6);
 }
 
@@ -23,7 +23,7 @@ static void old_man_head(const fig *f, const rig *r, double rad, fk_tone skin) {
     fk_kit *k = f->kit;
     const fk_frame *h = &r->head;
     fk_tone white = fk_hex(0xf4f2ee), line = fk_hex(0x2b2530);
-    draw_ears(f, h, rad, 0.055, skin);
+    draw_ears(f, h, rad, 0.042, skin);
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, rad, rad * 1.04, rad * 0.98, skin, FK_SHINY, 0);
     fk_patch(k, &b, FK_PI, -0.28, 1.60, 0.60, 0, white, FK_SHADE);
     for (int i = -1; i <= 1; i += 2) { /* fluffy tufts over the ears */
@@ -31,14 +31,16 @@ static void old_man_head(const fig *f, const rig *r, double rad, fk_tone skin) {
         (void)fk_ellipsoid(k, h, i * 0.95 * rad, 0.12 * rad, -0.30 * rad, 0.25 * rad, 0.36 * rad, 0.40 * rad, white, FK_CEL, z > 0.05 ? 0.04 : 0.005);
     }
     face_style st = {&b, &b, 0.42, 0.12, 0.18, 0, 0, 0.034, skin, white, fk_hex(0x4a78a8), 1, 0, 0, 0};
-    fk_ball beard = fk_ellipsoid(k, h, 0, -0.86 * rad, 0.30 * rad, 0.84 * rad, 0.74 * rad, 0.68 * rad, white, FK_CEL, 0.02);
-    st.muzzle = &beard, st.mouth_el = 0.30, st.mouth = 0.30, st.teeth = 1;
+    for (int i = -1; i <= 1; i += 2)
+        fk_patch(k, &b, i * 1.22, -0.30, 0.30, 0.50, 0, white, FK_FLAT);
+    fk_ball beard = fk_ellipsoid(k, h, 0, -0.90 * rad, 0.28 * rad, 0.80 * rad, 0.84 * rad, 0.66 * rad, white, FK_CEL, 0.02);
+    st.muzzle = &beard, st.mouth_el = 0.36, st.mouth = 0.28, st.teeth = 1;
     face_draw(f, r, &st);
     for (int i = -1; i <= 1; i += 2) { /* moustache */
         fk_frame m = fk_roll(fk_move(*h, i * 0.23 * rad, -0.40 * rad, 0.92 * rad), i * 0.30);
         (void)fk_ellipsoid(k, &m, 0, 0, 0, 0.30 * rad, 0.14 * rad, 0.16 * rad, white, FK_CEL, 0.01);
     }
-    (void)fk_ellipsoid(k, h, 0, -0.16 * rad, 1.02 * rad, 0.17 * rad, 0.16 * rad, 0.20 * rad, fk_blend(skin, fk_rgb(0.95, 0.4, 0.35), 0.25), FK_CEL, 0.03);
+    (void)fk_ellipsoid(k, h, 0, -0.16 * rad, 1.02 * rad, 0.17 * rad, 0.16 * rad, 0.20 * rad, fk_blend(skin, fk_rgb(0.95, 0.4, 0.35), 0.12), FK_CEL, 0.03);
     if (f->pixels >= 60) { /* round glasses */
         for (int i = -1; i <= 1; i += 2) {
             double p[9][2];

@@ -246,17 +246,11 @@ void rig_biped(rig *r, const fig *f, const rig_shape *sh) {
         fk_frame arm = r->chest;
         arm.o = r->shoulder[i];
         arm = fk_pitch(fk_roll(arm, -side * g.arm_s[i]), -g.arm_d[i]);
-        if (g.arm_s[i] > 1.2) { /* a raised arm bends upward and inward */
-            r->elbow[i] = fk_at(&arm, 0, -sh->arm, 0);
-            fk_frame fore = fk_roll(arm, -side * (g.elbow[i] - 0.55));
-            fore.o = r->elbow[i];
-            r->hand[i] = fk_at(&fore, 0, -sh->arm, 0.04);
-        } else {
-            r->elbow[i] = fk_at(&arm, 0, -sh->arm, 0);
-            fk_frame fore = fk_pitch(arm, -g.elbow[i]);
-            fore.o = r->elbow[i];
-            r->hand[i] = fk_at(&fore, 0, -sh->arm, 0);
-        }
+        r->elbow[i] = fk_at(&arm, 0, -sh->arm, 0);
+        double up = fk_smooth(0.7, 1.5, g.arm_s[i]); /* a hanging arm bends forward, a raised one upward */
+        fk_frame fore = fk_pitch(fk_roll(arm, -side * up * (g.elbow[i] - 0.25)), -g.elbow[i] * (1 - up));
+        fore.o = r->elbow[i];
+        r->hand[i] = fk_at(&fore, 0, -sh->arm, 0.02 * up);
     }
     if (p->action == WORLD_EAT || p->action == WORLD_PAINT || p->action == WORLD_WAVE) {
         pose_busy_hand(r, f, sh);

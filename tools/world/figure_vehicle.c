@@ -170,7 +170,7 @@ static void deck_line(fk_vec *q, const fk_frame *at, double y, double sheer, dou
 }
 
 static void sail(const fig *f, const fk_frame *at, fk_vec top, fk_vec low, fk_vec clew, double belly, fk_tone t, double z, double band) {
-    fk_vec out = fk_dir(at, belly * (clew.x < low.x ? 1 : -1) * (at->d.z > 0 ? 1 : -1), 0, 0), mid = fk_mix(top, clew, 0.5);
+    fk_vec out = fk_dir(at, belly * (clew.x < low.x ? -1 : 1) * (at->s.x > 0 ? 1 : -1), 0, 0), mid = fk_mix(top, clew, 0.5);
     fk_vec bulge = fk_add(mid, fk_add(fk_mul(out, 0.8), fk_dir(at, 0, 0.03, -0.03)));
     fk_vec q[8] = {top, fk_mix(fk_mix(top, bulge, 0.6), mid, 0.2), bulge, fk_mix(bulge, clew, 0.55), clew, fk_add(fk_mix(clew, low, 0.5), fk_mul(out, 0.35)), low, fk_mix(low, top, 0.5)};
     fk_curve(f->kit, q, 8, t, FK_CEL, z);
@@ -211,7 +211,7 @@ void figure_boat(const fig *f) {
     fk_vec mast[2] = {fk_at(&at, 0, 0.20, 0.06), fk_at(&at, 0, 0.96, 0.06)};
     fk_stroke(k, mast, 2, 0.030, fk_hex(0x8a5a30), FK_LINE, z + 0.05);
     /* The boom swings to the side on which the sail is seen full. */
-    double swing = -0.27 * fk_clamp(5 * sin(p->facing + 0.6), -1, 1) * fk_clamp(4 * cos(p->facing), -1, 1) * (1 + 0.15 * wave(f, 1));
+    double swing = -0.34 * fk_clamp(5 * sin(p->facing + 0.6), -1, 1) * fk_clamp(4 * cos(p->facing), -1, 1) * (1 + 0.15 * wave(f, 1));
     fk_vec clew = fk_at(&at, swing, 0.33, -0.40), low = fk_at(&at, 0.0, 0.30, 0.03), top = fk_at(&at, 0, 0.93, 0.03);
     fk_vec jib_top = fk_at(&at, 0, 0.84, 0.09), bow = fk_at(&at, 0, 0.31, 0.52), jib_clew = fk_at(&at, swing * 0.75, 0.33, 0.12);
     int main_first = at.d.z > 0;
