@@ -37,7 +37,7 @@ int sorak_cases_rope(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_
         a->y = sorak_make_inout_f32(m, count);
         a->x = a->y;
     } else {
-        a->x = sorak_make_f32(m, count);
+        a->x = bench ? sorak_make_f32_range(m, count, -1, 1) : sorak_make_f32(m, count);
         a->y = sorak_make_out_f32(m, count);
     }
     c->args = a;

@@ -1,0 +1,2 @@
+#define ISA avx2
+#include "kernels/softmax/softmax_body.h"

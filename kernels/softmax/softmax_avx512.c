@@ -1,0 +1,2 @@
+#define ISA avx512
+#include "kernels/softmax/softmax_body.h"
