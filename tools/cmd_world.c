@@ -269,21 +269,49 @@ static int write_clip(const options *o, const world_scene *s, int index, uint64_
     return write_text(path, text);
 }
 
-enum { MARGIN = 6, LINE = 18 };
+enum { MARGIN = 6, LINE = 13, LINES = 3 };
 
 static int columns_of(const options *o)
 {
     return o->frames < o->columns ? o->frames : o->columns;
 }
 
+/* The caption under its frames, in up to LINES lines; what does not fit is cut with dots. */
+static void show_text(cairo_t *cr, char *text, double x, double y, double room)
+{
+    cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
+    cairo_set_font_size(cr, 10.5);
+    char *p = text;
+    for (int line = 0; line < LINES && *p; line++) {
+        char part[1024];
+        size_t best = 0, n = strlen(p);
+        for (size_t i = 1; i <= n && i + 4 < sizeof part; i++) {
+            if (p[i] != ' ' && p[i] != 0)
+                continue;
+            memcpy(part, p, i);
+            part[i] = 0;
+            cairo_text_extents_t e;
+            cairo_text_extents(cr, part, &e);
+            if (best && e.width > room)
+                break;
+            best = i;
+        }
+        memcpy(part, p, best);
+        strcpy(part + best, line == LINES - 1 && p[best] ? " .." : "");
+        cairo_move_to(cr, x, y + LINE * (line + .85));
+        cairo_show_text(cr, part);
+        p += best;
+        p += *p == ' ';
+    }
+}
+
 static void sheet_row(const options *o, cairo_t *cr, const world_scene *s, int row, uint64_t seed, uint8_t *rgb)
 {
     int columns = columns_of(o), per = o->frames == 1 ? o->columns : 1;
-    double x0 = MARGIN + (row % per) * (o->width + MARGIN), y0 = MARGIN + (row / per) * (o->height + LINE + MARGIN);
+    double x0 = MARGIN + (row % per) * (o->width + MARGIN), y0 = MARGIN + (row / per) * (o->height + LINES * LINE + MARGIN);
     for (int c = 0; c < columns; c++) {
         int i = columns > 1 ? (int)((double)c * (o->frames - 1) / (columns - 1) + .5) : 0;
-        double t = o->frames == 1 ? .35 : i / o->fps, duration = o->frames == 1 ? 1 : o->frames / o->fps;
-        if (world_render(s, o->width, o->height, t, duration, rgb))
+        if (world_render(s, o->width, o->height, i / o->fps, o->frames / o->fps, rgb))
             continue;
         cairo_surface_t *p = surface_of(rgb, o->width, o->height);
         cairo_set_source_surface(cr, p, x0 + c * (o->width + MARGIN), y0);
@@ -292,16 +320,8 @@ static void sheet_row(const options *o, cairo_t *cr, const world_scene *s, int r
     }
     char text[1024];
     world_caption(s, seed, o->frames == 1 ? WORLD_IMAGE : 0, text, sizeof text);
-    cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
-    double size = 12, room = columns * (o->width + MARGIN) - MARGIN;
-    cairo_text_extents_t e;
-    cairo_set_font_size(cr, size);
-    cairo_text_extents(cr, text, &e);
-    if (e.width > room)
-        cairo_set_font_size(cr, size * room / e.width);
     cairo_set_source_rgb(cr, .1, .1, .1);
-    cairo_move_to(cr, x0, y0 + o->height + LINE * .72);
-    cairo_show_text(cr, text);
+    show_text(cr, text, x0, y0 + o->height, columns * (o->width + MARGIN) - MARGIN);
 }
 
 int cmd_world(int argc, char **argv)
@@ -314,6 +334,7 @@ int cmd_world(int argc, char **argv)
         fprintf(stderr, "sora world: cannot make folder %s: %s\n", o.out, strerror(errno));
         return 1;
     }
+    o.limits.image = o.frames == 1;
     uint8_t *rgb = malloc((size_t)o.width * (size_t)o.height * 3);
     cairo_surface_t *sheet = NULL;
     cairo_t *cr = NULL;
@@ -321,7 +342,7 @@ int cmd_world(int argc, char **argv)
     if (o.sheet && !failed) {
         int columns = columns_of(&o), per = o.frames == 1 ? o.columns : 1;
         double wide = MARGIN + (double)(o.frames == 1 ? per : columns) * (o.width + MARGIN);
-        double tall = MARGIN + (double)((shown + per - 1) / per) * (o.height + LINE + MARGIN);
+        double tall = MARGIN + (double)((shown + per - 1) / per) * (o.height + LINES * LINE + MARGIN);
         if (wide > 30000 || tall > 30000) {
             fprintf(stderr, "sora world: the sheet would be larger than 30000 pixels: fewer clips, columns or pixels, please\n");
             free(rgb);

@@ -92,6 +92,7 @@ static int read_bucket(data *d, json_t *item, const world_limits *limits) {
         b->batch > 4096 || b->share < 0)
         return complain(EXIT_USAGE, "recipe: data.buckets[%d] is out of range", d->bucket_count);
     d->bucket_count++;
+    b->limits.image = b->frames == 1; /* scenes that one frame can show */
     return read_limits(&b->limits, json_object_get(item, "world"));
 }
 

@@ -391,7 +391,7 @@ size_t world_caption(const world_scene *s, uint64_t seed, int style, char *buffe
 {
     text t = {buffer, capacity, 0, world_hash(seed, 7001)};
     put(&t, "");
-    bool moving = !(style & WORLD_IMAGE);
+    bool moving = !(style & WORLD_IMAGE) && !s->image;
     if ((style & ~WORLD_IMAGE) == WORLD_LONG) {
         full(&t, s, moving);
     } else {

@@ -139,8 +139,16 @@ static int draw_rare(uint64_t seed, uint64_t label, uint32_t mask, int common, d
             (mask) &= ~(1u << v);                   \
     }
 
-static bool try_scene(world_scene *s, uint64_t seed, const world_limits *l)
+static bool try_scene(world_scene *s, uint64_t seed, const world_limits *given)
 {
+    world_limits copy = *given;
+    const world_limits *l = &copy;
+    if (copy.image) {
+        copy.allow[WORLD_ACTION] &= ~(1u << WORLD_PASS | 1u << WORLD_RETURN);
+        copy.allow[WORLD_CAMERA] &= 1u << WORLD_STILL;
+        copy.allow[WORLD_SHOTS] &= 1u << WORLD_ONE_SHOT;
+        copy.allow[WORLD_KIND] &= 1u << WORLD_MOVIE;
+    }
     int *a = s->attr;
     uint32_t m;
     a[WORLD_KIND] = draw_rare(seed, WORLD_KIND, l->allow[WORLD_KIND], WORLD_MOVIE, l->game_prob);
@@ -221,6 +229,7 @@ static bool try_scene(world_scene *s, uint64_t seed, const world_limits *l)
     s->cut = world_range(seed, 45, .42, .58);
     m = l->allow[WORLD_PLACE];
     FILTER(m, WORLD_PLACES, world_place_allowed(a[WORLD_SUBJECT], v) && v != a[WORLD_PLACE])
+    s->image = given->image;
     s->place2 = draw(seed, 46, m);
     m = l->allow[WORLD_CONDITION];
     FILTER(m, WORLD_CONDITIONS, world_condition_allowed(s->place2, v))

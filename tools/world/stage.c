@@ -209,6 +209,10 @@ void world_stage(world_frame *f, const world_scene *s, int width, int height, do
     f->seed = s->decor;
     if (duration <= 0)
         duration = 1;
+    if (s->image) { /* some moment from the middle of a clip of two seconds */
+        duration = 2;
+        t = world_range(s->seed, 50, .25, .75) * duration;
+    }
     double u = clamp(t / duration, 0, 1);
     f->place = s->attr[WORLD_PLACE];
     f->condition = s->attr[WORLD_CONDITION];
@@ -249,7 +253,7 @@ void world_stage(world_frame *f, const world_scene *s, int width, int height, do
     else if (f->action == WORLD_PAINT)
         widest += .55;
     else if ((f->action == WORLD_STROLL || f->action == WORLD_RUN) && (f->direction == WORLD_LEFT || f->direction == WORLD_RIGHT) &&
-             f->camera != WORLD_TRACK)
+             f->camera != WORLD_TRACK && !pair)
         widest *= 1.3;
     /* Wide subjects and narrow pictures: everything must still fit. */
     bool close = f->shot && s->attr[WORLD_SHOTS] == WORLD_CLOSE_UP_CUT;

@@ -150,7 +150,11 @@ static int film(const world_frame *f, uint8_t *rgb)
 {
     int w = f->width, h = f->height;
     uint64_t frame = (uint64_t)(f->time * 16 + .5), seed = world_hash(world_hash(f->seed, 620), frame);
-    double gamma = f->palette.dark > .5 ? .72 : 1; /* lamps were lit for the camera */
+    double mean = 0;
+    for (size_t i = 0; i < (size_t)w * (size_t)h; i++)
+        mean += luma(rgb + 3 * i);
+    mean /= 255.0 * w * h;
+    double gamma = fmin(1, fmax(.45, log(.42) / log(fmax(.02, fmin(.9, mean))))); /* dark scenes were lit for the camera */
     double flicker = 1 + .07 * (world_unit(seed, 1) - .5);
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {

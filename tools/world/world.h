@@ -36,6 +36,7 @@ typedef struct world_scene {
     double sun;            /* -1..1, side from which the light comes */
     double cut;            /* share of the clip at which the second shot begins, if there is one */
     int place2, condition2; /* of the second shot */
+    bool image;             /* made for one frame: world_render shows a good moment whatever the time, captions are as with WORLD_IMAGE */
 } world_scene;
 
 typedef struct world_limits {
@@ -51,6 +52,8 @@ typedef struct world_limits {
     double style_prob;   /* another style than flat colour */
     double move_prob;    /* another camera than a still one */
     double vary;         /* 0: furniture of a place always stands the same; 1: free. For binding tests */
+    bool image;          /* scenes for images: only what one frame can show (nobody hidden, no cut, a still camera); set
+                          * it whenever a clip has one frame */
 } world_limits;
 
 /* Full breadth, training split. */
