@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 
 #include "kernels/cases.h"
@@ -158,7 +159,7 @@ static void *prepared(sorak_maker *m, int dtype, const sorak_conv3d_args *a, int
 static void describe(sorak_case *c, const sorak_conv3d_args *a, int64_t ci) {
     c->flops = 2.0 * (double)(a->b * a->to * a->ho * a->wo) * (double)(a->kt * a->kh * a->kw) * (double)(ci * a->co);
     c->bytes = 4.0 * (double)(a->b * a->to * a->ho * a->wo) * (double)(ci + a->co);
-    c->tol_scale = 2;
+    c->tol_scale = 2 + sqrt((double)(a->kt * a->kh * a->kw * ci)) / 8;
     snprintf(c->text, sizeof c->text, "%lldx%lldx%lldx%lld, %lld -> %lld, %lldx%lldx%lld / %lld", (long long)a->b, (long long)a->to,
              (long long)a->ho, (long long)a->wo, (long long)ci, (long long)a->co, (long long)a->kt, (long long)a->kh, (long long)a->kw,
              (long long)a->sw);

@@ -1,28 +1,14 @@
-/* The register block that all matrix products and convolutions run on, for AVX2 and AVX-512, f32 and bf16 (template: include a vec_*.h
- * first, and define BLOCK_BF16 as 0 or 1).
+/* The register block that all matrix products and convolutions run on.
  *
- * It computes up to BLOCK_ROWS(w) rows and w = 1 or 2 vectors of columns of c = scale * a b + bias (+ c). Rows of `a` lie a_row bytes apart.
- * The sum runs over segments of `steps` steps of 4 bytes (one f32, or a pair of bf16); segment s begins `offset[s]` bytes after `a`,
- * and in b all steps follow each other, b_step bytes apart. */
-#ifndef SORAK_BLOCK_TEMPLATE_H
-#define SORAK_BLOCK_TEMPLATE_H
+ * It computes c = scale * a b + bias (+ c) for any number of rows and up to one panel of columns. Rows of `a` lie a_row bytes apart. The
+ * sum runs over segments of `steps` steps of 4 bytes (one f32, or a pair of bf16); segment s begins offset[s] bytes after `a`, and in b
+ * all steps follow each other, b_step bytes apart. Any split into rows and columns gives the same bits. */
+#ifndef SORAK_GEMM_BLOCK_H
+#define SORAK_GEMM_BLOCK_H
 
-#include <string.h>
+#include <stdint.h>
 
-#if defined(__clang__)
-#define BLOCK_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define BLOCK_UNROLL _Pragma("GCC unroll 24")
-#endif
-
-#if VL == 16
-#define BLOCK_ROWS(w) ((w) == 2 ? 12 : 24)
-#else
-#define BLOCK_ROWS(w) ((w) == 2 ? 6 : 12)
-#endif
-#define BLOCK_COLS (2 * VL)
-
-typedef struct block {
+typedef struct sorak_block_args {
     const char *a, *b;
     int64_t a_row, b_step;      /* bytes */
     const int64_t *offset;
@@ -30,127 +16,14 @@ typedef struct block {
     const float *init;          /* NULL: sums begin at zero; else at [row * init_ld + column] */
     int64_t init_ld;
     float *c;
-    int64_t ldc, cols;          /* cols: 1 .. w * VL */
+    int64_t ldc, cols;          /* cols: 1 .. SORAK_BLOCK_COLS of the instruction set */
     const float *bias;          /* NULL or [cols] */
     float scale;
     int accumulate;
-} block;
+} sorak_block_args;
 
-/* Four bytes of a, in all lanes. */
-static inline vec block_a(const char *p) {
-    int32_t v;
-    memcpy(&v, p, sizeof v);
-#if VL == 16
-    return _mm512_castsi512_ps(_mm512_set1_epi32(v));
-#else
-    return _mm256_castsi256_ps(_mm256_set1_epi32(v));
-#endif
-}
-
-static inline vec block_dot(vec sum, vec a, vec b) {
-#if !BLOCK_BF16
-    return v_fma(a, b, sum);
-#elif VL == 16
-    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
-#else
-    const __m256i ai = _mm256_castps_si256(a), bi = _mm256_castps_si256(b), high = _mm256_set1_epi32(-65536);
-    const vec al = _mm256_castsi256_ps(_mm256_slli_epi32(ai, 16)), bl = _mm256_castsi256_ps(_mm256_slli_epi32(bi, 16));
-    const vec ah = _mm256_castsi256_ps(_mm256_and_si256(ai, high)), bh = _mm256_castsi256_ps(_mm256_and_si256(bi, high));
-    return v_fma(ah, bh, v_fma(al, bl, sum));
-#endif
-}
-
-/* Rows are addressed as four pointers (or eight) times {0, 1, 2} row strides, which x86 has in its addresses. */
-static inline __attribute__((always_inline)) void block_body(const int rows, const int w, const block *p) {
-    const char *b = p->b;
-    const int64_t r1 = p->a_row, bs = p->b_step;
-    vec acc[24];
-    BLOCK_UNROLL
-    for (int i = 0; i < rows * w; i++)
-        acc[i] = v_zero();
-    if (p->init) {
-        BLOCK_UNROLL
-        for (int i = 0; i < rows * w; i++)
-            acc[i] = v_load_n(p->init + i / w * p->init_ld + i % w * VL, p->cols - i % w * VL);
-    }
-    for (int64_t s = 0; s < p->segments; s++) {
-        const char *a[8];
-        BLOCK_UNROLL
-        for (int i = 0; i < (rows + 2) / 3; i++)
-            a[i] = p->a + p->offset[s] + 3 * i * r1;
-        for (int64_t k = p->steps; k > 0; k--) {
-            vec bv[2];
-            BLOCK_UNROLL
-            for (int j = 0; j < w; j++)
-                bv[j] = v_load((const float *)(const void *)b + j * VL);
-            BLOCK_UNROLL
-            for (int i = 0; i < rows; i++) {
-                const vec av = block_a(a[i / 3] + (i % 3) * r1);
-                BLOCK_UNROLL
-                for (int j = 0; j < w; j++)
-                    acc[i * w + j] = block_dot(acc[i * w + j], av, bv[j]);
-            }
-            BLOCK_UNROLL
-            for (int i = 0; i < (rows + 2) / 3; i++) {
-                a[i] += 4;
-                __asm__("" : "+r"(a[i])); /* keeps compilers from making a pointer per row, more than there are registers */
-            }
-            b += bs;
-        }
-    }
-    const vec scale = v_set1(p->scale);
-    BLOCK_UNROLL
-    for (int j = 0; j < w; j++) {
-        const int64_t n = p->cols - j * VL;
-        const vec bias = p->bias ? v_load_n(p->bias + j * VL, n) : v_zero();
-        BLOCK_UNROLL
-        for (int i = 0; i < rows; i++) {
-            float *c = p->c + i * p->ldc + j * VL;
-            vec v = v_fma(acc[i * w + j], scale, bias);
-            if (p->accumulate)
-                v = v_add(v, v_load_n(c, n));
-            v_store_n(c, n, v);
-        }
-    }
-}
-
-#define BLOCK_FN(rows, w) \
-    static void block_##rows##_##w(const block *p) { block_body(rows, w, p); }
-#define BLOCK_6(f, w) f(1, w) f(2, w) f(3, w) f(4, w) f(5, w) f(6, w)
-#define BLOCK_12(f, w) BLOCK_6(f, w) f(7, w) f(8, w) f(9, w) f(10, w) f(11, w) f(12, w)
-#define BLOCK_24(f, w) \
-    BLOCK_12(f, w) f(13, w) f(14, w) f(15, w) f(16, w) f(17, w) f(18, w) f(19, w) f(20, w) f(21, w) f(22, w) f(23, w) f(24, w)
-#define BLOCK_ENTRY(rows, w) block_##rows##_##w,
-
-typedef void block_fn(const block *p);
-#if VL == 16
-BLOCK_12(BLOCK_FN, 2)
-BLOCK_24(BLOCK_FN, 1)
-static block_fn *const block_two[12] = {BLOCK_12(BLOCK_ENTRY, 2)};
-static block_fn *const block_one[24] = {BLOCK_24(BLOCK_ENTRY, 1)};
-#else
-BLOCK_6(BLOCK_FN, 2)
-BLOCK_12(BLOCK_FN, 1)
-static block_fn *const block_two[6] = {BLOCK_6(BLOCK_ENTRY, 2)};
-static block_fn *const block_one[12] = {BLOCK_12(BLOCK_ENTRY, 1)};
-#endif
-
-/* All of `rows` rows and up to BLOCK_COLS columns (p->cols), in blocks of nearly equal height. init, c move along. */
-static inline void block_rows(block *p, int64_t rows) {
-    const int w = p->cols > VL ? 2 : 1;
-    const int64_t count = (rows + BLOCK_ROWS(w) - 1) / BLOCK_ROWS(w), each = rows / count, more = rows % count;
-    const block start = *p;
-    for (int64_t i = 0; i < count; i++) {
-        const int64_t n = each + (i < more);
-        (w == 2 ? block_two : block_one)[n - 1](p);
-        p->a += n * p->a_row;
-        p->c += n * p->ldc;
-        if (p->init)
-            p->init += n * p->init_ld;
-    }
-    p->a = start.a;
-    p->c = start.c;
-    p->init = start.init;
-}
+typedef void sorak_block_fn(const sorak_block_args *args, int64_t rows);
+sorak_block_fn sorak_block_f32_avx2, sorak_block_bf16_avx2;             /* up to 16 columns */
+sorak_block_fn sorak_block_f32_avx512, sorak_block_bf16_avx512bf16;     /* up to 32 */
 
 #endif

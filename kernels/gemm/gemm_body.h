@@ -1,6 +1,9 @@
-/* gemm and gemm_pack for AVX2 and AVX-512 (template: a vec_*.h, BLOCK_BF16 and GEMM_NAME(op) come first). */
+/* gemm and gemm_pack for AVX2 and AVX-512 (template: BLOCK_BF16, BLOCK_NAME and GEMM_NAME(op) come first). */
+#include <string.h>
+
 #include "kernels/gemm/block.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/gemm/lanes.h"
 
 #if BLOCK_BF16
 #define GEMM_DT SK_DT_bf16
@@ -98,12 +101,12 @@ int GEMM_NAME(gemm)(const void *args, const sorak_env *env) {
                 held_row = row0;
                 held_k = k;
             }
-            for (int64_t c = 0; c < cols; c += BLOCK_COLS) {
+            for (int64_t c = 0; c < cols; c += SORAK_BLOCK_COLS) {
                 const int64_t j = col0 + c;
-                block p = {.a = a, .a_row = stride, .offset = &zero, .segments = 1, .steps = now, .b_step = width * 4, .scale = 1.0f,
+                sorak_block_args p = {.a = a, .a_row = stride, .offset = &zero, .segments = 1, .steps = now, .b_step = width * 4, .scale = 1.0f,
                            .b = (const char *)g->b + ((j / width * steps + k) * width + j % width) * 4,
                            .init = k > 0 ? sums + c : NULL, .init_ld = SORAK_GEMM_COLS,
-                           .c = sums + c, .ldc = SORAK_GEMM_COLS, .cols = cols - c < BLOCK_COLS ? cols - c : BLOCK_COLS};
+                           .c = sums + c, .ldc = SORAK_GEMM_COLS, .cols = cols - c < SORAK_BLOCK_COLS ? cols - c : SORAK_BLOCK_COLS};
                 if (last) {
                     p.c = g->c + row0 * g->ldc + j;
                     p.ldc = g->ldc;
@@ -111,7 +114,7 @@ int GEMM_NAME(gemm)(const void *args, const sorak_env *env) {
                     p.scale = g->scale;
                     p.accumulate = g->accumulate;
                 }
-                block_rows(&p, rows);
+                BLOCK_NAME(&p, rows);
             }
         }
     }

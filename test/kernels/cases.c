@@ -132,6 +132,10 @@ float *sorak_make_f32_range(sorak_maker *m, int64_t count, double lowest, double
     return f;
 }
 
+float *sorak_make_values(sorak_maker *m, int bench, int64_t count) {
+    return bench ? sorak_make_f32_range(m, count, -1, 1) : sorak_make_f32(m, count);
+}
+
 uint16_t *sorak_make_bf16(sorak_maker *m, int64_t count) {
     sorak_block *b = add_block(m, (size_t)count * sizeof(uint16_t));
     uint16_t *f = (uint16_t *)(void *)b->data;

@@ -11,7 +11,7 @@
 #include "kernels/cases.h"
 #include "lib/backend/iface.h"
 
-#define MAX_CHECK_FLOPS 3e8 /* a real model size beyond this takes too long in scalar code */
+#define MAX_CHECK_FLOPS 1.2e8 /* a real model size beyond this takes too long in scalar code */
 
 static const char *only_op, *only_row, *required = "";
 static int verbose;

@@ -1,0 +1,225 @@
+/* Convolutions for AVX2 and AVX-512 (template: BLOCK_BF16, BLOCK_NAME and CONV_NAME(op) come first). */
+#include <string.h>
+
+#include "kernels/conv3d/conv3d.h"
+#include "kernels/gemm/block.h"
+#include "kernels/gemm/lanes.h"
+
+#if BLOCK_BF16
+#define CONV_DT SK_DT_bf16
+typedef uint16_t element;
+#else
+#define CONV_DT SK_DT_f32
+typedef float element;
+#endif
+#define CONV_BYTES ((int64_t)sizeof(element))
+
+/* --- the input, padded ----------------------------------------------------------------------------------------------------- */
+
+/* n values to elements; `to` has room for whole vectors. */
+static inline void convert_row(element *to, const float *from, int64_t n) {
+#if BLOCK_BF16
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) {
+#if VL == 16
+        _mm256_storeu_si256((__m256i *)(void *)(to + i), (__m256i)_mm512_cvtneps_pbh(v_load(from + i)));
+#else
+        const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(v_round_bf16(v_load(from + i))), 16);
+        _mm_storeu_si128((__m128i *)(void *)(to + i),
+                         _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(x, x), 0xd8)));
+#endif
+    }
+    for (; i < n; i++)
+        to[i] = sorak_f32_to_bf16(from[i]);
+#else
+    memcpy(to, from, (size_t)n * sizeof *to);
+#endif
+}
+
+/* One vector of elements, the first n of them. */
+static inline void put_vector(element *to, vec v, int64_t n) {
+#if !BLOCK_BF16
+    v_store_n(to, n, v);
+#elif VL == 16
+    _mm256_mask_storeu_epi16(to, v_mask(n), (__m256i)_mm512_cvtneps_pbh(v));
+#else
+    const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(v_round_bf16(v)), 16);
+    element all[VL];
+    _mm_storeu_si128((__m128i *)(void *)all, _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(x, x), 0xd8)));
+    memcpy(to, all, (size_t)(n < VL ? n : VL) * sizeof *to);
+#endif
+}
+
+static int64_t place(int64_t p, int64_t front, int64_t dilate, int64_t n) {
+    const int64_t d = p - front;
+    return d >= 0 && d % dilate == 0 && d / dilate < n ? d / dilate : -1;
+}
+
+static const float *prep_source(const sorak_conv3d_prep_args *a, int64_t unit) {
+    const int64_t hp = unit % a->hp, tp = unit / a->hp % a->tp, b = unit / a->hp / a->tp;
+    const int64_t t = place(tp, a->front_t, a->dilate_t, a->t), h = place(hp, a->front_h, a->dilate_h, a->h);
+    const int64_t past = a->history_t - (a->front_t - tp);
+    if (h < 0)
+        return NULL;
+    if (t >= 0)
+        return a->x + ((b * a->t + t) * a->h + h) * a->w * a->c;
+    if (a->history && tp < a->front_t && past >= 0)
+        return a->history + ((b * a->history_t + past) * a->h + h) * a->w * a->c;
+    return NULL;
+}
+
+static void prep_rows(const sorak_conv3d_prep_args *a, element *to, const float *row) {
+    /* places p0.. hold source values w0..w1-1, dilated */
+    int64_t w0 = a->front_w >= 0 ? 0 : (-a->front_w + a->dilate_w - 1) / a->dilate_w;
+    int64_t w1 = (a->wp - a->front_w + a->dilate_w - 1) / a->dilate_w;
+    w1 = w1 < a->w ? w1 : a->w;
+    if (a->dilate_w > 1 || a->cp != a->c || w0 >= w1) {
+        memset(to, 0, (size_t)(a->wp * a->cp * CONV_BYTES));
+        for (int64_t w = w0; w < w1; w++)
+            convert_row(to + (a->front_w + w * a->dilate_w) * a->cp, row + w * a->c, a->c);
+        return;
+    }
+    const int64_t p0 = a->front_w + w0, p1 = a->front_w + w1;
+    memset(to, 0, (size_t)(p0 * a->cp * CONV_BYTES));
+    convert_row(to + p0 * a->cp, row + w0 * a->c, (w1 - w0) * a->c);
+    memset(to + p1 * a->cp, 0, (size_t)((a->wp - p1) * a->cp * CONV_BYTES));
+}
+
+/* [w, c] -> [c, phases of w]. Places j, j + s, ... of a phase form a vector. */
+static void prep_planar(const sorak_conv3d_prep_args *a, element *to, const float *row) {
+    const int64_t s = a->planar, length = a->wp / s;
+    for (int64_t phase = 0; phase < s; phase++)
+        for (int64_t j = 0; j < length; j += VL)
+            for (int64_t c = 0; c < a->c; c += VL) {
+                vec r[VL];
+                const int64_t lanes = a->c - c < VL ? a->c - c : VL;
+                for (int64_t i = 0; i < VL; i++) {
+                    const int64_t w = place((j + i) * s + phase, a->front_w, a->dilate_w, a->w);
+                    r[i] = w >= 0 ? v_load_n(row + w * a->c + c, lanes) : v_zero();
+                }
+                v_transpose(r);
+                for (int64_t i = 0; i < lanes; i++)
+                    put_vector(to + (c + i) * a->wp + phase * length + j, r[i], length - j);
+            }
+}
+
+int CONV_NAME(conv3d_prep)(const void *args, const sorak_env *env) {
+    const sorak_conv3d_prep_args *const a = args;
+    const int64_t size = a->wp * (a->planar ? a->c : a->cp), units = sorak_conv3d_prep_units(a);
+    for (int64_t u = env->begin; u < env->end; u++) {
+        element *const to = (element *)a->y + u * size;
+        const float *const row = prep_source(a, u);
+        if (!row)
+            memset(to, 0, (size_t)(size * CONV_BYTES));
+        else if (a->planar)
+            prep_planar(a, to, row);
+        else
+            prep_rows(a, to, row);
+        if (u == units - 1)
+            memset(to + size, 0, SORAK_CONV_SLACK);
+    }
+    return 0;
+}
+
+/* --- the product ------------------------------------------------------------------------------------------------------------ */
+
+#define CONV_MAX_SEGMENTS 4096
+
+int CONV_NAME(conv3d)(const void *args, const sorak_env *env) {
+    const sorak_conv3d_args *const a = args;
+    const int64_t segments = a->kt * a->kh, steps = sorak_steps(CONV_DT, a->kw * a->cp), width = sorak_panel(a->co);
+    const int64_t row_bytes = a->wp * a->cp * CONV_BYTES, panel_bytes = segments * steps * width * 4;
+    int64_t *const offset = env->scratch;
+    if (segments > CONV_MAX_SEGMENTS)
+        return -1;
+    if (env->begin == env->end)
+        return 0;
+    for (int64_t s = 0; s < segments; s++)
+        offset[s] = (s / a->kh * a->hp + s % a->kh) * row_bytes;
+    /* Some output rows at a time, so that a panel is used several times while it is near. */
+    const int64_t some = (15 + a->wo) / a->wo > 4 ? (15 + a->wo) / a->wo : 4;
+    for (int64_t u0 = env->begin; u0 < env->end; u0 += some)
+        for (int64_t n = 0; n < a->co; n += SORAK_BLOCK_COLS)
+            for (int64_t u = u0; u < env->end && u < u0 + some; u++) {
+                const int64_t h = u % a->ho, t = u / a->ho % a->to, b = u / a->ho / a->to;
+                sorak_block_args p = {.a = (const char *)a->x + ((b * a->tp + t * a->st) * a->hp + h * a->sh) * row_bytes,
+                           .a_row = a->sw * a->cp * CONV_BYTES, .offset = offset, .segments = segments, .steps = steps,
+                           .b = (const char *)a->w + n / width * panel_bytes + n % width * 4, .b_step = width * 4,
+                           .c = a->y + u * a->wo * a->co + n, .ldc = a->co, .cols = a->co - n < SORAK_BLOCK_COLS ? a->co - n : SORAK_BLOCK_COLS,
+                           .bias = a->bias ? a->bias + n : NULL, .scale = 1.0f};
+                BLOCK_NAME(&p, a->wo);
+            }
+    return 0;
+}
+
+/* --- the gradient of the weights ---------------------------------------------------------------------------------------------- */
+
+#define DW_ROWS 2048       /* output rows at a time at most: their offsets */
+#define DW_BYTES (700 << 10) /* of the factors at a time: what a second level cache holds */
+
+int CONV_NAME(conv3d_dw)(const void *args, const sorak_env *env) {
+    const sorak_conv3d_dw_args *const a = args;
+    const int64_t blocks = (a->ci + SORAK_DW_CHANNELS - 1) / SORAK_DW_CHANNELS, panels = sorak_panels(a->co), taps = a->kt * a->kh;
+    const int64_t rows = a->b * a->to * a->ho, steps = sorak_steps(CONV_DT, a->wo), width = sorak_panel(a->co);
+    const int64_t plane = a->ci * a->wp * CONV_BYTES; /* of one input row */
+    int64_t *const offset = env->scratch;
+    for (int64_t u = env->begin; u < env->end; u++) {
+        const int64_t c0 = u % blocks * SORAK_DW_CHANNELS, n0 = u / blocks % panels * width, s = u / blocks / panels % taps;
+        const int64_t kt = s / a->kh, kh = s % a->kh, chunk = u / blocks / panels / taps;
+        const int64_t first = rows * chunk / a->chunks, last = rows * (chunk + 1) / a->chunks;
+        const int64_t channels = a->ci - c0 < SORAK_DW_CHANNELS ? a->ci - c0 : SORAK_DW_CHANNELS;
+        int64_t some = DW_BYTES / (channels * a->wp * CONV_BYTES + steps * width * 4);
+        some = some < 1 ? 1 : some > DW_ROWS ? DW_ROWS : some;
+        for (int64_t r0 = first; r0 < last; r0 += some) {
+            const int64_t count = last - r0 < some ? last - r0 : some;
+            for (int64_t i = 0; i < count; i++) {
+                const int64_t r = r0 + i, hp = r % a->ho * a->sh + kh, tp = r / a->ho % a->to * a->st + kt, b = r / a->ho / a->to;
+                offset[i] = ((b * a->tp + tp) * a->hp + hp) * plane;
+            }
+            for (int64_t n = n0; n < a->co && n < n0 + width; n += SORAK_BLOCK_COLS)
+                for (int64_t kw = 0; kw < a->kw; kw++) {
+                    float *const c = a->partial + (((chunk * taps + s) * a->kw + kw) * a->ci + c0) * a->co + n;
+                    const int64_t shift = kw % a->sw * (a->wp / a->sw) + kw / a->sw;
+                    sorak_block_args p = {.a = (const char *)a->x + (c0 * a->wp + shift) * CONV_BYTES, .a_row = a->wp * CONV_BYTES,
+                               .offset = offset, .segments = count, .steps = steps,
+                               .b = (const char *)a->dy + ((n0 / width * rows + r0) * steps * width + n % width) * 4, .b_step = width * 4,
+                               .init = r0 > first ? c : NULL, .init_ld = a->co, .c = c, .ldc = a->co,
+                               .cols = a->co - n < SORAK_BLOCK_COLS ? a->co - n : SORAK_BLOCK_COLS, .scale = 1.0f};
+                    BLOCK_NAME(&p, channels);
+                }
+        }
+    }
+    return 0;
+}
+
+/* --- weights ------------------------------------------------------------------------------------------------------------------- */
+
+int CONV_NAME(conv3d_pack)(const void *args, const sorak_env *env) {
+    const sorak_conv3d_pack_args *const a = args;
+    const int64_t n = a->flip ? a->ci : a->co, c = a->flip ? a->co : a->ci, cp = sorak_conv_channels(CONV_DT, c), taps = a->kt * a->kh * a->kw;
+    const int64_t width = sorak_panel(n), steps = sorak_steps(CONV_DT, a->kw * cp), segments = a->kt * a->kh;
+    const int64_t n_stride = a->flip ? taps : a->ci * taps, c_stride = a->flip ? a->ci * taps : taps, in_step = BLOCK_BF16 ? 2 : 1;
+    if (a->src_dtype != SK_DT_f32)
+        return -1;
+    for (int64_t u = env->begin; u < env->end; u++) {
+        const int64_t panel = u / segments, lanes = n - panel * width < width ? n - panel * width : width;
+        element *to = (element *)a->dst + u * steps * width * in_step;
+        memset(to, 0, (size_t)(steps * width * 4));
+        for (int64_t kw = 0; kw < a->kw; kw++) {
+            const int64_t tap = u % segments * a->kw + kw;
+            const float *const src = (const float *)a->src + panel * width * n_stride + (a->flip ? taps - 1 - tap : tap);
+            for (int64_t i = 0; i < c; i++) {
+                element *const at = to + ((kw * cp + i) / in_step * width) * in_step + (kw * cp + i) % in_step;
+                for (int64_t j = 0; j < lanes; j++) {
+                    const float v = src[j * n_stride + i * c_stride];
+#if BLOCK_BF16
+                    at[j * in_step] = sorak_f32_to_bf16(v);
+#else
+                    at[j * in_step] = v;
+#endif
+                }
+            }
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,3 @@
+#define BLOCK_BF16 1
+#define BLOCK_NAME sorak_block_bf16_avx512bf16
+#include "kernels/gemm/block_body.h"
