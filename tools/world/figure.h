@@ -30,10 +30,12 @@ typedef struct world_look {
 
 /* Draws the figure. `pixels` is how many pixels one unit is high on the target: leave out what would be smaller than
  * about half a pixel. EAT: the food (a red apple, a slice of melon, ... by seed) is in the hand and loses a bite at
- * progress .3, .6, .9. PAINT: an easel at the figure's left or right side with a canvas on which strokes in a strong
- * colour grow with progress. JUMP: crouch at phase 0 and 1, arms up in flight around phase .5 (lift is the caller's).
+ * progress .3, .6, .9. PAINT: an easel between x = .25 and .72 on the right of the picture (on the left when the figure
+ * faces left, facing < -.05), with a canvas on which strokes in a strong colour grow with progress. JUMP: crouch at phase 0 and 1, arms up in flight around phase .5 (lift is the caller's).
  * RUN leans and takes long steps, arms bent; STROLL is upright. Car: wheels turn with phase. Boat: floats with its
- * waterline at y = 0 (what is below is not drawn), rocks with phase. Fish: the body swims between y = .2 and y = .8. */
+ * waterline at y = 0 (what is below is not drawn), rocks with phase. Fish: the body swims between y = .2 and y = .8.
+ * An emotion shows in the face, in small comic marks around the head (hearts, tears, steam, rays), in STAND also in the
+ * posture. One cycle of STROLL carries the feet about .4 units, of RUN .7, of a hopping kangaroo .5 and .8. */
 void world_figure_draw(cairo_t *cr, const world_look *look, const world_pose *pose, double pixels);
 
 /* Width of the side view over the height (person about .45, car about 1.8 ...), and how high the standing figure really

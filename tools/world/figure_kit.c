@@ -437,16 +437,16 @@ static void add_stop(cairo_pattern_t *pat, double at, fk_tone t) {
 }
 
 /* Two tones with a short soft border, in one fill: cheaper than clipping a shadow shape, and smooth at every size. */
-static void set_shaded(cairo_t *cr, const fk_kit *k, const fk_item *item) {
+static void set_shaded(cairo_t *cr, const fk_kit *k, const fk_item *item, double strength) {
     const fk_point *p = &k->point[item->first];
-    fk_tone shade = fk_darker(item->tone, 0.75), light = fk_blend(item->tone, fk_rgb(1, 1, 0.97), 0.22);
+    fk_tone shade = fk_darker(item->tone, 0.75 * strength), light = fk_blend(item->tone, fk_rgb(1, 1, 0.97), 0.22 * strength);
     cairo_pattern_t *pat;
     if (item->kind == FK_ITEM_ELLIPSE) {
         double r = sqrt(item->a * item->b) * 0.5 + item->a * 0.5;
         pat = cairo_pattern_create_radial(p->x - 0.30 * item->b, p->y + 0.36 * item->b, 0, p->x - 0.24 * item->b,
                                           p->y + 0.28 * item->b, r * 1.36);
         if (item->flags & FK_GLOSS)
-            add_stop(pat, 0.0, fk_blend(item->tone, fk_rgb(1, 1, 1), 0.55));
+            add_stop(pat, 0.0, fk_blend(item->tone, fk_rgb(1, 1, 1), 0.55 * strength));
         add_stop(pat, item->flags & FK_GLOSS ? 0.16 : 0, light);
         add_stop(pat, 0.42, item->tone);
         add_stop(pat, 0.76, item->tone);
@@ -507,20 +507,12 @@ static void paint_item(const fk_kit *k, const fk_item *item, cairo_t *cr) {
         cairo_stroke(cr);
         return;
     }
-    if (item->flags & FK_GLOW) {
-        cairo_pattern_t *pat = cairo_pattern_create_radial(p->x, p->y, 0, p->x, p->y, item->a);
-        cairo_pattern_add_color_stop_rgba(pat, 0, item->tone.r, item->tone.g, item->tone.b, 0.85);
-        cairo_pattern_add_color_stop_rgba(pat, 1, item->tone.r, item->tone.g, item->tone.b, 0);
-        cairo_set_source(cr, pat);
-        cairo_pattern_destroy(pat);
-        ellipse_path(cr, k, item, p, 0);
-        cairo_fill(cr);
-        return;
-    }
     int closed = item->kind == FK_ITEM_CURVE || item->kind == FK_ITEM_POLYGON;
     int grown = line && closed && k->pixels < 200 && item->count <= 64;
     double extent = item_extent(k, item) * k->pixels;
     int smooth = item->kind == FK_ITEM_CURVE && (extent > 7 || item->count < 10);
+    if (extent < 0.5 && !line)
+        return;
     if (line) {
         set_tone(cr, line_tone(item->tone));
         if (grown) {
@@ -547,8 +539,8 @@ static void paint_item(const fk_kit *k, const fk_item *item, cairo_t *cr) {
         cairo_set_line_width(cr, 2 * k->line);
         cairo_stroke_preserve(cr);
     }
-    if (item->flags & FK_SHADE && extent >= 6)
-        set_shaded(cr, k, item);
+    if (item->flags & FK_SHADE && extent > 4.5) /* comes in softly, or moving shapes would flicker */
+        set_shaded(cr, k, item, fk_smooth(4.5, 9, extent));
     else
         set_tone(cr, item->tone);
     cairo_fill(cr);

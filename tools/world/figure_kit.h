@@ -36,7 +36,6 @@ enum {
     FK_SHADE = 2,     /* base and shadow side */
     FK_GLOSS = 4,     /* a highlight as well */
     FK_CEL = FK_LINE | FK_SHADE,
-    FK_GLOW = 8,      /* fades to nothing at the rim (lights) */
     FK_SHINY = FK_LINE | FK_SHADE | FK_GLOSS
 };
 

@@ -151,7 +151,7 @@ void wear_beret(const fig *f, const fk_frame *head, double r, double y, double b
 
 void wear_sun_hat(const fig *f, const fk_frame *head, double r, double y, double bias) {
     fk_tone straw = fk_hex(0xf2d58a);
-    fk_frame at = fk_pitch(fk_move(*head, 0, y, -0.05 * r), -0.12);
+    fk_frame at = fk_pitch(fk_move(*head, 0, y, -0.05 * r), -0.03);
     (void)fk_ellipsoid(f->kit, &at, 0, 0, 0, 1.75 * r, 0.10 * r, 1.65 * r, straw, FK_CEL, bias);
     const fk_ring crown[5] = {{0, 0.90 * r, 0.90 * r, 0}, {0.25 * r, 0.86 * r, 0.86 * r, 0}, {0.48 * r, 0.74 * r, 0.74 * r, 0},
                               {0.62 * r, 0.48 * r, 0.48 * r, 0}, {0.66 * r, 0.2 * r, 0.2 * r, 0}};
