@@ -34,29 +34,26 @@ static const char HELP[] =
     "  --columns N         frames shown of a clip on the sheet (6)\n"
     "  --split NAME        train, heldout or any (any)\n"
     "  --height LO:HI      height of the subject as share of the picture (0.5:0.8)\n"
-    "  --ATTRIBUTE VALUE   fix an attribute (--subject \"toy robot\" --colour red ...), or give several values: red,blue\n"
+    "  --ATTRIBUTE VALUE   fix an attribute (--subject \"toy robot\" --colour red ...), or give several values: "
+    "red,blue\n"
     "  --list-vocabulary   print all attributes and values\n"
     "  --quiet             do not print captions\n"
     "  --help              this text\n";
 
-static void list_vocabulary(void)
-{
+static void list_vocabulary(void) {
     for (int a = 0; a < WORLD_ATTRS; a++) {
         printf("%s:", world_attr_name(a));
-        for (int v = 0; v < world_attr_count(a); v++)
-            printf("%s %s", v ? "," : "", world_value_name(a, v));
+        for (int v = 0; v < world_attr_count(a); v++) printf("%s %s", v ? "," : "", world_value_name(a, v));
         printf("\n");
     }
 }
 
-static int parse_values(world_limits *l, int attr, const char *list)
-{
+static int parse_values(world_limits *l, int attr, const char *list) {
     uint32_t mask = 0;
     while (*list) {
         char word[64];
         size_t n = strcspn(list, ",");
-        if (n == 0 || n >= sizeof word)
-            return -1;
+        if (n == 0 || n >= sizeof word) return -1;
         memcpy(word, list, n);
         word[n] = 0;
         int v = world_value_find(attr, word);
@@ -67,8 +64,7 @@ static int parse_values(world_limits *l, int attr, const char *list)
         mask |= 1u << v;
         list += n + (list[n] == ',');
     }
-    if (!mask)
-        return -1;
+    if (!mask) return -1;
     l->allow[attr] = mask;
     /* What is asked for is wanted always, not now and then. */
     switch (attr) {
@@ -102,26 +98,22 @@ static int parse_values(world_limits *l, int attr, const char *list)
     return 0;
 }
 
-static bool parse_int(const char *s, int lo, int hi, int *out)
-{
+static bool parse_int(const char *s, int lo, int hi, int *out) {
     char *end;
     errno = 0;
     long v = strtol(s, &end, 10);
-    if (errno || end == s || *end || v < lo || v > hi)
-        return false;
+    if (errno || end == s || *end || v < lo || v > hi) return false;
     *out = (int)v;
     return true;
 }
 
-static int wrong(const char *option, const char *value)
-{
+static int wrong(const char *option, const char *value) {
     fprintf(stderr, "sora world: bad value '%s' for %s\n", value, option);
     return 2;
 }
 
 /* 0: go on, 1: done (help was printed), 2: wrong arguments */
-static int parse(options *o, int argc, char **argv)
-{
+static int parse(options *o, int argc, char **argv) {
     memset(o, 0, sizeof *o);
     o->count = 1;
     o->width = o->height = 128;
@@ -158,47 +150,41 @@ static int parse(options *o, int argc, char **argv)
         if (strcmp(name, "--seed") == 0) {
             errno = 0;
             o->seed = strtoull(value, &end, 10);
-            if (errno || end == value || *end)
-                return wrong(name, value);
+            if (errno || end == value || *end) return wrong(name, value);
         } else if (strcmp(name, "--count") == 0) {
-            if (!parse_int(value, 1, 100000000, &o->count))
-                return wrong(name, value);
+            if (!parse_int(value, 1, 100000000, &o->count)) return wrong(name, value);
         } else if (strcmp(name, "--frames") == 0) {
-            if (!parse_int(value, 1, 100000, &o->frames))
-                return wrong(name, value);
+            if (!parse_int(value, 1, 100000, &o->frames)) return wrong(name, value);
         } else if (strcmp(name, "--columns") == 0) {
-            if (!parse_int(value, 1, 64, &o->columns))
-                return wrong(name, value);
+            if (!parse_int(value, 1, 64, &o->columns)) return wrong(name, value);
         } else if (strcmp(name, "--size") == 0) {
             char word[32], *x;
-            if (strlen(value) >= sizeof word)
-                return wrong(name, value);
+            if (strlen(value) >= sizeof word) return wrong(name, value);
             strcpy(word, value);
             x = strchr(word, 'x');
-            if (x)
-                *x = 0;
+            if (x) *x = 0;
             if (!x || !parse_int(word, 16, 4096, &o->width) || !parse_int(x + 1, 16, 4096, &o->height))
                 return wrong(name, value);
         } else if (strcmp(name, "--fps") == 0) {
             o->fps = strtod(value, &end);
-            if (end == value || *end || !(o->fps >= .1 && o->fps <= 1000))
-                return wrong(name, value);
+            if (end == value || *end || !(o->fps >= .1 && o->fps <= 1000)) return wrong(name, value);
         } else if (strcmp(name, "--height") == 0) {
             o->limits.height_min = strtod(value, &end);
             o->limits.height_max = *end == ':' ? strtod(end + 1, &end) : o->limits.height_min;
-            if (*end || !(o->limits.height_min >= .05 && o->limits.height_max <= 3 && o->limits.height_min <= o->limits.height_max))
+            if (*end || !(o->limits.height_min >= .05 && o->limits.height_max <= 3 &&
+                          o->limits.height_min <= o->limits.height_max))
                 return wrong(name, value);
         } else if (strcmp(name, "--out") == 0) {
             o->out = value;
         } else if (strcmp(name, "--sheet") == 0) {
             o->sheet = value;
         } else if (strcmp(name, "--split") == 0) {
-            o->limits.split = strcmp(value, "train") == 0 ? WORLD_TRAIN : strcmp(value, "heldout") == 0 ? WORLD_HELDOUT : WORLD_ANY;
-            if (o->limits.split == WORLD_ANY && strcmp(value, "any") != 0)
-                return wrong(name, value);
+            o->limits.split = strcmp(value, "train") == 0     ? WORLD_TRAIN
+                              : strcmp(value, "heldout") == 0 ? WORLD_HELDOUT
+                                                              : WORLD_ANY;
+            if (o->limits.split == WORLD_ANY && strcmp(value, "any") != 0) return wrong(name, value);
         } else if (attr >= 0) {
-            if (parse_values(&o->limits, attr, value))
-                return 2;
+            if (parse_values(&o->limits, attr, value)) return 2;
         } else {
             fprintf(stderr, "sora world: unknown option %s; see sora world --help\n", name);
             return 2;
@@ -207,11 +193,9 @@ static int parse(options *o, int argc, char **argv)
     return 0;
 }
 
-static cairo_surface_t *surface_of(const uint8_t *rgb, int w, int h)
-{
+static cairo_surface_t *surface_of(const uint8_t *rgb, int w, int h) {
     cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, w, h);
-    if (cairo_surface_status(s) != CAIRO_STATUS_SUCCESS)
-        return s;
+    if (cairo_surface_status(s) != CAIRO_STATUS_SUCCESS) return s;
     unsigned char *data = cairo_image_surface_get_data(s);
     size_t stride = (size_t)cairo_image_surface_get_stride(s);
     for (int y = 0; y < h; y++)
@@ -224,46 +208,35 @@ static cairo_surface_t *surface_of(const uint8_t *rgb, int w, int h)
     return s;
 }
 
-static int make_folder(const char *path)
-{
-    return mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : -1;
-}
+static int make_folder(const char *path) { return mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : -1; }
 
-static int write_text(const char *path, const char *text)
-{
+static int write_text(const char *path, const char *text) {
     FILE *f = fopen(path, "w");
-    if (!f)
-        return -1;
+    if (!f) return -1;
     int bad = fputs(text, f) < 0 || fputc('\n', f) < 0;
     return fclose(f) != 0 || bad ? -1 : 0;
 }
 
-static int write_clip(const options *o, const world_scene *s, int index, uint64_t seed, uint8_t *rgb)
-{
+static int write_clip(const options *o, const world_scene *s, int index, uint64_t seed, uint8_t *rgb) {
     char path[1100], text[2048];
     int n = snprintf(path, sizeof path, "%s/clip-%06d", o->out, index);
-    if (n < 0 || n > 1000 || make_folder(path))
-        return -1;
+    if (n < 0 || n > 1000 || make_folder(path)) return -1;
     size_t stem = strlen(path);
     for (int i = 0; i < o->frames; i++) {
-        if (world_render(s, o->width, o->height, i / o->fps, o->frames / o->fps, rgb))
-            return -1;
+        if (world_render(s, o->width, o->height, i / o->fps, o->frames / o->fps, rgb)) return -1;
         snprintf(path + stem, sizeof path - stem, "/frame-%04d.png", i);
         cairo_surface_t *p = surface_of(rgb, o->width, o->height);
         cairo_status_t rc = cairo_surface_write_to_png(p, path);
         cairo_surface_destroy(p);
-        if (rc != CAIRO_STATUS_SUCCESS)
-            return -1;
+        if (rc != CAIRO_STATUS_SUCCESS) return -1;
     }
     int image = o->frames == 1 ? WORLD_IMAGE : 0;
     world_caption(s, seed, WORLD_SHORT | image, text, sizeof text);
     snprintf(path + stem, sizeof path - stem, "/caption.txt");
-    if (write_text(path, text))
-        return -1;
+    if (write_text(path, text)) return -1;
     world_caption(s, seed, WORLD_LONG | image, text, sizeof text);
     snprintf(path + stem, sizeof path - stem, "/long.txt");
-    if (write_text(path, text))
-        return -1;
+    if (write_text(path, text)) return -1;
     world_json(s, text, sizeof text);
     snprintf(path + stem, sizeof path - stem, "/scene.json");
     return write_text(path, text);
@@ -271,14 +244,10 @@ static int write_clip(const options *o, const world_scene *s, int index, uint64_
 
 enum { MARGIN = 6, LINE = 13, LINES = 3 };
 
-static int columns_of(const options *o)
-{
-    return o->frames < o->columns ? o->frames : o->columns;
-}
+static int columns_of(const options *o) { return o->frames < o->columns ? o->frames : o->columns; }
 
 /* The caption under its frames, in up to LINES lines; what does not fit is cut with dots. */
-static void show_text(cairo_t *cr, char *text, double x, double y, double room)
-{
+static void show_text(cairo_t *cr, char *text, double x, double y, double room) {
     cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
     cairo_set_font_size(cr, 10.5);
     char *p = text;
@@ -286,14 +255,12 @@ static void show_text(cairo_t *cr, char *text, double x, double y, double room)
         char part[1024];
         size_t best = 0, n = strlen(p);
         for (size_t i = 1; i <= n && i + 4 < sizeof part; i++) {
-            if (p[i] != ' ' && p[i] != 0)
-                continue;
+            if (p[i] != ' ' && p[i] != 0) continue;
             memcpy(part, p, i);
             part[i] = 0;
             cairo_text_extents_t e;
             cairo_text_extents(cr, part, &e);
-            if (best && e.width > room)
-                break;
+            if (best && e.width > room) break;
             best = i;
         }
         memcpy(part, p, best);
@@ -305,14 +272,13 @@ static void show_text(cairo_t *cr, char *text, double x, double y, double room)
     }
 }
 
-static void sheet_row(const options *o, cairo_t *cr, const world_scene *s, int row, uint64_t seed, uint8_t *rgb)
-{
+static void sheet_row(const options *o, cairo_t *cr, const world_scene *s, int row, uint64_t seed, uint8_t *rgb) {
     int columns = columns_of(o), per = o->frames == 1 ? o->columns : 1;
-    double x0 = MARGIN + (row % per) * (o->width + MARGIN), y0 = MARGIN + (row / per) * (o->height + LINES * LINE + MARGIN);
+    double x0 = MARGIN + (row % per) * (o->width + MARGIN),
+           y0 = MARGIN + (row / per) * (o->height + LINES * LINE + MARGIN);
     for (int c = 0; c < columns; c++) {
         int i = columns > 1 ? (int)((double)c * (o->frames - 1) / (columns - 1) + .5) : 0;
-        if (world_render(s, o->width, o->height, i / o->fps, o->frames / o->fps, rgb))
-            continue;
+        if (world_render(s, o->width, o->height, i / o->fps, o->frames / o->fps, rgb)) continue;
         cairo_surface_t *p = surface_of(rgb, o->width, o->height);
         cairo_set_source_surface(cr, p, x0 + c * (o->width + MARGIN), y0);
         cairo_paint(cr);
@@ -324,12 +290,10 @@ static void sheet_row(const options *o, cairo_t *cr, const world_scene *s, int r
     show_text(cr, text, x0, y0 + o->height, columns * (o->width + MARGIN) - MARGIN);
 }
 
-int cmd_world(int argc, char **argv)
-{
+int cmd_world(int argc, char **argv) {
     options o;
     int rc = parse(&o, argc, argv);
-    if (rc)
-        return rc == 1 ? 0 : 2;
+    if (rc) return rc == 1 ? 0 : 2;
     if (o.out && make_folder(o.out)) {
         fprintf(stderr, "sora world: cannot make folder %s: %s\n", o.out, strerror(errno));
         return 1;
@@ -344,7 +308,9 @@ int cmd_world(int argc, char **argv)
         double wide = MARGIN + (double)(o.frames == 1 ? per : columns) * (o.width + MARGIN);
         double tall = MARGIN + (double)((shown + per - 1) / per) * (o.height + LINES * LINE + MARGIN);
         if (wide > 30000 || tall > 30000) {
-            fprintf(stderr, "sora world: the sheet would be larger than 30000 pixels: fewer clips, columns or pixels, please\n");
+            fprintf(
+                stderr,
+                "sora world: the sheet would be larger than 30000 pixels: fewer clips, columns or pixels, please\n");
             free(rgb);
             return 2;
         }
@@ -370,8 +336,7 @@ int cmd_world(int argc, char **argv)
             fprintf(stderr, "sora world: cannot write clip %d to %s\n", i, o.out);
             failed = 1;
         }
-        if (cr && i < shown)
-            sheet_row(&o, cr, &s, i, seed, rgb);
+        if (cr && i < shown) sheet_row(&o, cr, &s, i, seed, rgb);
     }
     if (cr) {
         if (!rc && !failed && cairo_surface_write_to_png(sheet, o.sheet) != CAIRO_STATUS_SUCCESS) {

@@ -1,5 +1,6 @@
 /* The world: determinism, split, captions that say what is seen. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,16 +10,13 @@ Suite *suite_world(void);
 
 #define PINNED 0xf216c291603cd436u
 
-static uint64_t fnv(uint64_t h, const void *data, size_t n)
-{
+static uint64_t fnv(uint64_t h, const void *data, size_t n) {
     const unsigned char *p = data;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ p[i]) * 0x100000001b3u;
+    for (size_t i = 0; i < n; i++) h = (h ^ p[i]) * 0x100000001b3u;
     return h;
 }
 
-static world_scene make(uint64_t seed, int split)
-{
+static world_scene make(uint64_t seed, int split) {
     world_limits l;
     world_scene s;
     world_limits_default(&l);
@@ -27,8 +25,7 @@ static world_scene make(uint64_t seed, int split)
     return s;
 }
 
-START_TEST(test_same_seed_same_bytes)
-{
+START_TEST(test_same_seed_same_bytes) {
     enum { W = 72, H = 48 };
     uint8_t *a = malloc(W * H * 3), *b = malloc(W * H * 3);
     ck_assert(a && b);
@@ -47,8 +44,7 @@ START_TEST(test_same_seed_same_bytes)
 END_TEST
 
 /* Seeds must mean the same scenes and captions for ever: caches, tables and held-out clips are named by them. */
-START_TEST(test_scenes_are_pinned)
-{
+START_TEST(test_scenes_are_pinned) {
     uint64_t h = 0xcbf29ce484222325u;
     char text[2048];
     for (uint64_t seed = 0; seed < 200; seed++) {
@@ -61,8 +57,7 @@ START_TEST(test_scenes_are_pinned)
 }
 END_TEST
 
-START_TEST(test_sizes)
-{
+START_TEST(test_sizes) {
     static const int sizes[][2] = {{64, 64}, {112, 64}, {64, 112}, {16, 16}, {17, 33}, {256, 144}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         int w = sizes[i][0], h = sizes[i][1];
@@ -74,8 +69,7 @@ START_TEST(test_sizes)
             world_scene_set(&s, WORLD_STYLE, style);
             memset(rgb + n, 0xa5, 16);
             ck_assert_int_eq(world_render(&s, w, h, .3, 1, rgb), 0);
-            for (int k = 0; k < 16; k++)
-                ck_assert_uint_eq(rgb[n + (size_t)k], 0xa5);
+            for (int k = 0; k < 16; k++) ck_assert_uint_eq(rgb[n + (size_t)k], 0xa5);
         }
         free(rgb);
     }
@@ -87,8 +81,7 @@ START_TEST(test_sizes)
 }
 END_TEST
 
-START_TEST(test_subject_stays_in_view)
-{
+START_TEST(test_subject_stays_in_view) {
     world_limits l;
     world_limits_default(&l);
     world_limits_only(&l, WORLD_DIRECTION, WORLD_NO_DIRECTION);
@@ -107,8 +100,7 @@ START_TEST(test_subject_stays_in_view)
 }
 END_TEST
 
-START_TEST(test_split)
-{
+START_TEST(test_split) {
     int held = 0, n = 6000;
     for (int i = 0; i < n; i++) {
         world_scene s = make((uint64_t)i, WORLD_ANY);
@@ -120,8 +112,7 @@ START_TEST(test_split)
     for (int i = 0; i < n; i++) {
         world_scene t = make((uint64_t)i, WORLD_TRAIN);
         ck_assert(!world_scene_heldout(&t));
-        for (int a = 0; a < WORLD_ATTRS; a++)
-            seen[a][t.attr[a]] = true;
+        for (int a = 0; a < WORLD_ATTRS; a++) seen[a][t.attr[a]] = true;
         if (i % 6 == 0) {
             world_scene h = make((uint64_t)i, WORLD_HELDOUT);
             ck_assert(world_scene_heldout(&h));
@@ -134,8 +125,7 @@ START_TEST(test_split)
 }
 END_TEST
 
-START_TEST(test_limits)
-{
+START_TEST(test_limits) {
     world_limits l;
     world_scene s;
     world_limits_default(&l);
@@ -159,11 +149,11 @@ START_TEST(test_limits)
 }
 END_TEST
 
-START_TEST(test_parse)
-{
+START_TEST(test_parse) {
     world_scene s;
     char message[200] = "";
-    ck_assert_int_eq(world_scene_parse(&s, 3, "subject=toy robot,colour=red,place=beach,action=wave", message, sizeof message), 0);
+    ck_assert_int_eq(
+        world_scene_parse(&s, 3, "subject=toy robot,colour=red,place=beach,action=wave", message, sizeof message), 0);
     ck_assert_int_eq(s.attr[WORLD_SUBJECT], WORLD_ROBOT);
     ck_assert_int_eq(s.attr[WORLD_COLOUR], WORLD_RED);
     ck_assert_int_eq(s.attr[WORLD_PLACE], WORLD_BEACH);
@@ -179,25 +169,89 @@ START_TEST(test_parse)
 }
 END_TEST
 
-/* A word (or one of several) that a caption must have for a value. Written down here again, so that a slip in the grammar shows. */
-static const char *const SUBJECT_WORDS[WORLD_SUBJECTS] = {"man|grandfather", "woman|lady", "boy", "robot", "kangaroo", "Shiba", "cat",
-                                                          "tiger", "monster", "dinosaur", "car", "boat", "fish"};
+START_TEST(test_images) {
+    world_limits l;
+    world_limits_default(&l);
+    l.image = true;
+    uint8_t *a = malloc(48 * 48 * 3), *b = malloc(48 * 48 * 3);
+    ck_assert(a && b);
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        world_scene s;
+        double box[4];
+        char one[1024], other[1024];
+        ck_assert_int_eq(world_scene_make(&s, seed, &l), 0);
+        ck_assert(s.attr[WORLD_ACTION] != WORLD_PASS && s.attr[WORLD_ACTION] != WORLD_RETURN);
+        ck_assert_int_eq(s.attr[WORLD_CAMERA], WORLD_STILL);
+        ck_assert(world_bounds(&s, 48, 48, 0, 1, box));
+        ck_assert_int_eq(world_render(&s, 48, 48, 0, .125, a), 0);
+        ck_assert_int_eq(world_render(&s, 48, 48, .7, 1, b), 0);
+        ck_assert_mem_eq(a, b, 48 * 48 * 3);
+        world_caption(&s, seed, WORLD_SHORT, one, sizeof one);
+        world_caption(&s, seed, WORLD_SHORT | WORLD_IMAGE, other, sizeof other);
+        ck_assert_str_eq(one, other);
+    }
+    free(a);
+    free(b);
+}
+END_TEST
+
+/* What the caption says of motion is what the subject does on the screen. */
+START_TEST(test_directions) {
+    for (int action = WORLD_STROLL; action <= WORLD_RUN; action++)
+        for (int way = WORLD_LEFT; way < WORLD_DIRECTIONS; way++)
+            for (uint64_t seed = 0; seed < 20; seed++) {
+                world_scene s;
+                char spec[64];
+                double from[4], to[4];
+                snprintf(spec, sizeof spec, "action=%d,direction=%d", action, way);
+                ck_assert_int_eq(world_scene_parse(&s, seed, spec, NULL, 0), 0);
+                world_bounds(&s, 64, 64, .1, 1.1, from);
+                world_bounds(&s, 64, 64, 1, 1.1, to);
+                double moved = .5 * (to[0] + to[2] - from[0] - from[2]), grown = (to[3] - to[1]) / (from[3] - from[1]);
+                if (way == WORLD_LEFT)
+                    ck_assert_double_lt(moved, -.15);
+                else if (way == WORLD_RIGHT)
+                    ck_assert_double_gt(moved, .15);
+                else if (way == WORLD_TOWARD)
+                    ck_assert_double_gt(grown, 1.15);
+                else
+                    ck_assert_double_lt(grown, .87);
+            }
+}
+END_TEST
+
+/* A word (or one of several) that a caption must have for a value. Written down here again, so that a slip in the
+ * grammar shows. */
+static const char *const SUBJECT_WORDS[WORLD_SUBJECTS] = {
+    "man|grandfather", "woman|lady", "boy",      "robot", "kangaroo", "Shiba", "cat",
+    "tiger",           "monster",    "dinosaur", "car",   "boat",     "fish"};
 static const char *const OUTFIT_WORDS[WORLD_OUTFITS] = {"", "boots", "jeans", "sun hat", "beret", "wool hat"};
-static const char *const PLACE_WORDS[WORLD_PLACES] = {"city", "beach", "jungle", "desert", "mountains", "Antarctica", "under water|underwater",
-                                                      "reef", "space", "castle", "neon", "village", "Johannesburg", "Mumbai", "meadow", "hall"};
-static const char *const CONDITION_WORDS[WORLD_CONDITIONS] = {"", "sunset", "night", "northern|aurora", "rain", "snow|winter storm", "festival", "autumn"};
+static const char *const PLACE_WORDS[WORLD_PLACES] = {
+    "city",   "beach", "jungle", "desert", "mountains", "Antarctica",   "under water|underwater",
+    "reef",   "space", "castle", "neon",   "village",   "Johannesburg", "Mumbai",
+    "meadow", "hall"};
+static const char *const CONDITION_WORDS[WORLD_CONDITIONS] = {
+    "", "sunset", "night", "northern|aurora", "rain", "snow|winter storm", "festival", "autumn"};
 static const char *const STYLE_WORDS[WORLD_STYLES] = {"", "clay", "charcoal", "pixel", "1920s"};
 static const char *const DIRECTION_WORDS[WORLD_DIRECTIONS] = {"", "left", "right", "toward|closer", "away"};
-static const char *const CAMERA_WORDS[WORLD_CAMERAS] = {"", "left", "right", "orbit", "zooms in|zoom in", "zooms out|zoom out", "forward", "follows|tracking"};
+static const char *const CAMERA_WORDS[WORLD_CAMERAS] = {
+    "", "left", "right", "orbit", "zooms in|zoom in", "zooms out|zoom out", "forward", "follows|tracking"};
 static const char *const RELATION_WORDS[WORLD_RELATIONS] = {"", "left", "right", "behind", "chasing"};
 static const char *const ACTION_WORDS[WORLD_ACTIONS] = {
-    "standing|parked|floating|resting|hovering", "strolling|walking|stroll|driving|rolling|sailing|drifting|swimming|gliding",
-    "running|sprinting|speeding|racing|darting|very fast|chasing", "jumping|hopping|bouncing|leaping", "waving", "dancing|dance",
-    "turning around|spinning around", "eating", "painting", "behind", "coming back|returning"};
+    "standing|parked|floating|resting|hovering",
+    "strolling|walking|stroll|driving|rolling|sailing|drifting|swimming|gliding",
+    "running|sprinting|speeding|racing|darting|very fast|chasing",
+    "jumping|hopping|bouncing|leaping",
+    "waving",
+    "dancing|dance",
+    "turning around|spinning around",
+    "eating",
+    "painting",
+    "behind",
+    "coming back|returning"};
 
 /* Letters of either case: sentences may begin with the word. */
-static bool says(const char *caption, const char *words)
-{
+static bool says(const char *caption, const char *words) {
     char lower[2048], word[128];
     size_t n = strlen(caption);
     ck_assert_uint_lt(n, sizeof lower);
@@ -205,24 +259,21 @@ static bool says(const char *caption, const char *words)
         lower[i] = (char)(caption[i] >= 'A' && caption[i] <= 'Z' ? caption[i] + 32 : caption[i]);
     while (*words) {
         size_t m = strcspn(words, "|");
-        for (size_t i = 0; i < m; i++)
-            word[i] = (char)(words[i] >= 'A' && words[i] <= 'Z' ? words[i] + 32 : words[i]);
+        for (size_t i = 0; i < m; i++) word[i] = (char)(words[i] >= 'A' && words[i] <= 'Z' ? words[i] + 32 : words[i]);
         word[m] = 0;
-        if (strstr(lower, word))
-            return true;
+        if (strstr(lower, word)) return true;
         words += m + (words[m] == '|');
     }
     return false;
 }
 
-static void must(const world_scene *s, const char *text, int attr, const char *words)
-{
+static void must(const world_scene *s, const char *text, int attr, const char *words) {
     if (words[0])
-        ck_assert_msg(says(text, words), "%s %s is not in: %s", world_attr_name(attr), world_value_name(attr, s->attr[attr]), text);
+        ck_assert_msg(says(text, words), "%s %s is not in: %s", world_attr_name(attr),
+                      world_value_name(attr, s->attr[attr]), text);
 }
 
-START_TEST(test_captions)
-{
+START_TEST(test_captions) {
     char text[2048];
     for (uint64_t seed = 0; seed < 4000; seed++) {
         world_scene s = make(seed, WORLD_ANY);
@@ -237,10 +288,8 @@ START_TEST(test_captions)
         must(&s, text, WORLD_CONDITION, CONDITION_WORDS[a[WORLD_CONDITION]]);
         must(&s, text, WORLD_STYLE, STYLE_WORDS[a[WORLD_STYLE]]);
         must(&s, text, WORLD_RELATION, RELATION_WORDS[a[WORLD_RELATION]]);
-        if (a[WORLD_RELATION])
-            must(&s, text, WORLD_SUBJECT2, SUBJECT_WORDS[a[WORLD_SUBJECT2]]);
-        if (world_attr_visible(&s, WORLD_ACTION, moving))
-            must(&s, text, WORLD_ACTION, ACTION_WORDS[a[WORLD_ACTION]]);
+        if (a[WORLD_RELATION]) must(&s, text, WORLD_SUBJECT2, SUBJECT_WORDS[a[WORLD_SUBJECT2]]);
+        if (world_attr_visible(&s, WORLD_ACTION, moving)) must(&s, text, WORLD_ACTION, ACTION_WORDS[a[WORLD_ACTION]]);
         if (world_attr_visible(&s, WORLD_DIRECTION, moving))
             must(&s, text, WORLD_DIRECTION, DIRECTION_WORDS[a[WORLD_DIRECTION]]);
         if (moving)
@@ -268,13 +317,11 @@ START_TEST(test_captions)
 END_TEST
 
 /* The caption-swap test of the trainer: one wrong value changes its own words and nothing else. */
-START_TEST(test_swap)
-{
+START_TEST(test_swap) {
     char right[2048], wrong[2048];
     for (uint64_t seed = 0; seed < 300; seed++) {
         world_scene s = make(seed, WORLD_ANY);
-        if (!world_attr_visible(&s, WORLD_COLOUR, true))
-            continue;
+        if (!world_attr_visible(&s, WORLD_COLOUR, true)) continue;
         world_scene w = s;
         world_scene_set(&w, WORLD_COLOUR, (s.attr[WORLD_COLOUR] + 1) % WORLD_COLOURS);
         world_caption(&s, seed, WORLD_SHORT, right, sizeof right);
@@ -283,17 +330,14 @@ START_TEST(test_swap)
         ck_assert_msg(says(wrong, world_value_name(WORLD_COLOUR, w.attr[WORLD_COLOUR])), "%s", wrong);
         size_t nr = strlen(right), nw = strlen(wrong);
         size_t front = 0, back = 0;
-        while (right[front] == wrong[front])
-            front++;
-        while (back < nr && back < nw && right[nr - 1 - back] == wrong[nw - 1 - back])
-            back++;
+        while (right[front] == wrong[front]) front++;
+        while (back < nr && back < nw && right[nr - 1 - back] == wrong[nw - 1 - back]) back++;
         ck_assert_msg(front + back + 12 >= nr, "more than one word differs:\n%s\n%s", right, wrong);
     }
 }
 END_TEST
 
-Suite *suite_world(void)
-{
+Suite *suite_world(void) {
     Suite *s = suite_create("world");
     TCase *t = tcase_create("world");
     tcase_set_timeout(t, 60);
@@ -304,6 +348,8 @@ Suite *suite_world(void)
     tcase_add_test(t, test_split);
     tcase_add_test(t, test_limits);
     tcase_add_test(t, test_parse);
+    tcase_add_test(t, test_images);
+    tcase_add_test(t, test_directions);
     tcase_add_test(t, test_captions);
     tcase_add_test(t, test_swap);
     suite_add_tcase(s, t);

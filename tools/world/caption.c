@@ -1,5 +1,6 @@
-/* Captions from a small grammar with synonyms. Every choice of words is a hash of the caption's seed and of the slot, never of
- * how many choices came before: a scene with one value changed gets the same sentence with other words in that one slot. */
+/* Captions from a small grammar with synonyms. Every choice of words is a hash of the caption's seed and of the slot,
+ * never of how many choices came before: a scene with one value changed gets the same sentence with other words in that
+ * one slot. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,34 +13,34 @@ typedef struct text {
     uint64_t seed;
 } text;
 
-static void put(text *t, const char *s)
-{
+static void put(text *t, const char *s) {
     for (; *s; s++, t->length++)
-        if (t->length + 1 < t->capacity)
-            t->buffer[t->length] = *s;
-    if (t->capacity)
-        t->buffer[t->length < t->capacity ? t->length : t->capacity - 1] = 0;
+        if (t->length + 1 < t->capacity) t->buffer[t->length] = *s;
+    if (t->capacity) t->buffer[t->length < t->capacity ? t->length : t->capacity - 1] = 0;
 }
 
 /* One of up to four variants; a NULL ends the list. */
-static const char *pick(const text *t, uint64_t slot, const char *const *variants)
-{
+static const char *pick(const text *t, uint64_t slot, const char *const *variants) {
     unsigned n = 0;
-    while (n < 4 && variants[n])
-        n++;
+    while (n < 4 && variants[n]) n++;
     return n ? variants[world_hash(t->seed, slot) % n] : "";
 }
 
-static bool chance(const text *t, uint64_t slot, double p)
-{
-    return world_unit(t->seed, slot) < p;
-}
+static bool chance(const text *t, uint64_t slot, double p) { return world_unit(t->seed, slot) < p; }
 
 static const char *const NOUNS[WORLD_SUBJECTS][4] = {
-    {"old man", "elderly man", "grandfather"}, {"woman", "lady"},       {"boy", "little boy", "young boy"},
-    {"toy robot", "robot", "small robot"},     {"kangaroo", "adorable kangaroo"}, {"Shiba Inu", "Shiba Inu dog"},
-    {"cat", "cute cat"},                       {"tiger", "young tiger"}, {"monster", "one-eyed monster", "furry monster"},
-    {"dinosaur", "little dinosaur"},           {"car"},                  {"boat", "sailing boat"},
+    {"old man", "elderly man", "grandfather"},
+    {"woman", "lady"},
+    {"boy", "little boy", "young boy"},
+    {"toy robot", "robot", "small robot"},
+    {"kangaroo", "adorable kangaroo"},
+    {"Shiba Inu", "Shiba Inu dog"},
+    {"cat", "cute cat"},
+    {"tiger", "young tiger"},
+    {"monster", "one-eyed monster", "furry monster"},
+    {"dinosaur", "little dinosaur"},
+    {"car"},
+    {"boat", "sailing boat"},
     {"fish", "big fish"},
 };
 
@@ -69,21 +70,51 @@ static const char *const LEGS[WORLD_ACTIONS][4] = {
     {"walking out", "going out"},
 };
 static const char *const WHEELS[WORLD_ACTIONS][4] = {
-    {"standing", "parked"}, {"driving slowly", "rolling along"}, {"speeding", "racing"}, {"jumping", "bouncing up and down"},
-    {""}, {""}, {"turning around", "spinning around"}, {""}, {""}, {"driving"}, {"driving out"},
+    {"standing", "parked"},
+    {"driving slowly", "rolling along"},
+    {"speeding", "racing"},
+    {"jumping", "bouncing up and down"},
+    {""},
+    {""},
+    {"turning around", "spinning around"},
+    {""},
+    {""},
+    {"driving"},
+    {"driving out"},
 };
 static const char *const SAILS[WORLD_ACTIONS][4] = {
-    {"floating", "resting"}, {"sailing", "drifting"}, {"speeding", "racing"}, {""},
-    {""}, {""}, {"turning around", "spinning around"}, {""}, {""}, {"sailing"}, {"sailing out"},
+    {"floating", "resting"},
+    {"sailing", "drifting"},
+    {"speeding", "racing"},
+    {""},
+    {""},
+    {""},
+    {"turning around", "spinning around"},
+    {""},
+    {""},
+    {"sailing"},
+    {"sailing out"},
 };
 static const char *const FINS[WORLD_ACTIONS][4] = {
-    {"floating", "hovering"}, {"swimming", "gliding"}, {"darting", "swimming very fast"}, {"jumping", "leaping"},
-    {""}, {""}, {"turning around", "spinning around"}, {""}, {""}, {"swimming"}, {"swimming out"},
+    {"floating", "hovering"},
+    {"swimming", "gliding"},
+    {"darting", "swimming very fast"},
+    {"jumping", "leaping"},
+    {""},
+    {""},
+    {"turning around", "spinning around"},
+    {""},
+    {""},
+    {"swimming"},
+    {"swimming out"},
 };
 
 static const char *const WAYS[WORLD_DIRECTIONS][4] = {
-    {""}, {"to the left", "from right to left", "leftward"}, {"to the right", "from left to right", "rightward"},
-    {"toward the camera", "toward us", "closer to the camera"}, {"away from the camera", "away from us", "away into the distance"},
+    {""},
+    {"to the left", "from right to left", "leftward"},
+    {"to the right", "from left to right", "rightward"},
+    {"toward the camera", "toward us", "closer to the camera"},
+    {"away from the camera", "away from us", "away into the distance"},
 };
 
 static const char *const PLACES[WORLD_PLACES][4] = {
@@ -105,10 +136,22 @@ static const char *const PLACES[WORLD_PLACES][4] = {
     {"in a palace hall", "in a grand hall", "in the hall of a palace"},
 };
 static const char *const WATERS[WORLD_PLACES][4] = {
-    {"on a canal in the city", "on a city canal"}, {"on the sea at a beach", "off a sandy beach"}, {"on a river in the jungle", "on a jungle river"}, {""},
-    {"on a lake in snowy mountains", "on a lake among snowy mountains"}, {"on the sea of Antarctica", "on the water in Antarctica"}, {""}, {""}, {""},
-    {"on a lake at a castle", "on the water in front of a castle"}, {"on a canal in a neon city", "on the water of a neon city"}, {"on a lake in a village", "on a village lake"},
-    {""}, {"in the harbour of Mumbai", "on the water in Mumbai"}, {"on a river in a meadow", "on a river through a meadow"}, {""},
+    {"on a canal in the city", "on a city canal"},
+    {"on the sea at a beach", "off a sandy beach"},
+    {"on a river in the jungle", "on a jungle river"},
+    {""},
+    {"on a lake in snowy mountains", "on a lake among snowy mountains"},
+    {"on the sea of Antarctica", "on the water in Antarctica"},
+    {""},
+    {""},
+    {""},
+    {"on a lake at a castle", "on the water in front of a castle"},
+    {"on a canal in a neon city", "on the water of a neon city"},
+    {"on a lake in a village", "on a village lake"},
+    {""},
+    {"in the harbour of Mumbai", "on the water in Mumbai"},
+    {"on a river in a meadow", "on a river through a meadow"},
+    {""},
 };
 
 static const char *const CONDITIONS[WORLD_CONDITIONS][4] = {
@@ -141,21 +184,21 @@ static const char *const CAMERAS[WORLD_CAMERAS][4] = {
     {"the camera follows along", "tracking shot"},
 };
 
-static const char *const MOODS[WORLD_EMOTIONS][4] = {{""}, {"happy", "smiling"}, {"sad"}, {"angry"}, {"surprised", "astonished"}};
+static const char *const MOODS[WORLD_EMOTIONS][4] = {
+    {""}, {"happy", "smiling"}, {"sad"}, {"angry"}, {"surprised", "astonished"}};
 
 static const char *const COVERS[WORLD_PLACES] = {
-    "a brick wall", "a boulder", "a tree trunk", "a rock", "a block of ice", "a block of ice", "a boulder", "a rock",
-    "a moon rock", "a pillar", "a brick wall", "a brick wall", "a tree trunk", "a brick wall", "a tree trunk", "a pillar",
+    "a brick wall", "a boulder",    "a tree trunk", "a rock",   "a block of ice", "a block of ice",
+    "a boulder",    "a rock",       "a moon rock",  "a pillar", "a brick wall",   "a brick wall",
+    "a tree trunk", "a brick wall", "a tree trunk", "a pillar",
 };
 
-static const char *article(const char *next)
-{
+static const char *article(const char *next) {
     return strchr("aeiouAEIOU", next[0]) && strncmp(next, "one", 3) != 0 ? "an " : "a ";
 }
 
 /* "a %dress" with the colour put in; the article before it follows the word that really comes. */
-static void put_clothes(text *t, const char *pattern, const char *colour)
-{
+static void put_clothes(text *t, const char *pattern, const char *colour) {
     for (const char *p = pattern; *p; p++) {
         char one[2] = {*p, 0};
         if (p[0] == 'a' && p[1] == ' ' && p[2] == '%' && (p == pattern || p[-1] == ' ')) {
@@ -173,24 +216,24 @@ static void put_clothes(text *t, const char *pattern, const char *colour)
 }
 
 /* Length of the adjective, with its space, that a noun begins with. */
-static size_t adjectives(const char *noun)
-{
-    static const char *const words[] = {"little ", "big ", "cute ", "furry ", "one-eyed ", "young ", "adorable ", "small "};
+static size_t adjectives(const char *noun) {
+    static const char *const words[] = {"little ",   "big ",   "cute ",     "furry ",
+                                        "one-eyed ", "young ", "adorable ", "small "};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (strncmp(noun, words[i], strlen(words[i])) == 0)
-            return strlen(words[i]);
+        if (strncmp(noun, words[i], strlen(words[i])) == 0) return strlen(words[i]);
     return 0;
 }
 
-static void put_subject(text *t, const world_scene *s, bool second)
-{
+static void put_subject(text *t, const world_scene *s, bool second) {
     const int *a = s->attr;
     int subject = a[second ? WORLD_SUBJECT2 : WORLD_SUBJECT], outfit = a[second ? WORLD_OUTFIT2 : WORLD_OUTFIT];
     int colour_attr = second ? WORLD_COLOUR2 : WORLD_COLOUR;
     uint64_t slot = second ? 50 : 10;
-    const char *colour = world_attr_visible(s, colour_attr, true) ? world_value_name(WORLD_COLOUR, a[colour_attr]) : NULL;
+    const char *colour =
+        world_attr_visible(s, colour_attr, true) ? world_value_name(WORLD_COLOUR, a[colour_attr]) : NULL;
     const char *noun = pick(t, slot, NOUNS[subject]);
-    const char *mood = !second && world_attr_visible(s, WORLD_EMOTION, true) ? pick(t, slot + 1, MOODS[a[WORLD_EMOTION]]) : "";
+    const char *mood =
+        !second && world_attr_visible(s, WORLD_EMOTION, true) ? pick(t, slot + 1, MOODS[a[WORLD_EMOTION]]) : "";
     bool bare = outfit == WORLD_BARE;
     size_t lead = bare && colour ? adjectives(noun) : 0; /* "little red dinosaur", not "red little dinosaur" */
     const char *first = *mood ? mood : lead ? noun : bare && colour ? colour : noun;
@@ -216,8 +259,7 @@ static void put_subject(text *t, const world_scene *s, bool second)
     }
 }
 
-static const char *verb(const text *t, const world_scene *s, int subject, int action, uint64_t slot)
-{
+static const char *verb(const text *t, const world_scene *s, int subject, int action, uint64_t slot) {
     (void)s;
     const char *v = "";
     if (subject == WORLD_CAR)
@@ -229,8 +271,7 @@ static const char *verb(const text *t, const world_scene *s, int subject, int ac
     return *v ? v : pick(t, slot, LEGS[action]);
 }
 
-static void put_action(text *t, const world_scene *s, bool moving)
-{
+static void put_action(text *t, const world_scene *s, bool moving) {
     const int *a = s->attr;
     const char *way = pick(t, 21, WAYS[a[WORLD_DIRECTION]]);
     if (a[WORLD_RELATION] == WORLD_CHASING) {
@@ -246,7 +287,8 @@ static void put_action(text *t, const world_scene *s, bool moving)
         if (a[WORLD_KIND] == WORLD_GAME) {
             put(t, " ");
             put(t, way);
-            put(t, chance(t, 24, .5) ? ", jumping over obstacles and collecting coins," : " over blocks and pits after coins");
+            put(t, chance(t, 24, .5) ? ", jumping over obstacles and collecting coins,"
+                                     : " over blocks and pits after coins");
         } else if (a[WORLD_ACTION] == WORLD_PASS) {
             static const char *const side[WORLD_DIRECTIONS] = {"", "to the left", "to the right", "", ""};
             put(t, " ");
@@ -262,8 +304,11 @@ static void put_action(text *t, const world_scene *s, bool moving)
             put(t, way);
         }
     }
-    static const char *const RELATED[WORLD_RELATIONS][4] = {
-        {""}, {"to the left of", "on the left of", "left of"}, {"to the right of", "on the right of", "right of"}, {"behind"}, {""}};
+    static const char *const RELATED[WORLD_RELATIONS][4] = {{""},
+                                                            {"to the left of", "on the left of", "left of"},
+                                                            {"to the right of", "on the right of", "right of"},
+                                                            {"behind"},
+                                                            {""}};
     if (world_attr_visible(s, WORLD_RELATION, moving)) {
         put(t, " ");
         put(t, pick(t, 23, RELATED[a[WORLD_RELATION]]));
@@ -272,29 +317,23 @@ static void put_action(text *t, const world_scene *s, bool moving)
     }
 }
 
-static void put_place(text *t, const world_scene *s, int place, uint64_t slot)
-{
+static void put_place(text *t, const world_scene *s, int place, uint64_t slot) {
     put(t, pick(t, slot, s->attr[WORLD_SUBJECT] == WORLD_BOAT && *WATERS[place][0] ? WATERS[place] : PLACES[place]));
 }
 
 /* A clear day goes without saying where no sky is seen, and now and then elsewhere. */
-static bool says_condition(const text *t, int place, int condition, bool full)
-{
-    if (condition != WORLD_CLEAR)
-        return true;
-    if (place == WORLD_UNDERWATER || place == WORLD_REEF || place == WORLD_SPACE || place == WORLD_HALL)
-        return false;
+static bool says_condition(const text *t, int place, int condition, bool full) {
+    if (condition != WORLD_CLEAR) return true;
+    if (place == WORLD_UNDERWATER || place == WORLD_REEF || place == WORLD_SPACE || place == WORLD_HALL) return false;
     return full || chance(t, 31, .4);
 }
 
-static void capital(text *t, size_t at)
-{
+static void capital(text *t, size_t at) {
     if (at < t->capacity && t->buffer[at] >= 'a' && t->buffer[at] <= 'z' && at < t->length)
         t->buffer[at] = (char)(t->buffer[at] - 'a' + 'A');
 }
 
-static void put_shots(text *t, const world_scene *s)
-{
+static void put_shots(text *t, const world_scene *s) {
     if (s->attr[WORLD_SHOTS] == WORLD_CLOSE_UP_CUT) {
         put(t, chance(t, 60, .5) ? ", then a close-up" : ", then a cut to a close-up");
     } else if (s->attr[WORLD_SHOTS] == WORLD_PLACE_CUT) {
@@ -309,11 +348,11 @@ static void put_shots(text *t, const world_scene *s)
     }
 }
 
-static void brief(text *t, const world_scene *s, bool moving)
-{
+static void brief(text *t, const world_scene *s, bool moving) {
     const int *a = s->attr;
     bool said_style = a[WORLD_STYLE] != WORLD_FLAT || chance(t, 41, .2), style_first = chance(t, 42, .5);
-    bool said_condition = says_condition(t, a[WORLD_PLACE], a[WORLD_CONDITION], false), condition_first = chance(t, 32, .25);
+    bool said_condition = says_condition(t, a[WORLD_PLACE], a[WORLD_CONDITION], false),
+         condition_first = chance(t, 32, .25);
     const char *condition = pick(t, 33, CONDITIONS[a[WORLD_CONDITION]]), *style = pick(t, 40, STYLES[a[WORLD_STYLE]]);
     if (said_style && style_first) {
         put(t, style);
@@ -333,8 +372,7 @@ static void brief(text *t, const world_scene *s, bool moving)
         put(t, " ");
         put(t, condition);
     }
-    if (moving)
-        put_shots(t, s);
+    if (moving) put_shots(t, s);
     if (said_style && !style_first) {
         put(t, ", ");
         put(t, style);
@@ -346,16 +384,14 @@ static void brief(text *t, const world_scene *s, bool moving)
     }
 }
 
-static void full(text *t, const world_scene *s, bool moving)
-{
+static void full(text *t, const world_scene *s, bool moving) {
     const int *a = s->attr;
     static const char *const OPENING[] = {"a video of", "a clip of", "we see", NULL};
     static const char *const OPENING_IMAGE[] = {"an image of", "a picture of", "we see", NULL};
     static const char *const SETTING[] = {"the scene is set", "it all happens", "this takes place", NULL};
     put(t, pick(t, 70, moving ? OPENING : OPENING_IMAGE));
     capital(t, 0);
-    if (a[WORLD_KIND] == WORLD_GAME)
-        put(t, " a video game with");
+    if (a[WORLD_KIND] == WORLD_GAME) put(t, " a video game with");
     put(t, " ");
     put_subject(t, s, false);
     put_action(t, s, moving);
@@ -369,13 +405,11 @@ static void full(text *t, const world_scene *s, bool moving)
         put(t, " ");
         put(t, pick(t, 33, CONDITIONS[a[WORLD_CONDITION]]));
     }
-    if (moving)
-        put_shots(t, s);
+    if (moving) put_shots(t, s);
     put(t, ". ");
     put(t, chance(t, 72, .5) ? "The style is " : "It is made as ");
     const char *style = pick(t, 40, STYLES[a[WORLD_STYLE]]);
-    if (a[WORLD_STYLE] != WORLD_CLAY && a[WORLD_STYLE] != WORLD_PIXEL)
-        put(t, style[0] == '1' ? "a " : article(style));
+    if (a[WORLD_STYLE] != WORLD_CLAY && a[WORLD_STYLE] != WORLD_PIXEL) put(t, style[0] == '1' ? "a " : article(style));
     put(t, style);
     put(t, ".");
     if (moving && a[WORLD_SHOTS] == WORLD_ONE_SHOT) {
@@ -387,8 +421,7 @@ static void full(text *t, const world_scene *s, bool moving)
     }
 }
 
-size_t world_caption(const world_scene *s, uint64_t seed, int style, char *buffer, size_t capacity)
-{
+size_t world_caption(const world_scene *s, uint64_t seed, int style, char *buffer, size_t capacity) {
     text t = {buffer, capacity, 0, world_hash(seed, 7001)};
     put(&t, "");
     bool moving = !(style & WORLD_IMAGE) && !s->image;
@@ -396,14 +429,12 @@ size_t world_caption(const world_scene *s, uint64_t seed, int style, char *buffe
         full(&t, s, moving);
     } else {
         brief(&t, s, moving);
-        if (chance(&t, 80, .5))
-            capital(&t, 0);
+        if (chance(&t, 80, .5)) capital(&t, 0);
     }
     return t.length;
 }
 
-static void put_number(text *t, const char *name, double v, const char *end)
-{
+static void put_number(text *t, const char *name, double v, const char *end) {
     char word[64];
     /* Thousandths as integers: printf's %f would follow the locale's decimal sign. */
     long k = (long)(v < 0 ? v * 1000 - .5 : v * 1000 + .5);
@@ -411,8 +442,7 @@ static void put_number(text *t, const char *name, double v, const char *end)
     put(t, word);
 }
 
-size_t world_json(const world_scene *s, char *buffer, size_t capacity)
-{
+size_t world_json(const world_scene *s, char *buffer, size_t capacity) {
     text t = {buffer, capacity, 0, 0};
     char word[128];
     snprintf(word, sizeof word, "{\"seed\": \"%016llx\", ", (unsigned long long)s->seed);
@@ -420,12 +450,13 @@ size_t world_json(const world_scene *s, char *buffer, size_t capacity)
     for (int a = 0; a < WORLD_ATTRS; a++) {
         if ((a == WORLD_SUBJECT2 || a == WORLD_OUTFIT2 || a == WORLD_COLOUR2) && s->attr[WORLD_RELATION] == WORLD_ALONE)
             continue;
-        snprintf(word, sizeof word, "\"%s\": \"%s\", ", world_attr_name(a), world_value_name(a, s->attr[a]) ? world_value_name(a, s->attr[a]) : "");
+        snprintf(word, sizeof word, "\"%s\": \"%s\", ", world_attr_name(a),
+                 world_value_name(a, s->attr[a]) ? world_value_name(a, s->attr[a]) : "");
         put(&t, word);
     }
     if (s->attr[WORLD_SHOTS] == WORLD_PLACE_CUT) {
-        snprintf(word, sizeof word, "\"second_place\": \"%s\", \"second_condition\": \"%s\", ", world_value_name(WORLD_PLACE, s->place2),
-                 world_value_name(WORLD_CONDITION, s->condition2));
+        snprintf(word, sizeof word, "\"second_place\": \"%s\", \"second_condition\": \"%s\", ",
+                 world_value_name(WORLD_PLACE, s->place2), world_value_name(WORLD_CONDITION, s->condition2));
         put(&t, word);
     }
     put_number(&t, "height", s->height, ", ");

@@ -1,42 +1,36 @@
-/* A small platform game: the player follows a policy (run on; jump when something is in the way; the coins lie on that path) and the
- * picture is what the game would show: blocks, pits, slimes, coins that are gone once taken, and the score. */
+/* A small platform game: the player follows a policy (run on; jump when something is in the way; the coins lie on that
+ * path) and the picture is what the game would show: blocks, pits, slimes, coins that are gone once taken, and the
+ * score. */
 #include <math.h>
 
 #include "tools/world/internal.h"
 
-#define GAP 2.5   /* distance between obstacles */
-#define LEAP 1.9  /* length of a jump */
-#define RISE .62  /* height of a jump */
-#define CELL .5   /* side of a block */
+#define GAP  2.5 /* distance between obstacles */
+#define LEAP 1.9 /* length of a jump */
+#define RISE .62 /* height of a jump */
+#define CELL .5  /* side of a block */
 
 enum { BLOCK, PIT, SLIME };
 
-static double obstacle_x(const world_frame *f, int k)
-{
+static double obstacle_x(const world_frame *f, int k) {
     return GAP * k + world_range(world_hash(f->scene->seed, 801), (uint64_t)(k + 100000), -.22, .22) + GAP * .5;
 }
 
-static int obstacle_kind(const world_frame *f, int k)
-{
+static int obstacle_kind(const world_frame *f, int k) {
     return (int)(world_hash(world_hash(f->scene->seed, 802), (uint64_t)(k + 100000)) % 3);
 }
 
 /* Coins of stretch k: one over the obstacle, two on the way to the next. */
-static void coin_place(const world_frame *f, int k, int i, double *x, double *y)
-{
+static void coin_place(const world_frame *f, int k, int i, double *x, double *y) {
     double a = obstacle_x(f, k), b = obstacle_x(f, k + 1);
     *x = i == 0 ? a : a + (b - a) * (i == 1 ? .43 : .57);
     *y = i == 0 ? RISE + .45 : .45;
 }
 
 /* The level is built to the right; played to the left it is mirrored. */
-static double along(const world_frame *f, double x)
-{
-    return f->direction == WORLD_LEFT ? -x : x;
-}
+static double along(const world_frame *f, double x) { return f->direction == WORLD_LEFT ? -x : x; }
 
-void world_game_play(world_frame *f, world_actor *a)
-{
+void world_game_play(world_frame *f, world_actor *a) {
     double speed = 1.7 * f->scene->speed, x = speed * f->time;
     int k = (int)floor(x / GAP - .5);
     a->x = along(f, x);
@@ -54,8 +48,7 @@ void world_game_play(world_frame *f, world_actor *a)
     a->pose.facing = along(f, WORLD_PI / 2);
 }
 
-static void at(world_frame *f, double x, double y)
-{
+static void at(world_frame *f, double x, double y) {
     double sx, sy, d;
     world_project(f, along(f, x), y, 0, &sx, &sy, &d);
     cairo_save(f->cr);
@@ -63,8 +56,7 @@ static void at(world_frame *f, double x, double y)
     cairo_scale(f->cr, f->focal / d, -f->focal / d);
 }
 
-static void block(world_frame *f, double x, double y, bool brick)
-{
+static void block(world_frame *f, double x, double y, bool brick) {
     at(f, x, y);
     if (brick) {
         world_ink(f, .78, .42, .20);
@@ -87,16 +79,14 @@ static void block(world_frame *f, double x, double y, bool brick)
     cairo_restore(f->cr);
 }
 
-static void turf(world_frame *f, double x)
-{
+static void turf(world_frame *f, double x) {
     at(f, x, -CELL);
     world_ink_c(f, world_mix(f->palette.ground_far, f->palette.leaf, .35));
     world_box(f, -.004, CELL * .72, CELL + .008, CELL * .28);
     cairo_restore(f->cr);
 }
 
-static void slime(world_frame *f, double x)
-{
+static void slime(world_frame *f, double x) {
     double squash = .06 * sin(f->time * 7);
     at(f, x, 0);
     world_ink(f, .45, .85, .25);
@@ -112,8 +102,7 @@ static void slime(world_frame *f, double x)
     cairo_restore(f->cr);
 }
 
-static void coin(world_frame *f, double x, double y)
-{
+static void coin(world_frame *f, double x, double y) {
     double turn = fabs(cos(f->time * 4 + x));
     at(f, x, y);
     world_shine(f, .85, .55, .08, 1);
@@ -123,8 +112,7 @@ static void coin(world_frame *f, double x, double y)
     cairo_restore(f->cr);
 }
 
-static void score(world_frame *f, int coins)
-{
+static void score(world_frame *f, int coins) {
     double s = f->height * .035, y = s * 1.7;
     for (int i = 0; i < 3; i++) { /* lives */
         double x = s * (1.6 + 2.4 * i);
@@ -143,8 +131,7 @@ static void score(world_frame *f, int coins)
 }
 
 /* Everything of the game but its sky and its player; `front` is what the score shows over it all. */
-void world_game(world_frame *f, bool front)
-{
+void world_game(world_frame *f, bool front) {
     double me = along(f, f->actor[0].x), half = .5 * f->width / f->share / f->height + 1;
     int first = (int)floor((me - half) / GAP) - 1, last = (int)ceil((me + half) / GAP) + 1, taken = 0;
     double start = 0;
@@ -171,8 +158,7 @@ void world_game(world_frame *f, bool front)
             cairo_restore(f->cr);
             continue;
         }
-        for (int r = 1; r <= 3; r++)
-            block(f, c * CELL, -CELL * r, false);
+        for (int r = 1; r <= 3; r++) block(f, c * CELL, -CELL * r, false);
         turf(f, c * CELL);
     }
     for (int k = first; k <= last; k++) {
@@ -184,8 +170,7 @@ void world_game(world_frame *f, bool front)
         for (int i = 0; i < 3; i++) {
             double cx, cy;
             coin_place(f, k, i, &cx, &cy);
-            if (cx > me || cx < start)
-                coin(f, cx, cy);
+            if (cx > me || cx < start) coin(f, cx, cy);
         }
     }
 }

@@ -4,19 +4,15 @@
 #include "tools/world/internal.h"
 
 /* A flat oval lying on the ground. */
-static void patch(world_frame *f, double x, double z, double rx, double rz)
-{
+static void patch(world_frame *f, double x, double z, double rx, double rz) {
     double sx, sy, d;
-    if (!world_project(f, x, 0, z, &sx, &sy, &d) || d < .6)
-        return;
+    if (!world_project(f, x, 0, z, &sx, &sy, &d) || d < .6) return;
     double s = f->focal / d;
-    if (sx + rx * s < 0 || sx - rx * s > f->width || sy > f->height * 1.2)
-        return;
+    if (sx + rx * s < 0 || sx - rx * s > f->width || sy > f->height * 1.2) return;
     world_oval(f, sx, sy, rx * s, fmax(.4, rz * s * f->cy / d));
 }
 
-static void patches(world_frame *f, uint64_t label, int n, double zmin, double zmax, double size, double flat)
-{
+static void patches(world_frame *f, uint64_t label, int n, double zmin, double zmax, double size, double flat) {
     uint64_t seed = world_hash(f->seed, label);
     double span = 7;
     for (int i = 0; i < n; i++) {
@@ -28,14 +24,12 @@ static void patches(world_frame *f, uint64_t label, int n, double zmin, double z
     }
 }
 
-static void water(world_frame *f, double z0, double z1, double r, double g, double b)
-{
+static void water(world_frame *f, double z0, double z1, double r, double g, double b) {
     world_ink(f, r, g, b);
     world_strip(f, z0, z1);
 }
 
-static void ripples(world_frame *f, double zmin, double zmax, int n)
-{
+static void ripples(world_frame *f, double zmin, double zmax, int n) {
     uint64_t seed = world_hash(f->seed, 450);
     double span = 6;
     for (int i = 0; i < n; i++) {
@@ -49,15 +43,13 @@ static void ripples(world_frame *f, double zmin, double zmax, int n)
     }
 }
 
-static void road(world_frame *f, double z0, double z1, world_rgb c, bool line)
-{
+static void road(world_frame *f, double z0, double z1, world_rgb c, bool line) {
     world_ink_c(f, c);
     world_strip(f, z0, z1);
     world_rgb pale = world_mix(c, (world_rgb){1, 1, .95}, .55);
     world_ink_c(f, pale);
     world_strip(f, z1, z1 + .10);
-    if (!line)
-        return;
+    if (!line) return;
     double z = .5 * (z0 + z1) + .3;
     world_ink(f, 1, .98, .85);
     int first = (int)floor(f->cx - 7), last = first + 14;
@@ -67,8 +59,7 @@ static void road(world_frame *f, double z0, double z1, world_rgb c, bool line)
     }
 }
 
-static void neon_grid(world_frame *f)
-{
+static void neon_grid(world_frame *f) {
     int first = (int)floor(f->cx - 8);
     for (int i = first; i <= first + 16; i++) {
         world_shine(f, .95, .2, .8, .6);
@@ -81,14 +72,12 @@ static void neon_grid(world_frame *f)
     }
 }
 
-static void tiles(world_frame *f)
-{
+static void tiles(world_frame *f) {
     int first = (int)floor(f->cx - 6);
     world_ink(f, .62, .46, .36);
     for (int j = -3; j < 7; j++)
         for (int i = first; i <= first + 12; i++) {
-            if ((i + j) & 1)
-                continue;
+            if ((i + j) & 1) continue;
             double xz[8] = {i * .9, j * .9, (i + 1) * .9, j * .9, (i + 1) * .9, (j + 1) * .9, i * .9, (j + 1) * .9};
             world_ground_poly(f, 4, xz);
         }
@@ -99,11 +88,9 @@ static void tiles(world_frame *f)
     world_strip(f, .75, .82);
 }
 
-static void wall_of_hall(world_frame *f)
-{
+static void wall_of_hall(world_frame *f) {
     double z = 6.2, x0 = f->cx - 30, x1 = f->cx + 30, sx, sy, d, sx1, sy1, d1;
-    if (!world_project(f, x0, 0, z, &sx, &sy, &d) || !world_project(f, x1, 0, z, &sx1, &sy1, &d1))
-        return;
+    if (!world_project(f, x0, 0, z, &sx, &sy, &d) || !world_project(f, x1, 0, z, &sx1, &sy1, &d1)) return;
     double left = f->yaw == 0 ? sy : sy, right = sy1; /* base of the wall at the ends */
     (void)right;
     (void)left;
@@ -111,12 +98,12 @@ static void wall_of_hall(world_frame *f)
     double dado[8] = {sx, sy, sx1, sy1, sx1, sy1 - f->focal * .35 / d1, sx, sy - f->focal * .35 / d};
     world_poly(f, 4, dado);
     world_ink(f, .90, .72, .34);
-    double rail[8] = {sx, sy - f->focal * .35 / d, sx1, sy1 - f->focal * .35 / d1, sx1, sy1 - f->focal * .42 / d1, sx, sy - f->focal * .42 / d};
+    double rail[8] = {sx,  sy - f->focal * .35 / d,   sx1, sy1 - f->focal * .35 / d1,
+                      sx1, sy1 - f->focal * .42 / d1, sx,  sy - f->focal * .42 / d};
     world_poly(f, 4, rail);
 }
 
-void world_ground(world_frame *f)
-{
+void world_ground(world_frame *f) {
     const world_palette *p = &f->palette;
     double top = f->py;
     world_rgb lit_far = {p->ground_far.r * p->light.r, p->ground_far.g * p->light.g, p->ground_far.b * p->light.b};
@@ -139,7 +126,8 @@ void world_ground(world_frame *f)
     world_rgb white = {.93, .95, .98};
     if (f->water) {
         if (f->place != WORLD_NEON) {
-            world_ink_c(f, world_mix(world_mix(p->leaf, (world_rgb){.8, .75, .55}, .5), white, f->place == WORLD_MOUNTAINS || f->place == WORLD_ANTARCTICA ? .9 : s * .8));
+            world_ink_c(f, world_mix(world_mix(p->leaf, (world_rgb){.8, .75, .55}, .5), white,
+                                     f->place == WORLD_MOUNTAINS || f->place == WORLD_ANTARCTICA ? .9 : s * .8));
             world_strip(f, 3.9, 60); /* the far bank */
         }
         if (f->condition == WORLD_SUNSET) {

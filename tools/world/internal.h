@@ -1,5 +1,5 @@
-/* What the files of the renderer share. Space: x right, y up, z away from the camera, in heights of a person; the ground is
- * y = 0, the first subject passes through z = 0. */
+/* What the files of the renderer share. Space: x right, y up, z away from the camera, in heights of a person; the
+ * ground is y = 0, the first subject passes through z = 0. */
 #ifndef SORA_TOOLS_WORLD_INTERNAL_H
 #define SORA_TOOLS_WORLD_INTERNAL_H
 
@@ -41,14 +41,14 @@ typedef struct world_frame {
     int shot;
     int place, condition;
     int action, direction, camera;
-    bool water;  /* the subject floats: the ground is water */
-    uint64_t seed; /* of the scenery */
-    double share; /* share of the frame's height of one unit at z = 0 */
+    bool water;                               /* the subject floats: the ground is water */
+    uint64_t seed;                            /* of the scenery */
+    double share;                             /* share of the frame's height of one unit at z = 0 */
     double cx, cy, cz, yaw, cos_yaw, sin_yaw; /* camera */
     double focal, px, py;                     /* pixels; py is the row of the horizon */
     int actors;
     world_actor actor[2];
-    bool cover;      /* a thing stands in front of the path */
+    bool cover; /* a thing stands in front of the path */
     double cover_x, cover_width, cover_height, cover_z;
     world_palette palette;
     double depth, hazed, pixel; /* of the item being drawn: depth, share of haze, pixels of one unit */
@@ -63,9 +63,9 @@ typedef struct world_item {
 
 /* random.c: the only source of chance, a hash of seed and label */
 uint64_t world_hash(uint64_t seed, uint64_t label);
-double world_unit(uint64_t seed, uint64_t label);                       /* 0 <= u < 1 */
+double world_unit(uint64_t seed, uint64_t label); /* 0 <= u < 1 */
 double world_range(uint64_t seed, uint64_t label, double lo, double hi);
-double world_noise(uint64_t seed, double x);                            /* smooth, -1..1 */
+double world_noise(uint64_t seed, double x); /* smooth, -1..1 */
 
 /* stage.c: camera and subjects of the frame at time t */
 void world_stage(world_frame *f, const world_scene *s, int width, int height, double t, double duration);
@@ -83,14 +83,16 @@ void world_shine(world_frame *f, double r, double g, double b, double a); /* not
 void world_poly(world_frame *f, int n, const double *xy);
 void world_oval(world_frame *f, double x, double y, double rx, double ry);
 void world_box(world_frame *f, double x, double y, double w, double h);
-void world_ground_poly(world_frame *f, int n, const double *xz); /* polygon on the ground, clipped, as a path and filled */
-void world_strip(world_frame *f, double z0, double z1);          /* whole width of the ground between two depths */
+void world_ground_poly(world_frame *f, int n,
+                       const double *xz);               /* polygon on the ground, clipped, as a path and filled */
+void world_strip(world_frame *f, double z0, double z1); /* whole width of the ground between two depths */
 
 /* sky.c, ground.c, layout.c, props_*.c, weather.c, style.c, game.c */
 void world_sky(world_frame *f);
 void world_ground(world_frame *f);
 int world_layout(const world_frame *f, world_item *items, int capacity);
-void world_prop(world_frame *f, const world_item *item); /* cr stands at the item's foot, y up, one unit = one world unit */
+void world_prop(world_frame *f,
+                const world_item *item); /* cr stands at the item's foot, y up, one unit = one world unit */
 bool world_prop_nature(world_frame *f, const world_item *item);
 bool world_prop_town(world_frame *f, const world_item *item);
 void world_cover(world_frame *f, double width, double height);
@@ -101,14 +103,61 @@ int world_style(const world_frame *f, uint8_t *rgb); /* -1: no memory */
 
 enum {
     PROP_NONE,
-    PROP_TREE, PROP_PINE, PROP_PALM, PROP_JACARANDA, PROP_BUSH, PROP_GRASS, PROP_FLOWER, PROP_ROCK, PROP_CACTUS, PROP_JOSHUA,
-    PROP_DUNE, PROP_SNOWDRIFT, PROP_ICEBERG, PROP_PENGUIN, PROP_VINE_TREE, PROP_FERN, PROP_KELP, PROP_CORAL_FAN, PROP_CORAL_BRANCH,
-    PROP_CORAL_BRAIN, PROP_ANEMONE, PROP_SMALL_FISH, PROP_WRECK, PROP_CRATER, PROP_MOON_ROCK, PROP_ROCKET, PROP_SHELL, PROP_HAY,
-    PROP_SNOW_PEAK, PROP_MESA,
+    PROP_TREE,
+    PROP_PINE,
+    PROP_PALM,
+    PROP_JACARANDA,
+    PROP_BUSH,
+    PROP_GRASS,
+    PROP_FLOWER,
+    PROP_ROCK,
+    PROP_CACTUS,
+    PROP_JOSHUA,
+    PROP_DUNE,
+    PROP_SNOWDRIFT,
+    PROP_ICEBERG,
+    PROP_PENGUIN,
+    PROP_VINE_TREE,
+    PROP_FERN,
+    PROP_KELP,
+    PROP_CORAL_FAN,
+    PROP_CORAL_BRANCH,
+    PROP_CORAL_BRAIN,
+    PROP_ANEMONE,
+    PROP_SMALL_FISH,
+    PROP_WRECK,
+    PROP_CRATER,
+    PROP_MOON_ROCK,
+    PROP_ROCKET,
+    PROP_SHELL,
+    PROP_HAY,
+    PROP_SNOW_PEAK,
+    PROP_MESA,
     PROP_TOWN = 64,
-    PROP_HOUSE, PROP_COTTAGE, PROP_BUILDING, PROP_SKYSCRAPER, PROP_NEON_TOWER, PROP_NEON_SIGN, PROP_LAMP, PROP_FENCE, PROP_HUT,
-    PROP_UMBRELLA, PROP_CASTLE, PROP_TOWER, PROP_WALL, PROP_FLAG, PROP_GATEWAY, PROP_STALL, PROP_TAXI, PROP_TELECOM, PROP_PONTE,
-    PROP_PILLAR, PROP_ARCH_WINDOW, PROP_MINE_HEAP, PROP_CHURCH, PROP_DOME,
+    PROP_HOUSE,
+    PROP_COTTAGE,
+    PROP_BUILDING,
+    PROP_SKYSCRAPER,
+    PROP_NEON_TOWER,
+    PROP_NEON_SIGN,
+    PROP_LAMP,
+    PROP_FENCE,
+    PROP_HUT,
+    PROP_UMBRELLA,
+    PROP_CASTLE,
+    PROP_TOWER,
+    PROP_WALL,
+    PROP_FLAG,
+    PROP_GATEWAY,
+    PROP_STALL,
+    PROP_TAXI,
+    PROP_TELECOM,
+    PROP_PONTE,
+    PROP_PILLAR,
+    PROP_ARCH_WINDOW,
+    PROP_MINE_HEAP,
+    PROP_CHURCH,
+    PROP_DOME,
     PROP_COVER = 127
 };
 

@@ -50,11 +50,12 @@ static const layout LAYOUTS[WORLD_PLACES] = {
                            {2.1, .8, .62, .34, .46, {PROP_PENGUIN, PROP_PENGUIN, PROP_PENGUIN, PROP_PENGUIN}},
                            {1.3, 2.1, .5, .12, .2, {PROP_SNOWDRIFT, PROP_SNOWDRIFT, PROP_SNOWDRIFT, PROP_SNOWDRIFT}}},
                           {{0}}},
-    [WORLD_UNDERWATER] = {{{5, .8, .8, 1.4, 2.4, {PROP_KELP, PROP_KELP, PROP_KELP, PROP_ROCK}},
-                           {2.2, .75, .75, .9, 1.7, {PROP_KELP, PROP_KELP, PROP_KELP, PROP_KELP}},
-                           {3.2, 1.5, .5, .25, .35, {PROP_SMALL_FISH, PROP_SMALL_FISH, PROP_SMALL_FISH, PROP_SMALL_FISH}},
-                           {-.8, .8, .5, .10, .2, {PROP_ROCK, PROP_KELP, PROP_SHELL, PROP_KELP}}},
-                          {{PROP_WRECK, 0, 1.2, 8, 2.6}}},
+    [WORLD_UNDERWATER] =
+        {{{5, .8, .8, 1.4, 2.4, {PROP_KELP, PROP_KELP, PROP_KELP, PROP_ROCK}},
+          {2.2, .75, .75, .9, 1.7, {PROP_KELP, PROP_KELP, PROP_KELP, PROP_KELP}},
+          {3.2, 1.5, .5, .25, .35, {PROP_SMALL_FISH, PROP_SMALL_FISH, PROP_SMALL_FISH, PROP_SMALL_FISH}},
+          {-.8, .8, .5, .10, .2, {PROP_ROCK, PROP_KELP, PROP_SHELL, PROP_KELP}}},
+         {{PROP_WRECK, 0, 1.2, 8, 2.6}}},
     [WORLD_REEF] = {{{3.6, .75, .9, .6, 1.1, {PROP_CORAL_FAN, PROP_CORAL_BRANCH, PROP_CORAL_BRAIN, PROP_CORAL_BRANCH}},
                      {1.6, .62, .85, .35, .75, {PROP_CORAL_BRANCH, PROP_CORAL_FAN, PROP_CORAL_BRAIN, PROP_ANEMONE}},
                      {2.6, .8, .6, .2, .3, {PROP_SMALL_FISH, PROP_SMALL_FISH, PROP_SMALL_FISH, PROP_SMALL_FISH}},
@@ -77,10 +78,11 @@ static const layout LAYOUTS[WORLD_PLACES] = {
                         {2.0, 1.0, .85, .34, .34, {PROP_FENCE, PROP_FENCE, PROP_FENCE, PROP_FENCE}},
                         {-.8, .7, .5, .08, .15, {PROP_FLOWER, PROP_GRASS, PROP_FLOWER, PROP_GRASS}}},
                        {{PROP_CHURCH, 0, 2.4, 10, 3.3}}},
-    [WORLD_JOHANNESBURG] = {{{8, 2.2, .8, 1.6, 2.8, {PROP_BUILDING, PROP_BUILDING, PROP_HOUSE, PROP_BUILDING}},
-                             {2.9, 1.8, .75, 1.5, 2.0, {PROP_JACARANDA, PROP_JACARANDA, PROP_JACARANDA, PROP_JACARANDA}},
-                             {1.7, 4.2, .6, .55, .55, {PROP_TAXI, PROP_TAXI, PROP_TAXI, PROP_TAXI}}},
-                            {{PROP_TELECOM, -1.6, .7, 12, 6.0}, {PROP_PONTE, 2.2, .7, 12, 4.6}}},
+    [WORLD_JOHANNESBURG] =
+        {{{8, 2.2, .8, 1.6, 2.8, {PROP_BUILDING, PROP_BUILDING, PROP_HOUSE, PROP_BUILDING}},
+          {2.9, 1.8, .75, 1.5, 2.0, {PROP_JACARANDA, PROP_JACARANDA, PROP_JACARANDA, PROP_JACARANDA}},
+          {1.7, 4.2, .6, .55, .55, {PROP_TAXI, PROP_TAXI, PROP_TAXI, PROP_TAXI}}},
+         {{PROP_TELECOM, -1.6, .7, 12, 6.0}, {PROP_PONTE, 2.2, .7, 12, 4.6}}},
     [WORLD_MUMBAI] = {{{9, 2.4, .7, 1.4, 2.2, {PROP_DOME, PROP_BUILDING, PROP_DOME, PROP_HOUSE}},
                        {3.6, 2.3, .6, 1.6, 2.2, {PROP_PALM, PROP_PALM, PROP_PALM, PROP_PALM}},
                        {2.3, 1.9, .65, .8, .95, {PROP_STALL, PROP_STALL, PROP_STALL, PROP_STALL}},
@@ -97,32 +99,26 @@ static const layout LAYOUTS[WORLD_PLACES] = {
                     {{0}}},
 };
 
-static bool floats(int kind)
-{
-    return kind == PROP_SMALL_FISH;
-}
+static bool floats(int kind) { return kind == PROP_SMALL_FISH; }
 
-int world_layout(const world_frame *f, world_item *items, int capacity)
-{
+int world_layout(const world_frame *f, world_item *items, int capacity) {
     const layout *l = &LAYOUTS[f->place];
     int n = 0;
     double half = .5 * f->width / f->focal;
     for (int r = 0; r < 6 && l->rows[r].spacing > 0; r++) {
         const row *w = &l->rows[r];
-        if (f->water && w->z < 4)
-            continue; /* the water's surface is kept free; what stands on the far bank stays */
+        if (f->water && w->z < 4) continue; /* the water's surface is kept free; what stands on the far bank stays */
         /* Visible stretch of the row, from the two edges of the view. */
         double dz = w->z - f->cz;
         double left = f->cx + dz * tan(f->yaw - atan(half)), right = f->cx + dz * tan(f->yaw + atan(half));
         uint64_t seed = world_hash(f->seed, (uint64_t)(400 + r));
         double shift = world_range(seed, 7, 0, w->spacing), margin = w->hi * 1.4;
-        int first = (int)floor((left - margin - shift) / w->spacing), last = (int)ceil((right + margin - shift) / w->spacing);
-        if (last - first > 60)
-            last = first + 60;
+        int first = (int)floor((left - margin - shift) / w->spacing),
+            last = (int)ceil((right + margin - shift) / w->spacing);
+        if (last - first > 60) last = first + 60;
         for (int i = first; i <= last && n < capacity; i++) {
             uint64_t k = world_hash(seed, (uint64_t)(i + 1000000));
-            if (world_unit(k, 1) > w->chance)
-                continue;
+            if (world_unit(k, 1) > w->chance) continue;
             world_item *it = &items[n];
             it->kind = w->kinds[world_hash(k, 2) % 4];
             it->x = shift + (i + world_range(k, 3, -.28, .28)) * w->spacing;
@@ -133,8 +129,7 @@ int world_layout(const world_frame *f, world_item *items, int capacity)
                 it->x = (i + (r == 0 ? .5 : 0)) * w->spacing;
                 it->z = w->z;
             }
-            if (it->z < 0 && floats(it->kind))
-                continue;
+            if (it->z < 0 && floats(it->kind)) continue;
             n++;
         }
     }
@@ -149,7 +144,8 @@ int world_layout(const world_frame *f, world_item *items, int capacity)
         it->kind = mark->kind;
         it->x = mark->x + world_range(k, 1, -mark->spread, mark->spread);
         if (mark->kind == PROP_FLAG || mark->kind == PROP_ROCKET) /* beside the subject, not behind it */
-            it->x = (world_hash(f->seed, 433) & 1 ? 1 : -1) * (mark->kind == PROP_FLAG ? -1 : 1) * (.55 + .5 * mark->spread * world_unit(k, 1));
+            it->x = (world_hash(f->seed, 433) & 1 ? 1 : -1) * (mark->kind == PROP_FLAG ? -1 : 1) *
+                    (.55 + .5 * mark->spread * world_unit(k, 1));
         it->z = mark->z;
         it->size = mark->size;
         it->seed = k;

@@ -25,14 +25,12 @@ static const base BASES[WORLD_PLACES] = {
     [WORLD_HALL] = {{.93, .84, .68}, {.98, .93, .82}, {.86, .78, .66}, {.80, .70, .56}, {.30, .55, .30}, .004},
 };
 
-static world_rgb rgb(double r, double g, double b)
-{
+static world_rgb rgb(double r, double g, double b) {
     world_rgb c = {r, g, b};
     return c;
 }
 
-void world_palette_make(world_palette *p, int place, int condition, bool water)
-{
+void world_palette_make(world_palette *p, int place, int condition, bool water) {
     const base *b = &BASES[place >= 0 && place < WORLD_PLACES ? place : 0];
     p->sky_top = b->sky_top;
     p->sky_low = b->sky_low;
@@ -44,7 +42,9 @@ void world_palette_make(world_palette *p, int place, int condition, bool water)
     p->dark = place == WORLD_NEON ? .85 : place == WORLD_SPACE ? .3 : 0;
     p->snow = 0;
     if (water) {
-        world_rgb sea = place == WORLD_BEACH ? rgb(.12, .66, .80) : place == WORLD_NEON ? rgb(.14, .08, .32) : rgb(.20, .50, .70);
+        world_rgb sea = place == WORLD_BEACH  ? rgb(.12, .66, .80)
+                        : place == WORLD_NEON ? rgb(.14, .08, .32)
+                                              : rgb(.20, .50, .70);
         p->ground_near = world_mix(sea, p->ground_near, .1);
         p->ground_far = world_mix(sea, p->sky_low, .35);
     }

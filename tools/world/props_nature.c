@@ -3,13 +3,11 @@
 
 #include "tools/world/internal.h"
 
-static double rnd(const world_item *it, uint64_t k, double lo, double hi)
-{
+static double rnd(const world_item *it, uint64_t k, double lo, double hi) {
     return world_range(it->seed, 100 + k, lo, hi);
 }
 
-static world_rgb leaf(const world_frame *f, const world_item *it)
-{
+static world_rgb leaf(const world_frame *f, const world_item *it) {
     world_rgb c = f->palette.leaf, light = {1, 1, .4}, dark = {0, .1, .1};
     double u = rnd(it, 1, -1, 1);
     if (f->condition == WORLD_AUTUMN) {
@@ -19,21 +17,18 @@ static world_rgb leaf(const world_frame *f, const world_item *it)
     return world_mix(c, u > 0 ? light : dark, fabs(u) * .16);
 }
 
-static world_rgb shade(world_rgb c, double k)
-{
+static world_rgb shade(world_rgb c, double k) {
     world_rgb d = {c.r * k, c.g * k, c.b * k};
     return d;
 }
 
-static void trunk(world_frame *f, double w0, double w1, double h)
-{
+static void trunk(world_frame *f, double w0, double w1, double h) {
     double xy[8] = {-w0, 0, w0, 0, w1, h, -w1, h};
     world_ink(f, .43, .29, .19);
     world_poly(f, 4, xy);
 }
 
-static void tree(world_frame *f, const world_item *it)
-{
+static void tree(world_frame *f, const world_item *it) {
     world_rgb c = leaf(f, it);
     trunk(f, .055, .035, .5);
     world_ink_c(f, shade(c, .78));
@@ -48,14 +43,14 @@ static void tree(world_frame *f, const world_item *it)
         world_oval(f, 0, .92, .20, .07);
     } else if (f->place == WORLD_MEADOW && f->pixel > 30) {
         world_ink(f, .90, .14, .14); /* apples */
-        for (uint64_t i = 0; i < 6; i++)
-            world_oval(f, rnd(it, 10 + i, -.2, .2), rnd(it, 20 + i, .55, .85), .026, .026);
+        for (uint64_t i = 0; i < 6; i++) world_oval(f, rnd(it, 10 + i, -.2, .2), rnd(it, 20 + i, .55, .85), .026, .026);
     }
 }
 
-static void jacaranda(world_frame *f, const world_item *it)
-{
-    world_rgb c = f->condition == WORLD_AUTUMN ? leaf(f, it) : world_mix((world_rgb){.62, .40, .90}, (world_rgb){1, 1, 1}, f->palette.snow * .5);
+static void jacaranda(world_frame *f, const world_item *it) {
+    world_rgb c = f->condition == WORLD_AUTUMN
+                      ? leaf(f, it)
+                      : world_mix((world_rgb){.62, .40, .90}, (world_rgb){1, 1, 1}, f->palette.snow * .5);
     trunk(f, .05, .03, .5);
     world_ink_c(f, shade(c, .8));
     world_oval(f, -.20, .60, .23, .16);
@@ -67,12 +62,10 @@ static void jacaranda(world_frame *f, const world_item *it)
     world_oval(f, .16, .70, .10, .06);
 }
 
-static void pine(world_frame *f, const world_item *it)
-{
+static void pine(world_frame *f, const world_item *it) {
     world_rgb c = f->palette.leaf;
     c = world_mix(c, (world_rgb){.1, .2, .3}, rnd(it, 1, 0, .3));
-    if (f->condition == WORLD_AUTUMN)
-        c = world_mix(c, (world_rgb){.85, .55, .1}, .75);
+    if (f->condition == WORLD_AUTUMN) c = world_mix(c, (world_rgb){.85, .55, .1}, .75);
     trunk(f, .035, .03, .2);
     for (int i = 0; i < 3; i++) {
         double y = .14 + .25 * i, w = .27 - .065 * i;
@@ -87,8 +80,7 @@ static void pine(world_frame *f, const world_item *it)
     }
 }
 
-static void palm(world_frame *f, const world_item *it)
-{
+static void palm(world_frame *f, const world_item *it) {
     double lean = rnd(it, 1, -.16, .16), sway = .015 * sin(f->time * 2 + rnd(it, 2, 0, 6));
     cairo_set_line_width(f->cr, .05);
     cairo_move_to(f->cr, 0, 0);
@@ -97,7 +89,8 @@ static void palm(world_frame *f, const world_item *it)
     cairo_stroke(f->cr);
     world_rgb c = world_mix(f->palette.leaf, (world_rgb){.2, .7, .3}, .4);
     for (int i = 0; i < 7; i++) {
-        double a = -.35 + i * (WORLD_PI + .7) / 6, len = .33, ex = lean + len * cos(a) + sway, ey = .80 + len * .62 * sin(a) - .09;
+        double a = -.35 + i * (WORLD_PI + .7) / 6, len = .33, ex = lean + len * cos(a) + sway,
+               ey = .80 + len * .62 * sin(a) - .09;
         double mx = lean + len * .55 * cos(a), my = .80 + len * .62 * sin(a) + .05;
         cairo_move_to(f->cr, lean, .82);
         cairo_curve_to(f->cr, mx, my + .06, mx, my + .04, ex, ey);
@@ -111,8 +104,7 @@ static void palm(world_frame *f, const world_item *it)
     world_oval(f, lean + .035, .765, .03, .03);
 }
 
-static void vine_tree(world_frame *f, const world_item *it)
-{
+static void vine_tree(world_frame *f, const world_item *it) {
     world_rgb c = leaf(f, it), bark = {.30, .23, .15};
     double xy[12] = {-.12, 0, -.05, .12, -.05, .7, .05, .7, .05, .12, .12, 0};
     world_ink_c(f, bark);
@@ -127,15 +119,15 @@ static void vine_tree(world_frame *f, const world_item *it)
     cairo_set_line_width(f->cr, .016);
     world_ink_c(f, shade(c, 1.1));
     for (int i = 0; i < 3; i++) {
-        double x = rnd(it, (uint64_t)(5 + i), -.3, .3), y = rnd(it, (uint64_t)(9 + i), .25, .5), sway = .02 * sin(f->time * 1.3 + i);
+        double x = rnd(it, (uint64_t)(5 + i), -.3, .3), y = rnd(it, (uint64_t)(9 + i), .25, .5),
+               sway = .02 * sin(f->time * 1.3 + i);
         cairo_move_to(f->cr, x, .74);
         cairo_curve_to(f->cr, x + .05, .62, x - .05 + sway, .55, x + sway, y);
         cairo_stroke(f->cr);
     }
 }
 
-static void blades(world_frame *f, int n, double spread, double droop, world_rgb c)
-{
+static void blades(world_frame *f, int n, double spread, double droop, world_rgb c) {
     for (int i = 0; i < n; i++) {
         double a = -1 + 2.0 * i / (n - 1), ex = spread * a, ey = 1 - droop * a * a;
         cairo_move_to(f->cr, -.06, 0);
@@ -147,8 +139,7 @@ static void blades(world_frame *f, int n, double spread, double droop, world_rgb
     }
 }
 
-static void flower(world_frame *f, const world_item *it)
-{
+static void flower(world_frame *f, const world_item *it) {
     static const world_rgb heads[5] = {{.98, .30, .40}, {1, .85, .2}, {.95, .95, 1}, {.85, .45, .95}, {1, .55, .2}};
     double sway = .05 * sin(f->time * 2 + rnd(it, 3, 0, 6));
     cairo_set_line_width(f->cr, .07);
@@ -161,14 +152,12 @@ static void flower(world_frame *f, const world_item *it)
         world_oval(f, sway, .8, .24, .22);
         return;
     }
-    for (int i = 0; i < 5; i++)
-        world_oval(f, sway + .15 * cos(i * 1.2566), .8 + .15 * sin(i * 1.2566), .12, .12);
+    for (int i = 0; i < 5; i++) world_oval(f, sway + .15 * cos(i * 1.2566), .8 + .15 * sin(i * 1.2566), .12, .12);
     world_ink(f, 1, .9, .4);
     world_oval(f, sway, .8, .09, .09);
 }
 
-static void rock(world_frame *f, const world_item *it, world_rgb c)
-{
+static void rock(world_frame *f, const world_item *it, world_rgb c) {
     double k = rnd(it, 1, .85, 1.15);
     double xy[14] = {-.75 * k, 0, -.62, .45 * k, -.25, .88, .2 * k, 1, .55, .66, .72 * k, .25, .78, 0};
     double hi[10] = {-.62, .45 * k, -.25, .88, .2 * k, 1, .05, .62, -.35, .38};
@@ -183,8 +172,7 @@ static void rock(world_frame *f, const world_item *it, world_rgb c)
     }
 }
 
-static void limb(world_frame *f, double x0, double y0, double x1, double y1, double w)
-{
+static void limb(world_frame *f, double x0, double y0, double x1, double y1, double w) {
     cairo_set_line_cap(f->cr, CAIRO_LINE_CAP_ROUND);
     cairo_set_line_width(f->cr, w);
     cairo_move_to(f->cr, x0, y0);
@@ -193,8 +181,7 @@ static void limb(world_frame *f, double x0, double y0, double x1, double y1, dou
     cairo_set_line_cap(f->cr, CAIRO_LINE_CAP_BUTT);
 }
 
-static void cactus(world_frame *f, const world_item *it)
-{
+static void cactus(world_frame *f, const world_item *it) {
     world_rgb c = world_mix((world_rgb){.26, .56, .30}, (world_rgb){.9, .95, .9}, f->palette.snow * .4);
     double a = rnd(it, 1, .3, .5), b = rnd(it, 2, .35, .6);
     world_ink_c(f, c);
@@ -209,8 +196,7 @@ static void cactus(world_frame *f, const world_item *it)
     world_oval(f, 0, 1.0, .06, .05);
 }
 
-static void joshua(world_frame *f, const world_item *it)
-{
+static void joshua(world_frame *f, const world_item *it) {
     (void)it;
     world_ink(f, .46, .34, .24);
     limb(f, 0, 0, 0, .5, .09);
@@ -230,8 +216,7 @@ static void joshua(world_frame *f, const world_item *it)
     }
 }
 
-static void mesa(world_frame *f, const world_item *it)
-{
+static void mesa(world_frame *f, const world_item *it) {
     double w = rnd(it, 1, .7, 1.1);
     double body[12] = {-1.3 * w, 0, -.8 * w, .42, -.68 * w, .96, .66 * w, 1, .78 * w, .4, 1.3 * w, 0};
     double side[8] = {.2 * w, .98, .66 * w, 1, .78 * w, .4, .30 * w, .40};
@@ -243,16 +228,14 @@ static void mesa(world_frame *f, const world_item *it)
     world_box(f, -.70 * w, .70, 1.38 * w, .08);
 }
 
-static void snowdrift(world_frame *f)
-{
+static void snowdrift(world_frame *f) {
     world_ink(f, .78, .86, .95);
     world_oval(f, 0, 0, 1.6, .8);
     world_ink(f, .98, .99, 1);
     world_oval(f, -.15, .12, 1.35, .72);
 }
 
-static void iceberg(world_frame *f, const world_item *it)
-{
+static void iceberg(world_frame *f, const world_item *it) {
     double k = rnd(it, 1, .8, 1.2);
     double body[14] = {-.95, 0, -.78, .5 * k, -.35, .62, -.1, 1, .28, .85, .55 * k, .5, .9, 0};
     double side[8] = {-.1, 1, .28, .85, .2, .35, .05, 0};
@@ -265,8 +248,7 @@ static void iceberg(world_frame *f, const world_item *it)
     world_poly(f, 5, dark);
 }
 
-static void penguin(world_frame *f, const world_item *it)
-{
+static void penguin(world_frame *f, const world_item *it) {
     double waddle = .06 * sin(f->time * 5 + rnd(it, 1, 0, 6));
     cairo_save(f->cr);
     cairo_rotate(f->cr, waddle);
@@ -290,29 +272,27 @@ static void penguin(world_frame *f, const world_item *it)
     cairo_restore(f->cr);
 }
 
-static void kelp(world_frame *f, const world_item *it)
-{
+static void kelp(world_frame *f, const world_item *it) {
     world_rgb c = world_mix(f->palette.leaf, (world_rgb){.5, .7, .2}, rnd(it, 1, 0, .4));
     for (int s = -1; s <= 1; s++) {
         double ph = f->time * 1.2 + rnd(it, (uint64_t)(3 + s), 0, 6), x0 = .11 * s, h = s ? .75 : 1;
         cairo_set_line_cap(f->cr, CAIRO_LINE_CAP_ROUND);
         cairo_set_line_width(f->cr, .075);
         cairo_move_to(f->cr, x0, 0);
-        cairo_curve_to(f->cr, x0 + .08 * sin(ph), h * .35, x0 - .10 * sin(ph + .8), h * .65, x0 + .12 * sin(ph + 1.6), h);
+        cairo_curve_to(f->cr, x0 + .08 * sin(ph), h * .35, x0 - .10 * sin(ph + .8), h * .65, x0 + .12 * sin(ph + 1.6),
+                       h);
         world_ink_c(f, shade(c, s ? .8 : 1.1));
         cairo_stroke(f->cr);
     }
     cairo_set_line_cap(f->cr, CAIRO_LINE_CAP_BUTT);
 }
 
-static world_rgb coral_hue(const world_item *it)
-{
+static world_rgb coral_hue(const world_item *it) {
     static const world_rgb hue[5] = {{.98, .36, .46}, {1, .58, .22}, {.90, .40, .82}, {1, .80, .30}, {.60, .38, .88}};
     return hue[it->seed % 5];
 }
 
-static void coral(world_frame *f, const world_item *it)
-{
+static void coral(world_frame *f, const world_item *it) {
     world_rgb c = coral_hue(it);
     world_ink_c(f, c);
     switch (it->kind) {
@@ -351,8 +331,7 @@ static void coral(world_frame *f, const world_item *it)
     }
 }
 
-static void small_fish(world_frame *f, const world_item *it)
-{
+static void small_fish(world_frame *f, const world_item *it) {
     static const world_rgb hue[4] = {{1, .75, .1}, {.98, .5, .2}, {.95, .95, 1}, {.35, .85, .95}};
     world_rgb c = hue[it->seed % 4];
     double dir = it->seed & 16 ? 1 : -1, swim = .6 * sin(f->time * .8 + rnd(it, 1, 0, 6)), y = rnd(it, 2, 2.2, 4.2);
@@ -368,8 +347,7 @@ static void small_fish(world_frame *f, const world_item *it)
     cairo_restore(f->cr);
 }
 
-static void wreck(world_frame *f)
-{
+static void wreck(world_frame *f) {
     world_ink(f, .22, .30, .32);
     double hull[12] = {-1.5, .42, -1.1, 0, .9, 0, 1.5, .62, .6, .40, -.6, .38};
     cairo_save(f->cr);
@@ -379,21 +357,18 @@ static void wreck(world_frame *f)
     world_box(f, .5, .38, .06, .5);
     world_box(f, -.5, .78, .6, .04);
     world_ink(f, .06, .22, .32);
-    for (int i = 0; i < 4; i++)
-        world_oval(f, -.8 + .45 * i, .2, .07, .07);
+    for (int i = 0; i < 4; i++) world_oval(f, -.8 + .45 * i, .2, .07, .07);
     cairo_restore(f->cr);
 }
 
-static void crater(world_frame *f)
-{
+static void crater(world_frame *f) {
     world_ink(f, .68, .66, .74);
     world_oval(f, 0, 0, 1.5, .42);
     world_ink(f, .32, .30, .38);
     world_oval(f, 0, -.04, 1.25, .30);
 }
 
-static void rocket(world_frame *f)
-{
+static void rocket(world_frame *f) {
     double fin_l[6] = {-.13, .32, -.32, 0, -.12, .12}, fin_r[6] = {.13, .32, .32, 0, .12, .12};
     world_ink(f, .88, .16, .20);
     world_poly(f, 3, fin_l);
@@ -414,8 +389,7 @@ static void rocket(world_frame *f)
     world_oval(f, 0, .60, .085, .085);
 }
 
-static void hay(world_frame *f)
-{
+static void hay(world_frame *f) {
     world_ink(f, .92, .74, .30);
     cairo_arc(f->cr, 0, .1, .5, 0, WORLD_PI);
     cairo_close_path(f->cr);
@@ -426,20 +400,18 @@ static void hay(world_frame *f)
     world_box(f, -.38, .38, .74, .035);
 }
 
-static void shell(world_frame *f)
-{
+static void shell(world_frame *f) {
     world_ink(f, .98, .72, .66);
     cairo_arc(f->cr, 0, .1, .7, 0, WORLD_PI);
     cairo_close_path(f->cr);
     cairo_fill(f->cr);
     world_ink(f, .90, .52, .50);
-    for (int i = 1; i < 4; i++)
-        limb(f, 0, .1, .6 * cos(i * WORLD_PI / 4), .1 + .6 * sin(i * WORLD_PI / 4), .07);
+    for (int i = 1; i < 4; i++) limb(f, 0, .1, .6 * cos(i * WORLD_PI / 4), .1 + .6 * sin(i * WORLD_PI / 4), .07);
 }
 
-bool world_prop_nature(world_frame *f, const world_item *it)
-{
-    const world_rgb grey = {.54, .52, .52}, brown = {.70, .46, .30}, ice = {.70, .86, .94}, deep = {.16, .34, .42}, moon = {.50, .48, .56};
+bool world_prop_nature(world_frame *f, const world_item *it) {
+    const world_rgb grey = {.54, .52, .52}, brown = {.70, .46, .30}, ice = {.70, .86, .94}, deep = {.16, .34, .42},
+                    moon = {.50, .48, .56};
     switch (it->kind) {
     case PROP_TREE:
         tree(f, it);
@@ -473,7 +445,11 @@ bool world_prop_nature(world_frame *f, const world_item *it)
         flower(f, it);
         return true;
     case PROP_ROCK:
-        rock(f, it, f->place == WORLD_DESERT ? brown : f->place == WORLD_ANTARCTICA ? ice : f->place == WORLD_UNDERWATER ? deep : grey);
+        rock(f, it,
+             f->place == WORLD_DESERT       ? brown
+             : f->place == WORLD_ANTARCTICA ? ice
+             : f->place == WORLD_UNDERWATER ? deep
+                                            : grey);
         return true;
     case PROP_MOON_ROCK:
         rock(f, it, moon);
@@ -524,6 +500,7 @@ bool world_prop_nature(world_frame *f, const world_item *it)
     case PROP_HAY:
         hay(f);
         return true;
-    default: return false;
+    default:
+        return false;
     }
 }

@@ -3,30 +3,27 @@
 
 #include "tools/world/internal.h"
 
-static double rnd(const world_item *it, uint64_t k, double lo, double hi)
-{
+static double rnd(const world_item *it, uint64_t k, double lo, double hi) {
     return world_range(it->seed, 100 + k, lo, hi);
 }
 
-static void window_ink(world_frame *f, uint64_t k)
-{
+static void window_ink(world_frame *f, uint64_t k) {
     if (f->palette.dark > .5 && k % 4)
         world_shine(f, 1, .84, .42, 1);
     else
         world_ink(f, .36, .52, .68);
 }
 
-static void roof_snow(world_frame *f, double x, double y, double w)
-{
+static void roof_snow(world_frame *f, double x, double y, double w) {
     if (f->palette.snow > 0) {
         world_ink(f, .96, .97, 1);
         world_box(f, x, y, w, .05);
     }
 }
 
-static void building(world_frame *f, const world_item *it, double w, int columns, int rows)
-{
-    static const world_rgb walls[6] = {{.80, .52, .42}, {.90, .80, .62}, {.62, .70, .78}, {.74, .62, .66}, {.55, .66, .66}, {.86, .68, .50}};
+static void building(world_frame *f, const world_item *it, double w, int columns, int rows) {
+    static const world_rgb walls[6] = {{.80, .52, .42}, {.90, .80, .62}, {.62, .70, .78},
+                                       {.74, .62, .66}, {.55, .66, .66}, {.86, .68, .50}};
     world_rgb c = walls[it->seed % 6];
     world_ink_c(f, c);
     world_box(f, -w, 0, 2 * w, 1);
@@ -44,8 +41,7 @@ static void building(world_frame *f, const world_item *it, double w, int columns
     world_box(f, -.06 - w * .1, 0, .12, .10);
 }
 
-static void house(world_frame *f, const world_item *it, bool cottage)
-{
+static void house(world_frame *f, const world_item *it, bool cottage) {
     static const world_rgb roofs[4] = {{.80, .28, .22}, {.66, .34, .24}, {.85, .45, .25}, {.50, .36, .46}};
     world_rgb roof = roofs[it->seed % 4];
     world_ink(f, .97, .93, .84);
@@ -69,8 +65,7 @@ static void house(world_frame *f, const world_item *it, bool cottage)
     world_box(f, -.09, 0, .18, .32);
 }
 
-static void neon_tower(world_frame *f, const world_item *it)
-{
+static void neon_tower(world_frame *f, const world_item *it) {
     static const double hue[4][3] = {{.1, .95, 1}, {1, .2, .75}, {.65, .4, 1}, {1, .8, .2}};
     const double *c = hue[it->seed % 4], *d = hue[(it->seed >> 8) % 4];
     double w = rnd(it, 1, .16, .22);
@@ -83,15 +78,13 @@ static void neon_tower(world_frame *f, const world_item *it)
     for (int r = 0; r < 9; r++)
         for (int q = 0; q < 3; q++) {
             uint64_t k = world_hash(it->seed, (uint64_t)(200 + r * 4 + q));
-            if (k % 3 == 0)
-                continue;
+            if (k % 3 == 0) continue;
             world_shine(f, d[0], d[1], d[2], .55);
             world_box(f, -w * .68 + q * w * .48, .08 + r * .1, w * .34, .045);
         }
 }
 
-static void neon_sign(world_frame *f, const world_item *it)
-{
+static void neon_sign(world_frame *f, const world_item *it) {
     static const double hue[4][3] = {{1, .2, .6}, {.1, .95, 1}, {1, .75, .1}, {.4, 1, .4}};
     const double *c = hue[it->seed % 4];
     world_ink(f, .16, .12, .28);
@@ -121,8 +114,7 @@ static void neon_sign(world_frame *f, const world_item *it)
     }
 }
 
-static void lamp(world_frame *f)
-{
+static void lamp(world_frame *f) {
     world_ink(f, .26, .28, .32);
     world_box(f, -.018, 0, .036, .9);
     world_box(f, -.05, 0, .1, .04);
@@ -136,17 +128,16 @@ static void lamp(world_frame *f)
     world_oval(f, 0, .93, .07, .07);
 }
 
-static void castle(world_frame *f)
-{
+static void castle(world_frame *f) {
     world_rgb stone = {.74, .72, .72}, dark = {.60, .58, .60}, roof = {.34, .40, .66};
     roof = world_mix(roof, (world_rgb){.95, .97, 1}, f->palette.snow * .6);
     world_ink_c(f, dark);
     world_box(f, -.34, 0, .68, .62);
     world_ink_c(f, stone);
     world_box(f, -.62, 0, 1.24, .36);
-    for (int i = 0; i < 9; i++)
-        world_box(f, -.62 + .145 * i, .36, .075, .05);
-    static const double towers[5][3] = {{-.62, .56, .12}, {.62, .56, .12}, {-.30, .72, .10}, {.30, .72, .10}, {0, .80, .13}};
+    for (int i = 0; i < 9; i++) world_box(f, -.62 + .145 * i, .36, .075, .05);
+    static const double towers[5][3] = {
+        {-.62, .56, .12}, {.62, .56, .12}, {-.30, .72, .10}, {.30, .72, .10}, {0, .80, .13}};
     for (int i = 0; i < 5; i++) {
         double x = towers[i][0], h = towers[i][1] * .95, w = towers[i][2];
         world_ink_c(f, i < 2 ? stone : world_mix(stone, dark, .4));
@@ -167,8 +158,7 @@ static void castle(world_frame *f)
     world_oval(f, 0, .16, .09, .09);
 }
 
-static void flag(world_frame *f, const world_item *it)
-{
+static void flag(world_frame *f, const world_item *it) {
     static const world_rgb hue[3] = {{.85, .16, .20}, {.20, .36, .75}, {.95, .78, .20}};
     double wave = .04 * sin(f->time * 4 + rnd(it, 1, 0, 6));
     world_ink(f, .50, .38, .26);
@@ -182,8 +172,7 @@ static void flag(world_frame *f, const world_item *it)
     cairo_fill(f->cr);
 }
 
-static void gateway(world_frame *f)
-{
+static void gateway(world_frame *f) {
     world_rgb c = {.90, .74, .46}, d = {.74, .58, .36};
     world_ink_c(f, c);
     world_box(f, -.62, 0, 1.24, .68);
@@ -211,8 +200,7 @@ static void gateway(world_frame *f)
     world_oval(f, .41, .22, .09, .09);
 }
 
-static void dome(world_frame *f)
-{
+static void dome(world_frame *f) {
     world_ink(f, .94, .88, .80);
     world_box(f, -.45, 0, .9, .45);
     world_box(f, -.55, 0, .1, .7);
@@ -231,8 +219,7 @@ static void dome(world_frame *f)
     world_box(f, -.06, .12, .12, .2);
 }
 
-static void stall(world_frame *f, const world_item *it)
-{
+static void stall(world_frame *f, const world_item *it) {
     static const world_rgb hue[3] = {{.90, .22, .30}, {.98, .58, .12}, {.16, .60, .52}};
     world_rgb c = hue[it->seed % 3];
     world_ink(f, .50, .34, .22);
@@ -251,8 +238,7 @@ static void stall(world_frame *f, const world_item *it)
     }
 }
 
-static void taxi(world_frame *f, const world_item *it)
-{
+static void taxi(world_frame *f, const world_item *it) {
     bool mumbai = f->place == WORLD_MUMBAI;
     (void)it;
     world_rgb body = mumbai ? (world_rgb){.13, .13, .15} : (world_rgb){.95, .95, .93};
@@ -277,8 +263,7 @@ static void taxi(world_frame *f, const world_item *it)
     world_oval(f, .55, .18, .08, .08);
 }
 
-static void telecom(world_frame *f)
-{
+static void telecom(world_frame *f) {
     world_ink(f, .76, .72, .70);
     world_box(f, -.022, 0, .044, .82);
     world_ink(f, .62, .58, .58);
@@ -289,8 +274,7 @@ static void telecom(world_frame *f)
     world_box(f, -.008, .8, .016, .2);
 }
 
-static void ponte(world_frame *f, const world_item *it)
-{
+static void ponte(world_frame *f, const world_item *it) {
     world_ink(f, .70, .66, .66);
     world_box(f, -.13, 0, .26, .90);
     world_ink(f, .56, .53, .55);
@@ -304,8 +288,7 @@ static void ponte(world_frame *f, const world_item *it)
         }
 }
 
-static void church(world_frame *f)
-{
+static void church(world_frame *f) {
     world_ink(f, .93, .90, .84);
     world_box(f, -.10, 0, .20, .62);
     world_box(f, -.1, 0, .5, .32);
@@ -320,8 +303,7 @@ static void church(world_frame *f)
     world_box(f, .28, .10, .07, .12);
 }
 
-static void pillar(world_frame *f, double w)
-{
+static void pillar(world_frame *f, double w) {
     world_ink(f, .92, .88, .82);
     world_box(f, -w, 0, 2 * w, 1);
     world_ink(f, .80, .73, .66);
@@ -334,8 +316,7 @@ static void pillar(world_frame *f, double w)
     world_box(f, -w * 1.3, .95, w * 2.6, .05);
 }
 
-static void arch_window(world_frame *f)
-{
+static void arch_window(world_frame *f) {
     world_ink(f, .88, .68, .30);
     world_box(f, -.23, .30, .46, .46);
     world_oval(f, 0, .76, .23, .23);
@@ -356,8 +337,7 @@ static void arch_window(world_frame *f)
     world_box(f, .405, .50, .03, .10);
 }
 
-static void umbrella(world_frame *f, const world_item *it)
-{
+static void umbrella(world_frame *f, const world_item *it) {
     static const world_rgb hue[3] = {{.95, .30, .30}, {.20, .55, .90}, {.98, .70, .15}};
     world_rgb c = hue[it->seed % 3];
     world_ink(f, .95, .93, .88);
@@ -371,13 +351,15 @@ static void umbrella(world_frame *f, const world_item *it)
         cairo_fill(f->cr);
         cairo_restore(f->cr);
         double a0 = WORLD_PI * (1 - i / 5.0), a1 = WORLD_PI * (1 - (i + 1) / 5.0);
-        double xy[8] = {.62 * cos(a0), .60, .62 * cos(a1), .60, .62 * cos(a1), .58 + .62 * sin(a1) * .66, .62 * cos(a0), .58 + .62 * sin(a0) * .66};
+        double xy[8] = {.62 * cos(a0), .60,
+                        .62 * cos(a1), .60,
+                        .62 * cos(a1), .58 + .62 * sin(a1) * .66,
+                        .62 * cos(a0), .58 + .62 * sin(a0) * .66};
         world_poly(f, 4, xy);
     }
 }
 
-static void fence(world_frame *f)
-{
+static void fence(world_frame *f) {
     world_ink(f, .95, .93, .88);
     world_box(f, -1.5, .28, 3, .12);
     world_box(f, -1.5, .64, 3, .12);
@@ -388,8 +370,7 @@ static void fence(world_frame *f)
     }
 }
 
-static void hut(world_frame *f)
-{
+static void hut(world_frame *f) {
     world_ink(f, .66, .46, .28);
     world_box(f, -.3, 0, .6, .5);
     world_ink(f, .36, .24, .16);
@@ -399,8 +380,7 @@ static void hut(world_frame *f)
     world_poly(f, 3, xy);
 }
 
-bool world_prop_town(world_frame *f, const world_item *it)
-{
+bool world_prop_town(world_frame *f, const world_item *it) {
     switch (it->kind) {
     case PROP_HOUSE:
         house(f, it, false);
@@ -465,21 +445,21 @@ bool world_prop_town(world_frame *f, const world_item *it)
     case PROP_DOME:
         dome(f);
         return true;
-    default: return false;
+    default:
+        return false;
     }
 }
 
-void world_prop(world_frame *f, const world_item *it)
-{
+void world_prop(world_frame *f, const world_item *it) {
     if (it->kind < PROP_TOWN)
         world_prop_nature(f, it);
     else
         world_prop_town(f, it);
 }
 
-/* What a subject passes behind: wide and high enough to hide it, in the material of the place. Units are world units. */
-void world_cover(world_frame *f, double w, double h)
-{
+/* What a subject passes behind: wide and high enough to hide it, in the material of the place. Units are world units.
+ */
+void world_cover(world_frame *f, double w, double h) {
     cairo_t *cr = f->cr;
     double r = w / 2;
     world_rgb c, hi;
@@ -524,13 +504,16 @@ void world_cover(world_frame *f, double w, double h)
     world_oval(f, 0, 0, r * 1.25, .06);
     world_ink_c(f, c);
     if (round) {
-        double xy[16] = {-r * 1.12, 0, -r * 1.04, h * .55, -r * .7, h * .95, -r * .15, h * 1.08, r * .45, h * 1.02, r * .92, h * .72, r * 1.08, h * .3, r * 1.14, 0};
-        double top[12] = {-r * 1.04, h * .55, -r * .7, h * .95, -r * .15, h * 1.08, r * .45, h * 1.02, r * .15, h * .74, -r * .5, h * .60};
+        double xy[16] = {-r * 1.12, 0,        -r * 1.04, h * .55, -r * .7,  h * .95, -r * .15, h * 1.08,
+                         r * .45,   h * 1.02, r * .92,   h * .72, r * 1.08, h * .3,  r * 1.14, 0};
+        double top[12] = {-r * 1.04, h * .55,  -r * .7, h * .95, -r * .15, h * 1.08,
+                          r * .45,   h * 1.02, r * .15, h * .74, -r * .5,  h * .60};
         world_poly(f, 8, xy);
         world_ink_c(f, hi);
         world_poly(f, 6, top);
     } else if (f->place == WORLD_JUNGLE || f->place == WORLD_MEADOW || f->place == WORLD_JOHANNESBURG) {
-        double xy[12] = {-r * 1.35, 0, -r, .16, -r * .95, h * 3, r * .95, h * 3, r, .16, r * 1.35, 0}; /* a great trunk out of the picture */
+        double xy[12] = {-r * 1.35, 0,     -r, .16, -r * .95, h * 3,
+                         r * .95,   h * 3, r,  .16, r * 1.35, 0}; /* a great trunk out of the picture */
         world_poly(f, 6, xy);
         world_ink_c(f, hi);
         world_box(f, -r * .7, .1, r * .22, h * 3);

@@ -1,25 +1,20 @@
-/* Everything at infinity: sky, sun, moon, stars, northern lights, clouds, the line of hills or towers on the horizon. */
+/* Everything at infinity: sky, sun, moon, stars, northern lights, clouds, the line of hills or towers on the horizon.
+ */
 #include <math.h>
 
 #include "tools/world/internal.h"
 
 /* Column of the picture at which a world azimuth (radians, 0 = +z) is seen. */
-static bool column(const world_frame *f, double azimuth, double *x)
-{
+static bool column(const world_frame *f, double azimuth, double *x) {
     double a = azimuth - f->yaw;
-    if (fabs(a) > 1.2)
-        return false;
+    if (fabs(a) > 1.2) return false;
     *x = f->px + f->focal * tan(a);
     return true;
 }
 
-static double azimuth_at(const world_frame *f, double x)
-{
-    return f->yaw + atan((x - f->px) / f->focal);
-}
+static double azimuth_at(const world_frame *f, double x) { return f->yaw + atan((x - f->px) / f->focal); }
 
-static void gradient(world_frame *f, world_rgb top, world_rgb low)
-{
+static void gradient(world_frame *f, world_rgb top, world_rgb low) {
     double horizon = fmax(1, f->py);
     cairo_pattern_t *p = cairo_pattern_create_linear(0, 0, 0, horizon);
     cairo_pattern_add_color_stop_rgb(p, 0, top.r, top.g, top.b);
@@ -35,8 +30,7 @@ static void gradient(world_frame *f, world_rgb top, world_rgb low)
     cairo_pattern_destroy(p);
 }
 
-static void disc(world_frame *f, double x, double y, double r, double cr, double cg, double cb, double glow)
-{
+static void disc(world_frame *f, double x, double y, double r, double cr, double cg, double cb, double glow) {
     cairo_pattern_t *p = cairo_pattern_create_radial(x, y, r * .9, x, y, r * glow);
     cairo_pattern_add_color_stop_rgba(p, 0, cr, cg, cb, .55);
     cairo_pattern_add_color_stop_rgba(p, 1, cr, cg, cb, 0);
@@ -49,13 +43,11 @@ static void disc(world_frame *f, double x, double y, double r, double cr, double
     cairo_fill(f->cr);
 }
 
-static void stars(world_frame *f, int count, uint64_t label)
-{
+static void stars(world_frame *f, int count, uint64_t label) {
     double px = fmax(.55, f->height / 150.0);
     for (int i = 0; i < count; i++) {
         double x, az = world_range(label, (uint64_t)(3 * i), -1.0, 1.0);
-        if (!column(f, az, &x) || x < -2 || x > f->width + 2)
-            continue;
+        if (!column(f, az, &x) || x < -2 || x > f->width + 2) continue;
         double y = f->py - f->focal * world_range(label, (uint64_t)(3 * i + 1), .02, .62);
         double s = world_unit(label, (uint64_t)(3 * i + 2));
         cairo_set_source_rgba(f->cr, 1, .97, .88 + .12 * s, .45 + .55 * s);
@@ -64,22 +56,21 @@ static void stars(world_frame *f, int count, uint64_t label)
     }
 }
 
-static void clouds(world_frame *f)
-{
+static void clouds(world_frame *f) {
     uint64_t seed = world_hash(f->seed, 201);
     bool heavy = f->condition == WORLD_RAIN || f->condition == WORLD_SNOWSTORM;
-    world_rgb white = {1, 1, 1}, c = heavy ? world_mix(f->palette.sky_top, white, -.12) : world_mix(f->palette.sky_low, white, .65);
+    world_rgb white = {1, 1, 1},
+              c = heavy ? world_mix(f->palette.sky_top, white, -.12) : world_mix(f->palette.sky_low, white, .65);
     double size = f->height * (heavy ? .16 : .075);
     int n = heavy ? 12 : 8;
     for (int i = 0; i < n; i++) {
         double x, az = world_range(seed, (uint64_t)(5 * i), -.85, .85) + .006 * f->time;
-        if (!column(f, az, &x))
-            continue;
+        if (!column(f, az, &x)) continue;
         double s = size * world_range(seed, (uint64_t)(5 * i + 1), .6, 1.25);
-        if (x < -4 * s || x > f->width + 4 * s)
-            continue;
+        if (x < -4 * s || x > f->width + 4 * s) continue;
         double top = fmax(f->py, f->height * .3);
-        double y = heavy ? top * world_range(seed, (uint64_t)(5 * i + 2), -.1, .28) : top * world_range(seed, (uint64_t)(5 * i + 2), .08, .62);
+        double y = heavy ? top * world_range(seed, (uint64_t)(5 * i + 2), -.1, .28)
+                         : top * world_range(seed, (uint64_t)(5 * i + 2), .08, .62);
         cairo_set_source_rgba(f->cr, c.r, c.g, c.b, heavy ? .75 : .9);
         for (int k = 0; k < 3; k++) {
             double dx = (k - 1) * s * .85, r = s * (k == 1 ? .72 : .5);
@@ -91,8 +82,7 @@ static void clouds(world_frame *f)
     }
 }
 
-static void aurora(world_frame *f)
-{
+static void aurora(world_frame *f) {
     static const double hue[3][3] = {{.25, 1.0, .55}, {.20, .95, .80}, {.72, .35, .95}};
     double top = fmax(f->py, .25 * f->height);
     for (int k = 0; k < 3; k++) {
@@ -102,13 +92,15 @@ static void aurora(world_frame *f)
         double prev_x = -1, prev_y = 0;
         for (int i = 0; i <= n; i++) {
             double x = f->width * (double)i / n, az = azimuth_at(f, x);
-            double y = base + top * .13 * world_noise(seed, az * 7 + f->time * .22) + top * .05 * world_noise(seed + 1, az * 21 - f->time * .3);
+            double y = base + top * .13 * world_noise(seed, az * 7 + f->time * .22) +
+                       top * .05 * world_noise(seed + 1, az * 21 - f->time * .3);
             if (i > 0) {
                 double bright = .30 + .34 * (.5 + .5 * world_noise(seed + 2, az * 26 + f->time * .5));
                 cairo_pattern_t *p = cairo_pattern_create_linear(0, .5 * (y + prev_y), 0, .5 * (y + prev_y) - tall);
                 cairo_pattern_add_color_stop_rgba(p, 0, hue[k][0], hue[k][1], hue[k][2], 0);
                 cairo_pattern_add_color_stop_rgba(p, .12, hue[k][0], hue[k][1], hue[k][2], bright * 1.2);
-                cairo_pattern_add_color_stop_rgba(p, .5, hue[k][0] * .7 + .15, hue[k][1] * .7, hue[k][2] * .8 + .2, bright * .5);
+                cairo_pattern_add_color_stop_rgba(p, .5, hue[k][0] * .7 + .15, hue[k][1] * .7, hue[k][2] * .8 + .2,
+                                                  bright * .5);
                 cairo_pattern_add_color_stop_rgba(p, 1, .5, .2, .8, 0);
                 cairo_set_source(f->cr, p);
                 cairo_rectangle(f->cr, prev_x, 0, x - prev_x, f->height);
@@ -125,36 +117,32 @@ static void aurora(world_frame *f)
 }
 
 /* A line of hills at infinity: height in radians above the horizon, waves a radian, jaggedness 0 soft .. 1 peaks. */
-static void hills(world_frame *f, uint64_t label, double tall, double waves, double jag, world_rgb c, bool snowcap)
-{
+static void hills(world_frame *f, uint64_t label, double tall, double waves, double jag, world_rgb c, bool snowcap) {
     uint64_t seed = world_hash(f->seed, label);
     int n = f->width / 3 + 8;
-    if (n > 120)
-        n = 120;
+    if (n > 120) n = 120;
     double line[121];
     for (int i = 0; i <= n; i++) {
         double az = azimuth_at(f, f->width * (double)i / n) * waves + 50;
         double h = .55 + .35 * world_noise(seed, az);
         if (jag > 0) {
             double tri = fabs(fmod(fabs(az * .9 + .6 * world_noise(seed + 3, az * .5)), 1.0) - .5) * 2;
-            h = h * (1 - jag) + jag * (.25 + .62 * tri * (.75 + .35 * world_noise(seed + 1, floor(az * .9))) + .08 * world_noise(seed + 2, az * 6));
+            h = h * (1 - jag) + jag * (.25 + .62 * tri * (.75 + .35 * world_noise(seed + 1, floor(az * .9))) +
+                                       .08 * world_noise(seed + 2, az * 6));
         }
         line[i] = f->py - f->focal * tall * h;
     }
     cairo_move_to(f->cr, 0, f->py + 1);
-    for (int i = 0; i <= n; i++)
-        cairo_line_to(f->cr, f->width * (double)i / n, line[i]);
+    for (int i = 0; i <= n; i++) cairo_line_to(f->cr, f->width * (double)i / n, line[i]);
     cairo_line_to(f->cr, f->width, f->py + 1);
     cairo_close_path(f->cr);
     world_ink_c(f, c);
     cairo_fill(f->cr);
-    if (!snowcap)
-        return;
+    if (!snowcap) return;
     /* Snow lies on what rises above a ragged line: the hills are the clip, the line is drawn inside. */
     cairo_save(f->cr);
     cairo_move_to(f->cr, 0, f->py + 1);
-    for (int i = 0; i <= n; i++)
-        cairo_line_to(f->cr, f->width * (double)i / n, line[i]);
+    for (int i = 0; i <= n; i++) cairo_line_to(f->cr, f->width * (double)i / n, line[i]);
     cairo_line_to(f->cr, f->width, f->py + 1);
     cairo_close_path(f->cr);
     cairo_clip(f->cr);
@@ -172,15 +160,13 @@ static void hills(world_frame *f, uint64_t label, double tall, double waves, dou
 }
 
 /* Towers at infinity, cell by cell of azimuth. */
-static void skyline(world_frame *f, uint64_t label, double tall, double step, world_rgb c, bool neon)
-{
+static void skyline(world_frame *f, uint64_t label, double tall, double step, world_rgb c, bool neon) {
     uint64_t seed = world_hash(f->seed, label);
     int first = (int)floor(azimuth_at(f, 0) / step), last = (int)floor(azimuth_at(f, f->width) / step);
     for (int i = first; i <= last && i < first + 60; i++) {
         uint64_t k = world_hash(seed, (uint64_t)(i + 100000));
         double x0, x1;
-        if (!column(f, i * step, &x0) || !column(f, (i + world_range(k, 1, .75, 1.02)) * step, &x1))
-            continue;
+        if (!column(f, i * step, &x0) || !column(f, (i + world_range(k, 1, .75, 1.02)) * step, &x1)) continue;
         double h = f->focal * tall * world_range(k, 2, .35, 1.0), w = x1 - x0;
         world_ink_c(f, c);
         world_box(f, x0, f->py - h, w, h + 1);
@@ -190,8 +176,7 @@ static void skyline(world_frame *f, uint64_t label, double tall, double step, wo
             for (int r = 0; r < rows; r++)
                 for (int q = 0; q < 2; q++) {
                     uint64_t kk = world_hash(k, (uint64_t)(10 + 2 * r + q));
-                    if (kk % 3 == 0)
-                        continue;
+                    if (kk % 3 == 0) continue;
                     const double *u = hues[neon ? (kk >> 8) % 4 : 0];
                     cairo_set_source_rgba(f->cr, u[0], u[1], u[2], .75);
                     world_box(f, x0 + w * (.18 + .42 * q), f->py - h + h * (r + .3) / rows, w * .24, h * .38 / rows);
@@ -200,11 +185,11 @@ static void skyline(world_frame *f, uint64_t label, double tall, double step, wo
     }
 }
 
-static void shafts(world_frame *f)
-{
+static void shafts(world_frame *f) {
     uint64_t seed = world_hash(f->seed, 230);
     for (int i = 0; i < 5; i++) {
-        double x = f->width * (world_range(seed, (uint64_t)i, -.1, 1.0) + .02 * sin(f->time * .8 + i)), w = f->width * world_range(seed, (uint64_t)(9 + i), .05, .13);
+        double x = f->width * (world_range(seed, (uint64_t)i, -.1, 1.0) + .02 * sin(f->time * .8 + i)),
+               w = f->width * world_range(seed, (uint64_t)(9 + i), .05, .13);
         cairo_pattern_t *p = cairo_pattern_create_linear(0, 0, 0, f->height * .85);
         cairo_pattern_add_color_stop_rgba(p, 0, .8, 1, 1, f->condition == WORLD_NIGHT ? .06 : .26);
         cairo_pattern_add_color_stop_rgba(p, 1, .8, 1, 1, 0);
@@ -216,8 +201,7 @@ static void shafts(world_frame *f)
     }
 }
 
-static void planets(world_frame *f)
-{
+static void planets(world_frame *f) {
     double x, r = f->height * .11;
     stars(f, 150, world_hash(f->seed, 241));
     if (column(f, .10 + .12 * f->scene->sun, &x)) { /* the blue planet */
@@ -250,8 +234,7 @@ static void planets(world_frame *f)
     }
 }
 
-static void horizon_of_place(world_frame *f)
-{
+static void horizon_of_place(world_frame *f) {
     const world_palette *p = &f->palette;
     world_rgb blue = {.45, .60, .78}, leaf = p->leaf, haze = p->haze;
     f->hazed = .35;
@@ -346,8 +329,7 @@ static void horizon_of_place(world_frame *f)
     f->hazed = 0;
 }
 
-void world_sky(world_frame *f)
-{
+void world_sky(world_frame *f) {
     const world_palette *p = &f->palette;
     double x;
     gradient(f, p->sky_top, p->sky_low);
@@ -357,8 +339,7 @@ void world_sky(world_frame *f)
         shafts(f);
         return;
     }
-    if (f->place == WORLD_HALL)
-        return;
+    if (f->place == WORLD_HALL) return;
     if (f->place == WORLD_SPACE) {
         planets(f);
         horizon_of_place(f);
@@ -370,8 +351,7 @@ void world_sky(world_frame *f)
     case WORLD_FESTIVAL:
     case WORLD_AUTUMN:
         if (f->place != WORLD_NEON) {
-            if (f->place != WORLD_JUNGLE && column(f, az, &x))
-                disc(f, x, row * .22, r * .75, 1, .95, .62, 2.2);
+            if (f->place != WORLD_JUNGLE && column(f, az, &x)) disc(f, x, row * .22, r * .75, 1, .95, .62, 2.2);
             clouds(f);
         } else {
             stars(f, 40, world_hash(f->seed, 240));
@@ -379,8 +359,7 @@ void world_sky(world_frame *f)
         break;
     case WORLD_SUNSET:
         clouds(f);
-        if (column(f, az, &x))
-            disc(f, x, row * .74, r * 1.5, 1, .86, .42, 2.6);
+        if (column(f, az, &x)) disc(f, x, row * .74, r * 1.5, 1, .86, .42, 2.6);
         break;
     case WORLD_NIGHT:
         stars(f, 90, world_hash(f->seed, 240));

@@ -6,47 +6,33 @@
 
 #define DISTANCE 3.6 /* of the camera from the subject; the lens follows from the size wanted */
 
-static double clamp(double x, double lo, double hi)
-{
-    return x < lo ? lo : x > hi ? hi : x;
-}
+static double clamp(double x, double lo, double hi) { return x < lo ? lo : x > hi ? hi : x; }
 
-static double smooth(double u)
-{
+static double smooth(double u) {
     u = clamp(u, 0, 1);
     return u * u * (3 - 2 * u);
 }
 
-bool world_project(const world_frame *f, double x, double y, double z, double *sx, double *sy, double *depth)
-{
+bool world_project(const world_frame *f, double x, double y, double z, double *sx, double *sy, double *depth) {
     double dx = x - f->cx, dz = z - f->cz;
     double d = dx * f->sin_yaw + dz * f->cos_yaw;
     *depth = d;
-    if (d < .05)
-        return false;
+    if (d < .05) return false;
     *sx = f->px + f->focal * (dx * f->cos_yaw - dz * f->sin_yaw) / d;
     *sy = f->py - f->focal * (y - f->cy) / d;
     return true;
 }
 
-static double subject_scale(int subject)
-{
-    return subject == WORLD_CAR ? 1.05 : subject == WORLD_BOAT ? 1.0 : 1.0;
-}
+static double subject_scale(int subject) { return subject == WORLD_CAR ? 1.05 : subject == WORLD_BOAT ? 1.0 : 1.0; }
 
-static double side_width(int subject)
-{
+static double side_width(int subject) {
     return world_figure_width(subject) * world_figure_height(subject) * subject_scale(subject);
 }
 
-static bool is_legged(int subject)
-{
-    return subject < WORLD_CAR;
-}
+static bool is_legged(int subject) { return subject < WORLD_CAR; }
 
 /* Cycles a second: quick enough that a clip of one second at 8 frames a second shows a whole one. */
-static double tempo(int action)
-{
+static double tempo(int action) {
     switch (action) {
     case WORLD_RUN:
         return 1.7;
@@ -66,8 +52,7 @@ static double tempo(int action)
     }
 }
 
-static void dress(world_actor *a, const world_scene *s, int subject, int outfit, int colour, uint64_t seed)
-{
+static void dress(world_actor *a, const world_scene *s, int subject, int outfit, int colour, uint64_t seed) {
     double rgb[3];
     world_colour_rgb(colour, rgb);
     memset(a, 0, sizeof *a);
@@ -81,8 +66,7 @@ static void dress(world_actor *a, const world_scene *s, int subject, int outfit,
 }
 
 /* The first subject's path. `room` is the visible width at z = 0. */
-static void act(world_frame *f, world_actor *a, double room)
-{
+static void act(world_frame *f, world_actor *a, double room) {
     const world_scene *s = f->scene;
     double u = f->progress, t = f->time, sign = f->direction == WORLD_LEFT ? -1 : 1, w = side_width(a->look.subject);
     double free_half = fmax(0, room / 2 - w * .6);
@@ -161,8 +145,7 @@ static void act(world_frame *f, world_actor *a, double room)
     }
 }
 
-static void act_second(world_frame *f, world_actor *b, const world_actor *a, double room)
-{
+static void act_second(world_frame *f, world_actor *b, const world_actor *a, double room) {
     const world_scene *s = f->scene;
     int relation = s->attr[WORLD_RELATION];
     double gap = .55 * (side_width(a->look.subject) + side_width(b->look.subject)) + .12;
@@ -196,19 +179,16 @@ static void act_second(world_frame *f, world_actor *b, const world_actor *a, dou
     default:
         break;
     }
-    if (b->look.subject == WORLD_FISH)
-        b->y += .05 * sin(2 * WORLD_PI * (f->time * .7 + world_unit(s->seed, 86)));
+    if (b->look.subject == WORLD_FISH) b->y += .05 * sin(2 * WORLD_PI * (f->time * .7 + world_unit(s->seed, 86)));
 }
 
-void world_stage(world_frame *f, const world_scene *s, int width, int height, double t, double duration)
-{
+void world_stage(world_frame *f, const world_scene *s, int width, int height, double t, double duration) {
     memset(f, 0, sizeof *f);
     f->scene = s;
     f->width = width;
     f->height = height;
     f->seed = s->decor;
-    if (duration <= 0)
-        duration = 1;
+    if (duration <= 0) duration = 1;
     if (s->image) { /* some moment from the middle of a clip of two seconds */
         duration = 2;
         t = world_range(s->seed, 50, .25, .75) * duration;
@@ -229,14 +209,14 @@ void world_stage(world_frame *f, const world_scene *s, int width, int height, do
         f->duration = second ? duration * (1 - s->cut) : duration * s->cut;
         f->time = second ? t - duration * s->cut : t;
         f->progress = clamp(f->time / f->duration, 0, 1);
-        if (second && s->attr[WORLD_SHOTS] == WORLD_CLOSE_UP_CUT)
-            share *= 1.9;
+        if (second && s->attr[WORLD_SHOTS] == WORLD_CLOSE_UP_CUT) share *= 1.9;
         if (second && s->attr[WORLD_SHOTS] == WORLD_PLACE_CUT) {
             f->place = s->place2;
             f->condition = s->condition2;
         }
     }
-    f->water = s->attr[WORLD_SUBJECT] == WORLD_BOAT || (s->attr[WORLD_RELATION] && s->attr[WORLD_SUBJECT2] == WORLD_BOAT);
+    f->water =
+        s->attr[WORLD_SUBJECT] == WORLD_BOAT || (s->attr[WORLD_RELATION] && s->attr[WORLD_SUBJECT2] == WORLD_BOAT);
 
     world_actor *a = &f->actor[0];
     f->actors = 1;
@@ -252,24 +232,24 @@ void world_stage(world_frame *f, const world_scene *s, int width, int height, do
         widest *= 2.6;
     else if (f->action == WORLD_PAINT)
         widest += .55;
-    else if ((f->action == WORLD_STROLL || f->action == WORLD_RUN) && (f->direction == WORLD_LEFT || f->direction == WORLD_RIGHT) &&
-             f->camera != WORLD_TRACK && !pair)
+    else if ((f->action == WORLD_STROLL || f->action == WORLD_RUN) &&
+             (f->direction == WORLD_LEFT || f->direction == WORLD_RIGHT) && f->camera != WORLD_TRACK && !pair)
         widest *= 1.3;
     /* Wide subjects and narrow pictures: everything must still fit. */
     bool close = f->shot && s->attr[WORLD_SHOTS] == WORLD_CLOSE_UP_CUT;
     share = fmin(share, (close ? 1.3 : .87) * aspect / widest);
-    if (s->attr[WORLD_KIND] == WORLD_GAME)
-        share *= .62; /* a player needs to see what comes */
+    if (s->attr[WORLD_KIND] == WORLD_GAME) share *= .62; /* a player needs to see what comes */
     f->share = share;
     double room = aspect / share; /* visible width at the subject */
 
     act(f, a, room);
-    if (s->attr[WORLD_KIND] == WORLD_GAME)
-        world_game_play(f, a);
+    if (s->attr[WORLD_KIND] == WORLD_GAME) world_game_play(f, a);
     if (pair) {
         act_second(f, &f->actor[1], a, room);
-        double middle = f->action == WORLD_RUN ? 0 : .5 * (a->x + f->actor[1].x); /* the pair is centred, not one of them */
-        double shift = f->action == WORLD_RUN ? .5 * (f->actor[1].x - a->x) : middle - s->offset * .2 * fmax(0, room - widest);
+        double middle =
+            f->action == WORLD_RUN ? 0 : .5 * (a->x + f->actor[1].x); /* the pair is centred, not one of them */
+        double shift =
+            f->action == WORLD_RUN ? .5 * (f->actor[1].x - a->x) : middle - s->offset * .2 * fmax(0, room - widest);
         a->x -= shift;
         f->actor[1].x -= shift;
     }
@@ -302,8 +282,7 @@ void world_stage(world_frame *f, const world_scene *s, int width, int height, do
     if (f->camera == WORLD_TRACK) {
         target_x = a->x - (s->attr[WORLD_KIND] == WORLD_GAME ? 0 : s->offset * .2);
         target_z = a->z;
-        if (pair)
-            target_x = .5 * (a->x + f->actor[1].x);
+        if (pair) target_x = .5 * (a->x + f->actor[1].x);
     } else if (f->camera == WORLD_ORBIT) {
         target_x = a->x;
     }
@@ -319,8 +298,7 @@ void world_stage(world_frame *f, const world_scene *s, int width, int height, do
     double tall = world_figure_height(a->look.subject) * a->scale;
     double body = seen * tall;
     double feet = body < .9 ? .54 + body / 2 : .09 + body;
-    if (f->action == WORLD_JUMP)
-        feet = fmin(.95, feet + .06);
+    if (f->action == WORLD_JUMP) feet = fmin(.95, feet + .06);
     f->py = (feet - seen * f->cy) * height;
     if (s->attr[WORLD_KIND] == WORLD_GAME) {
         f->px = width * (f->direction == WORLD_LEFT ? .66 : .34);
@@ -341,16 +319,13 @@ void world_stage(world_frame *f, const world_scene *s, int width, int height, do
     world_palette_make(&f->palette, f->place, f->condition, f->water);
 }
 
-bool world_bounds(const world_scene *scene, int width, int height, double t, double duration, double box[4])
-{
+bool world_bounds(const world_scene *scene, int width, int height, double t, double duration, double box[4]) {
     world_frame f;
     double sx, sy, depth;
     world_stage(&f, scene, width, height, t, duration);
     const world_actor *a = &f.actor[0];
-    for (int i = 0; i < 4; i++)
-        box[i] = 0;
-    if (!world_project(&f, a->x, a->y, a->z, &sx, &sy, &depth))
-        return false;
+    for (int i = 0; i < 4; i++) box[i] = 0;
+    if (!world_project(&f, a->x, a->y, a->z, &sx, &sy, &depth)) return false;
     double unit = f.focal / depth * a->scale, tall = unit * world_figure_height(a->look.subject);
     double half = .5 * tall * world_figure_width(a->look.subject) * (.6 + .4 * fabs(sin(a->pose.facing)));
     box[0] = (sx - half) / width;

@@ -1,31 +1,27 @@
-/* What falls, floats and hangs: rain, snow, leaves, confetti, lanterns, bubbles. Drawn once behind the subjects and once in
- * front of them, in planes of different distance. */
+/* What falls, floats and hangs: rain, snow, leaves, confetti, lanterns, bubbles. Drawn once behind the subjects and
+ * once in front of them, in planes of different distance. */
 #include <math.h>
 
 #include "tools/world/internal.h"
 
-static double wrap(double x, double span)
-{
-    return x - span * floor(x / span);
-}
+static double wrap(double x, double span) { return x - span * floor(x / span); }
 
-/* One drop's place in a plane: it falls and drifts, and comes in again on the other side. The camera's way shifts it. */
-static void place(const world_frame *f, uint64_t seed, int i, double fall, double drift, double depth, double *x, double *y)
-{
+/* One drop's place in a plane: it falls and drifts, and comes in again on the other side. The camera's way shifts it.
+ */
+static void place(const world_frame *f, uint64_t seed, int i, double fall, double drift, double depth, double *x,
+                  double *y) {
     double w = f->width * 1.2, h = f->height * 1.2;
     double shift = -f->focal * (f->cx / depth + tan(f->yaw));
     *x = wrap(world_unit(seed, (uint64_t)(2 * i)) * w + drift * f->time * f->height + shift, w) - .1 * f->width;
     *y = wrap(world_unit(seed, (uint64_t)(2 * i + 1)) * h + fall * f->time * f->height, h) - .1 * f->height;
 }
 
-static int count(const world_frame *f, int n)
-{
+static int count(const world_frame *f, int n) {
     double area = (double)f->width / f->height;
     return (int)(n * fmin(2.5, fmax(.6, area)));
 }
 
-static void rain(world_frame *f, bool front)
-{
+static void rain(world_frame *f, bool front) {
     uint64_t seed = world_hash(f->seed, front ? 501 : 502);
     int n = count(f, front ? 34 : 40);
     double len = f->height * (front ? .11 : .07), lean = .18 * (f->scene->sun < 0 ? -1 : 1);
@@ -40,8 +36,7 @@ static void rain(world_frame *f, bool front)
     cairo_stroke(f->cr);
 }
 
-static void snow(world_frame *f, bool front)
-{
+static void snow(world_frame *f, bool front) {
     uint64_t seed = world_hash(f->seed, front ? 503 : 504);
     int n = count(f, front ? 44 : 70);
     double drift = .55 * (f->scene->sun < 0 ? -1 : 1);
@@ -55,10 +50,10 @@ static void snow(world_frame *f, bool front)
     cairo_fill(f->cr);
 }
 
-static void tumble(world_frame *f, bool front, bool leaves)
-{
+static void tumble(world_frame *f, bool front, bool leaves) {
     static const double autumn[4][3] = {{.92, .40, .08}, {.98, .70, .12}, {.75, .20, .10}, {.85, .52, .15}};
-    static const double party[5][3] = {{.98, .25, .40}, {1, .82, .15}, {.20, .75, .95}, {.45, .85, .35}, {.75, .40, .95}};
+    static const double party[5][3] = {
+        {.98, .25, .40}, {1, .82, .15}, {.20, .75, .95}, {.45, .85, .35}, {.75, .40, .95}};
     uint64_t seed = world_hash(f->seed, front ? 505 : 506);
     int n = count(f, front ? 14 : 20);
     for (int i = 0; i < n; i++) {
@@ -82,10 +77,11 @@ static void tumble(world_frame *f, bool front, bool leaves)
     }
 }
 
-/* Strings of pennants and lanterns across the picture, hung in the world at some depth so that they move with the camera. */
-static void garlands(world_frame *f)
-{
-    static const double hue[6][3] = {{.95, .20, .28}, {1, .80, .15}, {.15, .65, .90}, {.35, .78, .35}, {.98, .50, .75}, {.60, .35, .85}};
+/* Strings of pennants and lanterns across the picture, hung in the world at some depth so that they move with the
+ * camera. */
+static void garlands(world_frame *f) {
+    static const double hue[6][3] = {{.95, .20, .28}, {1, .80, .15},   {.15, .65, .90},
+                                     {.35, .78, .35}, {.98, .50, .75}, {.60, .35, .85}};
     double unit = f->focal / 5.0, step = fmax(unit * .30, f->width * .085);
     double shift = -f->focal * (f->cx / 5.0 + tan(f->yaw));
     for (int line = 0; line < 2; line++) {
@@ -102,7 +98,8 @@ static void garlands(world_frame *f)
         }
         cairo_stroke(f->cr);
         for (int i = first; i <= last; i++) {
-            double a = wrap(i * step + line * span * .5, span) / span, y = y0 + sag * 4 * a * (1 - a), x = i * step + shift;
+            double a = wrap(i * step + line * span * .5, span) / span, y = y0 + sag * 4 * a * (1 - a),
+                   x = i * step + shift;
             const double *c = hue[(((i % 6) + 6) + 2 * line) % 6];
             double s = step * .40;
             if (line == 0) {
@@ -122,8 +119,7 @@ static void garlands(world_frame *f)
     }
 }
 
-static void bubbles(world_frame *f, bool front)
-{
+static void bubbles(world_frame *f, bool front) {
     uint64_t seed = world_hash(f->seed, front ? 507 : 508);
     int n = count(f, front ? 6 : 14);
     cairo_set_line_width(f->cr, fmax(.6, f->height * .005));
@@ -140,11 +136,9 @@ static void bubbles(world_frame *f, bool front)
     }
 }
 
-void world_weather(world_frame *f, bool front)
-{
+void world_weather(world_frame *f, bool front) {
     f->hazed = 0;
-    if (f->place == WORLD_UNDERWATER || f->place == WORLD_REEF)
-        bubbles(f, front);
+    if (f->place == WORLD_UNDERWATER || f->place == WORLD_REEF) bubbles(f, front);
     switch (f->condition) {
     case WORLD_RAIN:
         rain(f, front);
@@ -156,8 +150,7 @@ void world_weather(world_frame *f, bool front)
         tumble(f, front, true);
         break;
     case WORLD_FESTIVAL:
-        if (!front)
-            garlands(f);
+        if (!front) garlands(f);
         tumble(f, front, false);
         break;
     default:
