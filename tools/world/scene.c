@@ -208,8 +208,10 @@ static bool try_scene(world_scene *s, uint64_t seed, const world_limits *given) 
 }
 
 int world_scene_make(world_scene *s, uint64_t seed, const world_limits *l) {
-    for (int i = 0; i < 4000; i++) {
+    for (int i = 0; i < 20000; i++) {
         uint64_t k = world_hash(seed, (uint64_t)(1000 + i));
+        /* Held out by seed as well: a sixteenth of the seeds, with their scenery and motions, is never trained on. */
+        if (l->split != WORLD_ANY && (world_hash(k, 51) % 16 == 0) != (l->split == WORLD_HELDOUT)) continue;
         memset(s, 0, sizeof *s);
         s->seed = k;
         s->decor = world_unit(k, 48) < l->vary ? world_hash(k, 49) : 7;

@@ -80,7 +80,7 @@ bool world_scene_valid(const world_scene *scene);
 /* Whether the combination belongs to the held-out tenth. Two hashes decide: one triple (subject, colour, place) in 25
  * is held out whatever else happens in it, and one in 16 of the full combinations of subject, outfit, colour, place,
  * action and style. Every value and nearly every pair of values is in training; the combination never. Colour counts
- * only where it shows. */
+ * only where it shows. Scenes made for the held-out split also have seeds of their own, never drawn for training. */
 bool world_scene_heldout(const world_scene *scene);
 
 /* Whether an attribute can be seen in the clip (moving: more than one frame), and so may be asked of a probe, counted
