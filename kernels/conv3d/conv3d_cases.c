@@ -138,7 +138,12 @@ static void real_geometry(int dtype, int64_t index, sorak_conv3d_args *a, int64_
     a->cp = sorak_conv_channels(dtype, *ci);
 }
 
-static void *prepared(sorak_maker *m, int dtype, const sorak_conv3d_args *a, int64_t ci, int64_t wp, int64_t planar) {
+/* Denormals slow the processor down; they are not what is timed. */
+static float *values(sorak_maker *m, int bench, int64_t count) {
+    return bench ? sorak_make_f32_range(m, count, -1, 1) : sorak_make_f32(m, count);
+}
+
+static void *prepared(sorak_maker *m, int bench, int dtype, const sorak_conv3d_args *a, int64_t ci, int64_t wp, int64_t planar) {
     sorak_conv3d_prep_args *p = sorak_make_args(m, sizeof *p);
     p->dilate_t = p->dilate_h = p->dilate_w = 1;
     p->b = a->b;
@@ -149,7 +154,7 @@ static void *prepared(sorak_maker *m, int dtype, const sorak_conv3d_args *a, int
     p->c = ci;
     p->cp = a->cp;
     p->planar = planar;
-    p->x = sorak_make_f32(m, p->b * p->t * p->h * p->w * p->c);
+    p->x = values(m, bench, p->b * p->t * p->h * p->w * p->c);
     p->y = sorak_make_bytes(m, sorak_conv3d_prep_bytes(dtype, p));
     sorak_make_run_ref(SK_OP_conv3d_prep, dtype, p, sorak_conv3d_prep_units(p));
     sorak_make_input_done(m, p->y);
@@ -174,7 +179,7 @@ int sorak_cases_conv3d(sorak_maker *m, sorak_case *c, int dtype, int bench, int6
         real_geometry(dtype, index, a, &ci);
     else
         geometry(m, dtype, index, a, &ci);
-    a->x = prepared(m, dtype, a, ci, a->wp, 0);
+    a->x = prepared(m, bench, dtype, a, ci, a->wp, 0);
     sorak_conv3d_pack_args *p = sorak_make_args(m, sizeof *p);
     p->co = a->co;
     p->ci = ci;
@@ -219,14 +224,14 @@ int sorak_cases_conv3d_dw(sorak_maker *m, sorak_case *c, int dtype, int bench, i
     a->st = g.st;
     a->sh = g.sh;
     a->sw = g.sw;
-    a->x = prepared(m, dtype, &g, ci, a->wp, g.sw);
+    a->x = prepared(m, bench, dtype, &g, ci, a->wp, g.sw);
     sorak_gemm_pack_args *p = sorak_make_args(m, sizeof *p);
     p->n = g.co;
     p->k = g.wo;
     p->segments = g.b * g.to * g.ho;
     p->n_stride = 1;
     p->k_stride = g.co;
-    p->src = sorak_make_f32(m, p->segments * p->k * p->n);
+    p->src = values(m, bench, p->segments * p->k * p->n);
     p->dst = sorak_make_bytes(m, sorak_gemm_packed_bytes(dtype, p->n, p->k, p->segments));
     sorak_make_run_ref(SK_OP_gemm_pack, dtype, p, sorak_gemm_pack_units(p));
     sorak_make_input_done(m, p->dst);
