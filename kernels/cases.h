@@ -42,6 +42,8 @@ void *sorak_make_bytes(sorak_maker *m, size_t size);
  * bf16 and f16 as _f32, rounded. */
 float *sorak_make_f32(sorak_maker *m, int64_t count);
 float *sorak_make_f32_range(sorak_maker *m, int64_t count, double lowest, double highest);
+/* As _f32 for checks; uniform in +-1 for benchmarks: denormals cost a hundred times more, and models hardly see any. */
+float *sorak_make_values(sorak_maker *m, int bench, int64_t count);
 uint16_t *sorak_make_bf16(sorak_maker *m, int64_t count);
 uint16_t *sorak_make_f16(sorak_maker *m, int64_t count);
 int32_t *sorak_make_i32(sorak_maker *m, int64_t count, int32_t lowest, int32_t highest);

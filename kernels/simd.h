@@ -37,6 +37,11 @@ static inline vf vround(vf a) { return _mm512_roundscale_ps(a, 8); } /* nearest 
 static inline vmask vless(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 static inline vf vpick(vmask m, vf yes, vf no) { return _mm512_mask_blend_ps(m, no, yes); }
 static inline vf vscale2(vf a, vf n) { return _mm512_scalef_ps(a, n); } /* a 2^n, n whole */
+/* 1 / a to about 1 ulp, for a of at least 1 and finite: an estimate and a Newton step, as division keeps the unit busy for long */
+static inline vf vrecip(vf a) {
+    const vf r = _mm512_rcp14_ps(a);
+    return vfma(r, vfnma(a, r, vset(1.0f)), r);
+}
 static inline __m256 vhalf(vf a) { return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1)); }
 /* the sum in double */
 static inline double vsum_f64(vf a) {
@@ -76,6 +81,7 @@ static inline vf vscale2(vf a, vf n) {
     __m256i two = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(i, h), bias), 23);
     return _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(one)), _mm256_castsi256_ps(two));
 }
+static inline vf vrecip(vf a) { return vset(1.0f) / a; }
 static inline __m256 vhalf(vf a) { return a; }
 static inline double vsum_f64(vf a) {
     __m256d q = _mm256_add_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(a)), _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)));
@@ -115,15 +121,15 @@ static inline vf vexp(vf x) {
     return vscale2(p, n);
 }
 
-/* 1 / (1 + exp(-x)) */
-static inline vf vsigmoid(vf x) { return vset(1.0f) / (vset(1.0f) + vexp(vset(0.0f) - x)); }
+/* 1 / (1 + exp(-x)); 0 below -87 */
+static inline vf vsigmoid(vf x) { return vrecip(vset(1.0f) + vexp(vmin(vset(87.0f), vset(0.0f) - x))); }
 
 /* Distribution function of the normal distribution, 0.5 erfc(-x / sqrt(2)), and its density times sqrt(2 pi) in *e. The upper tail is
  * exp(-x^2 / 2) times a polynomial in 1 / (1 + 0.4 z), fitted to exp(z^2) erfc(z) on 0..11 with relative error 4e-8. */
 static inline vf vnormal_cdf(vf x, vf *e) {
     const vf size = vmin(vset(15.0f), vabs(x)), z = size * vset(0.707106781f);
     *e = vexp(vset(-0.5f) * size * size);
-    const vf t = vset(1.0f) / vfma(vset(0.4f), z, vset(1.0f));
+    const vf t = vrecip(vfma(vset(0.4f), z, vset(1.0f)));
     vf p = vset(3.16929221e-2f);
     p = vfma(p, t, vset(-9.06259418e-2f));
     p = vfma(p, t, vset(-2.73531433e-2f));

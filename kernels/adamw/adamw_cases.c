@@ -22,7 +22,7 @@ int sorak_cases_adamw(sorak_maker *m, sorak_case *c, int dtype, int bench, int64
     a->bias2 = 1 - pow(a->beta2, step);
     a->grad_scale = index % 3 ? 1.0 : 0.125;
     a->ema_decay = 0.999;
-    a->g = sorak_make_f32(m, a->n);
+    a->g = sorak_make_values(m, bench, a->n);
     a->p = sorak_make_inout_f32(m, a->n);
     a->m = sorak_make_inout_f32(m, a->n);
     a->v = sorak_make_inout_f32(m, a->n);
@@ -44,7 +44,7 @@ int sorak_cases_sumsq(sorak_maker *m, sorak_case *c, int dtype, int bench, int64
         return 0;
     sorak_sumsq_args *a = sorak_make_args(m, sizeof *a);
     a->n = bench ? 1 << 20 : index % 3 ? sorak_make_int(m, 1, 20000) : 1 + index;
-    a->x = sorak_make_f32(m, a->n);
+    a->x = sorak_make_values(m, bench, a->n);
     c->args = a;
     c->units = sorak_sumsq_units(a);
     a->partial = sorak_make_out_f64(m, c->units);

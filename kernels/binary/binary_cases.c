@@ -29,9 +29,9 @@ int sorak_cases_binary(sorak_maker *m, sorak_case *c, int dtype, int bench, int6
     a->alpha = index % 2 ? 1.0f : -0.75f;
     a->beta = index % 4 < 2 ? 1.0f : 2.5f;
     const int in_place = !bench && index % 5 == 4;
-    a->b = sorak_make_f32(m, nb);
+    a->b = sorak_make_values(m, bench, nb);
     a->y = in_place ? sorak_make_inout_f32(m, a->n) : sorak_make_out_f32(m, a->n);
-    a->a = in_place ? a->y : sorak_make_f32(m, a->n);
+    a->a = in_place ? a->y : sorak_make_values(m, bench, a->n);
     c->args = a;
     c->units = sorak_binary_units(a);
     c->bytes = 4.0 * (double)(2 * a->n + nb);

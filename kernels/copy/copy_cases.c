@@ -51,7 +51,7 @@ int sorak_cases_copy(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_
         static const char *const names[] = {"run", "heads", "channels", "slice"};
         *a = models[index];
         what = names[index];
-        a->src = sorak_make_f32(m, index == 3 ? 2560 * 1536 : sorak_copy_count(a));
+        a->src = sorak_make_values(m, bench, index == 3 ? 2560 * 1536 : sorak_copy_count(a));
         a->dst = sorak_make_out_f32(m, sorak_copy_count(a));
     }
     if (index % 2)

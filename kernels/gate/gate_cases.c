@@ -20,18 +20,18 @@ static int make(sorak_maker *m, sorak_case *c, int bench, int64_t index, int bwd
     }
     a->rows = groups * a->group_rows;
     const int64_t n = a->rows * a->cols;
-    a->y = sorak_make_f32(m, n);
-    a->gate = sorak_make_f32(m, groups * a->cols);
+    a->y = sorak_make_values(m, bench, n);
+    a->gate = sorak_make_values(m, bench, groups * a->cols);
     c->args = a;
     if (bwd) {
         const int64_t parts = sorak_gate_bwd_units(a) * a->cols;
-        a->dout = sorak_make_f32(m, n);
+        a->dout = sorak_make_values(m, bench, n);
         a->dy = index % 5 == 4 ? NULL : sorak_make_out_f32(m, n);
         a->dgate = index % 5 == 3 ? NULL : sorak_make_out_f32(m, parts);
         c->units = sorak_gate_bwd_units(a);
         c->bytes = 4.0 * (double)(3 * n);
     } else {
-        a->x = index % 5 == 4 ? NULL : sorak_make_f32(m, n);
+        a->x = index % 5 == 4 ? NULL : sorak_make_values(m, bench, n);
         a->out = sorak_make_out_f32(m, n);
         c->units = sorak_gate_units(a);
         c->bytes = 4.0 * (double)(3 * n);

@@ -24,20 +24,20 @@ static int make(sorak_maker *m, sorak_case *c, int bench, int64_t index, int bwd
     a->plus = (float)(index % 2);
     const int64_t n = a->rows * a->cols;
     /* a mean far from zero, as in the residual stream of a deep network */
-    a->x = index % 4 == 3 ? sorak_make_f32_range(m, n, 2, 6) : sorak_make_f32(m, n);
-    a->scale = index % 5 == 4 ? NULL : sorak_make_f32(m, groups * a->cols);
+    a->x = index % 4 == 3 ? sorak_make_f32_range(m, n, 2, 6) : sorak_make_values(m, bench, n);
+    a->scale = index % 5 == 4 ? NULL : sorak_make_values(m, bench, groups * a->cols);
     c->args = a;
     c->tol_scale = 4;
     if (bwd) {
         const int64_t parts = sorak_layernorm_bwd_units(a) * a->cols;
-        a->dy = sorak_make_f32(m, n);
+        a->dy = sorak_make_values(m, bench, n);
         a->dx = sorak_make_out_f32(m, n);
         a->dscale = index % 6 == 5 ? NULL : sorak_make_out_f32(m, parts);
         a->dshift = index % 6 == 4 ? NULL : sorak_make_out_f32(m, parts);
         c->units = sorak_layernorm_bwd_units(a);
         c->bytes = 4.0 * (double)(3 * n);
     } else {
-        a->shift = index % 7 == 4 ? NULL : sorak_make_f32(m, groups * a->cols);
+        a->shift = index % 7 == 4 ? NULL : sorak_make_values(m, bench, groups * a->cols);
         a->y = sorak_make_out_f32(m, n);
         c->units = sorak_layernorm_units(a);
         c->bytes = 4.0 * (double)(2 * n);

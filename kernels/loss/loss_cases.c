@@ -19,7 +19,7 @@ int sorak_cases_loss(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_
     a->weight_run = a->len = a->inner = 1;
     c->args = a;
     if (a->mode == SORAK_LOSS_TOTAL) {
-        float *values = sorak_make_f32(m, a->n);
+        float *values = sorak_make_values(m, bench, a->n);
         double *partial = sorak_make_bytes(m, (size_t)a->n * sizeof *partial);
         for (int64_t i = 0; i < a->n; i++)
             partial[i] = (double)values[i];
@@ -41,10 +41,10 @@ int sorak_cases_loss(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_
             if (bench)
                 a->weight_run = 2048;
             a->n = (a->n + a->weight_run - 1) / a->weight_run * a->weight_run;
-            a->weight = sorak_make_f32(m, a->n / a->weight_run);
+            a->weight = sorak_make_values(m, bench, a->n / a->weight_run);
         }
         a->a = sorak_make_f32_range(m, a->n, -2, 2);
-        a->b = sorak_make_f32(m, a->n);
+        a->b = sorak_make_values(m, bench, a->n);
         a->scale = 0.75;
         c->units = sorak_loss_units(a);
         c->bytes = 8.0 * (double)a->n;

@@ -21,7 +21,7 @@ int sorak_cases_reduce(sorak_maker *m, sorak_case *c, int dtype, int bench, int6
     }
     a->chunks = bench || index % 2 ? sorak_chunks(a->n, a->inner) : sorak_make_int(m, 1, 5);
     a->scale = index % 4 ? 1.0f : 0.125f;
-    a->x = sorak_make_f32(m, a->outer * a->n * a->inner);
+    a->x = sorak_make_values(m, bench, a->outer * a->n * a->inner);
     a->y = sorak_make_out_f32(m, a->outer * a->chunks * a->inner);
     c->args = a;
     c->units = sorak_reduce_units(a);

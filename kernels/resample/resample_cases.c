@@ -29,7 +29,7 @@ int sorak_cases_resample(sorak_maker *m, sorak_case *c, int dtype, int bench, in
     }
     const int64_t f = (int64_t)a->ft * a->fh * a->fw, small = a->b * a->t * a->h * a->w * a->c;
     a->scale = index % 3 ? 1.0f : 1.0f / (float)f;
-    a->x = sorak_make_f32(m, a->kind == SORAK_RESAMPLE_UP ? small : small * f);
+    a->x = sorak_make_values(m, bench, a->kind == SORAK_RESAMPLE_UP ? small : small * f);
     a->y = sorak_make_out_f32(m, a->kind == SORAK_RESAMPLE_UP ? small * f : small);
     c->args = a;
     c->units = sorak_resample_units(a);

@@ -27,10 +27,10 @@ static int make(sorak_maker *m, sorak_case *c, int bench, int64_t index, int bwd
         x[i] = i / a->cols == 2 ? 0.0f : (float)(sorak_make_real(m, -1, 1) * (i / a->cols % 7 == 5 ? 1e4 : i / a->cols % 7 == 6 ? 1e-2 : 1));
     sorak_make_input_done(m, x);
     a->x = x;
-    a->gamma = index % 5 == 4 ? NULL : sorak_make_f32(m, a->cols);
+    a->gamma = index % 5 == 4 ? NULL : sorak_make_values(m, bench, a->cols);
     c->args = a;
     if (bwd) {
-        a->dy = sorak_make_f32(m, n);
+        a->dy = sorak_make_values(m, bench, n);
         a->dx = sorak_make_out_f32(m, n);
         a->dgamma = index % 6 == 5 ? NULL : sorak_make_out_f32(m, sorak_rmsnorm_bwd_units(a) * a->cols);
         c->units = sorak_rmsnorm_bwd_units(a);

@@ -8,12 +8,12 @@
 
 static inline vf f_silu(vf x, vf p0, vf p1) {
     (void)p0, (void)p1;
-    return x / (vset(1.0f) + vexp(vset(0.0f) - x));
+    return x * vsigmoid(x);
 }
 static inline vf f_gelu_tanh(vf x, vf p0, vf p1) {
     (void)p0, (void)p1;
     const vf u = x * vset(GELU_A) * vfma(x * x, vset(GELU_B), vset(1.0f));
-    return x / (vset(1.0f) + vexp(vset(0.0f) - u));
+    return x * vsigmoid(u);
 }
 static inline vf f_gelu(vf x, vf p0, vf p1) {
     (void)p0, (void)p1;

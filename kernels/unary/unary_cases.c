@@ -25,10 +25,10 @@ static int make(sorak_maker *m, sorak_case *c, int bench, int64_t index, int bwd
     if (range > 1)
         a->x = sorak_make_f32_range(m, a->n, -range, a->kind == SORAK_UNARY_EXP ? 10 : range);
     else
-        a->x = sorak_make_f32(m, a->n);
+        a->x = sorak_make_values(m, bench, a->n);
     if (bwd) {
         a->dx = in_place ? sorak_make_inout_f32(m, a->n) : sorak_make_out_f32(m, a->n);
-        a->dy = in_place ? a->dx : sorak_make_f32(m, a->n);
+        a->dy = in_place ? a->dx : sorak_make_values(m, bench, a->n);
     } else {
         a->y = in_place ? sorak_make_inout_f32(m, a->n) : sorak_make_out_f32(m, a->n);
         if (in_place)
