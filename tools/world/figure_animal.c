@@ -74,7 +74,7 @@ static void cat_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) {
         cone_ear(f, h, i * 0.125, 0.10, -0.02, i * 0.055, 0.16, 0, 0.072, coat, pink, 0);
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, 0.205, 0.168, 0.175, coat, FK_CEL, 0);
     fk_ball m = fk_ellipsoid(k, h, 0, -0.062, 0.115, 0.095, 0.066, 0.075, cream, FK_SHADE, 0.01);
-    face_style st = {&b, &m, 0.46, 0.12, 0.20, -0.20, 0.42, 0, coat, coat, fk_hex(0x58b848), 1, 0, 0, 0};
+    face_style st = {&b, &m, 0.46, 0.12, 0.20, -0.20, 0.42, 0, coat, coat, fk_hex(0x58b848), 1, 0, 0, 0, 0};
     if (f->pose->emotion == WORLD_ANGRY || f->pose->emotion == WORLD_SAD)
         st.brow = 0.016, st.brow_tone = fk_darker(coat, 1.0);
     face_draw(f, r, &st);
@@ -111,7 +111,7 @@ static void tiger_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) 
         fk_patch(k, &b, i * 0.70, -0.55, 0.40, 0.28, 0, cream, FK_FLAT);
     }
     fk_ball m = fk_ellipsoid(k, h, 0, -0.082, 0.120, 0.108, 0.078, 0.090, cream, FK_CEL, 0.01);
-    face_style st = {&b, &m, 0.44, 0.25, 0.185, -0.25, 0.48, 0.020, cream, black, fk_hex(0xe0a020), 1, 0, 0, 1};
+    face_style st = {&b, &m, 0.44, 0.25, 0.185, -0.25, 0.48, 0.020, cream, black, fk_hex(0xe0a020), 1, 0, 0, 1, 0};
     face_draw(f, r, &st);
     muzzle_nose(f, h, -0.042, 0.204, 0.036, fk_hex(0xe07a80));
     whiskers(f, &m);
@@ -130,7 +130,7 @@ static void shiba_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) 
         fk_patch(k, &b, i * 0.34, 0.62, 0.14, 0.10, 0, cream, FK_FLAT);
     }
     fk_ball m = fk_ellipsoid(k, h, 0, -0.066, 0.160, 0.084, 0.066, 0.115, cream, FK_CEL, 0.01);
-    face_style st = {&b, &m, 0.46, 0.24, 0.165, -0.38, 0.50, 0, coat, coat, fk_hex(0x5a3a1a), 0, 0, 0, 0};
+    face_style st = {&b, &m, 0.46, 0.24, 0.165, -0.38, 0.50, 0, coat, coat, fk_hex(0x5a3a1a), 0, 0, 0, 0, 0};
     if (f->pose->emotion == WORLD_ANGRY || f->pose->emotion == WORLD_SAD)
         st.brow = 0.016, st.brow_tone = fk_darker(coat, 1.0);
     face_draw(f, r, &st);
@@ -158,7 +158,7 @@ void figure_four_legs(const fig *f) {
         tail_chain(f, &r.chest, cat_tail, 5, 0.032, 0.026, coat, cream, cream, 0);
         cat_head(f, &r, coat, cream);
     } else {
-        tail_chain(f, &r.chest, tiger_tail, 6, 0.034, 0.032, coat, black, black, 1);
+        tail_chain(f, &r.chest, tiger_tail, 6, 0.034, 0.032, coat, st.stripe_tone, st.stripe_tone, 1);
         tiger_head(f, &r, coat, cream);
     }
     body_hat(f, &r, 0.185, 0.105);
@@ -185,7 +185,7 @@ void figure_kangaroo(const fig *f) {
         cone_ear(f, h, i * 0.062, 0.085, -0.03, i * 0.068, 0.145, -0.01, 0.050, coat, fk_hex(0xf0a8a0), 0);
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, 0.118, 0.122, 0.125, coat, FK_CEL, 0);
     fk_ball m = fk_ellipsoid(k, h, 0, -0.045, 0.135, 0.070, 0.062, 0.105, fk_blend(coat, cream, 0.45), FK_CEL, 0.01);
-    face_style fs = {&b, &m, 0.58, 0.20, 0.24, -0.35, 0.50, 0, coat, coat, fk_hex(0x5a3a1a), 0, 0, 1, 0};
+    face_style fs = {&b, &m, 0.58, 0.20, 0.24, -0.35, 0.50, 0, coat, coat, fk_hex(0x5a3a1a), 0, 0, 1, 0, 0};
     if (f->pose->emotion == WORLD_ANGRY || f->pose->emotion == WORLD_SAD)
         fs.brow = 0.014, fs.brow_tone = fk_darker(coat, 1.0);
     face_draw(f, &r, &fs);
@@ -229,7 +229,8 @@ void figure_dinosaur(const fig *f) {
     fk_limb(k, neck, nr, 2, coat, FK_CEL, -0.02);
     fk_ball b = fk_ellipsoid(k, h, 0, 0.02, -0.01, 0.155, 0.150, 0.155, coat, FK_CEL, 0);
     fk_ball m = fk_ellipsoid(k, h, 0, -0.045, 0.165, 0.135, 0.090, 0.145, coat, FK_CEL, 0.015);
-    face_style fs = {&b, &m, 0.50, 0.36, 0.23, -0.22, 0.62, 0.018, coat, fk_darker(coat, 1), fk_hex(0xd8b020), 1, 0, 0, 1};
+    face_style fs = {&b, &m, 0.50, 0.36, 0.23, -0.22, 0.62, 0.018, coat, fk_darker(coat, 1), fk_hex(0xd8b020), 1, 0, 0, 1, 0};
+    fs.coat_muzzle = 1;
     face_draw(f, &r, &fs);
     for (int i = -1; i <= 1; i += 2) {
         fk_patch(k, &m, i * 0.30, 0.52, 0.09, 0.08, 0, fk_darker(coat, 1), FK_FLAT);

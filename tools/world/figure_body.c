@@ -56,7 +56,7 @@ static void draw_leg(const fig *f, const rig *r, const body_style *st, const dre
     double len = 0.068 * st->foot, wide = 0.044 * (0.5 + 0.5 * st->foot), zf = 0.012;
     fk_frame flat = fk_move(foot, 0, -0.018, 0.028 * st->foot);
     if (dc->boots) {
-        fk_vec top = fk_mix(r->knee[i], r->ankle[i], 0.30), q[2] = {top, r->ankle[i]};
+        fk_vec top = fk_mix(r->knee[i], r->ankle[i], 0.42), q[2] = {top, r->ankle[i]};
         double qr[2] = {w * 1.22, w * 1.12};
         double mid = (top.z + r->ankle[i].z) / 2;
         fk_limb(k, q, qr, 2, shoe, FK_CEL, z + 0.006 - mid);
@@ -128,8 +128,8 @@ static void torso_rings(fk_ring *ring, const rig_shape *sh, const body_style *st
 static void draw_overalls(const fig *f, const rig *r, const rig_shape *sh, const fk_drum *shirt, const fk_ring *ring) {
     double t = sh->torso;
     fk_ring low[4] = {ring[0], ring[1], ring[2], ring[2]};
-    low[3].y = 0.46 * t;
-    low[2].y = 0.26 * t;
+    low[3].y = 0.56 * t;
+    low[2].y = 0.30 * t;
     for (int i = 0; i < 4; i++)
         low[i].rs *= 1.04, low[i].rd *= 1.04;
     fk_drum d = *shirt;
@@ -152,9 +152,9 @@ static void draw_overalls(const fig *f, const rig *r, const rig_shape *sh, const
     fk_drum trousers = drum_draw(f, &r->chest, low, 4, 0, f->main, 0.001);
     trousers.z = d.z + 0.0015;
     fk_tone seam = fk_luma(f->main) > 0.5 ? fk_darker(f->main, 0.55) : fk_blend(f->main, fk_rgb(1, 1, 1), 0.3);
-    drum_patch(f, &d, -0.4, 0.4, 0.54 * t, 0.70 * t, seam, FK_FLAT);
+    drum_patch(f, &d, -0.4, 0.4, 0.60 * t, 0.74 * t, seam, FK_FLAT);
     for (int i = -1; i <= 1; i += 2)
-        drum_spot(f, &trousers, i * 0.62, 0.74 * t, 0.014, fk_hex(0xf2c14b));
+        drum_spot(f, &trousers, i * 0.62, 0.76 * t, 0.014, fk_hex(0xf2c14b));
 }
 
 static void draw_torso(const fig *f, const rig *r, const rig_shape *sh, const body_style *st, const dress_code *dc) {

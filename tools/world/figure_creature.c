@@ -31,7 +31,7 @@ void figure_monster(const fig *f) {
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, 0.265, 0.235, 0.235, fur, FK_SHADE, 0);
     for (int i = 0; i < 5; i++) /* spots on the back */
         fk_patch(k, &b, FK_PI + 0.6 * (i - 2), 0.1 + 0.35 * (i % 2), 0.2, 0.18, 0, fk_darker(fur, 0.5), FK_FLAT);
-    face_style fs = {&b, &b, 0.0, 0.22, 0.36, -0.48, 0.42, 0.0, fur, fur, fk_hex(0xe8b020), 1, 0, 0, 1};
+    face_style fs = {&b, &b, 0.0, 0.22, 0.36, -0.48, 0.42, 0.0, fur, fur, fk_hex(0xe8b020), 1, 0, 0, 1, 0};
     /* One eye only: the face is drawn by hand around it. */
     int em = f->pose->emotion;
     fk_tone dark = fk_hex(0x24161c), white = fk_rgb(1, 1, 1);
@@ -43,7 +43,7 @@ void figure_monster(const fig *f) {
                 double t = (i - 2) / 2.0;
                 p[i][0] = 0.36 * t, p[i][1] = s * (0.26 * (1 - t * t) - 0.12);
             }
-            fk_patch_line(k, &b, 0, 0.24, (const double(*)[2])p, 5, 0.042, dark);
+            fk_patch_line(k, &b, 0, 0.24, (const double(*)[2])p, 5, 0.042, fk_luma(fur) < 0.22 ? fk_hex(0xeee6d0) : dark);
         } else {
             double pupil = em == WORLD_SURPRISED ? 0.13 : 0.20;
             fk_patch(k, &b, 0, 0.24, 0.37 * open, 0.36 * open, 0, white, FK_LINE);
@@ -54,7 +54,7 @@ void figure_monster(const fig *f) {
                 double mid = em == WORLD_SAD ? 0.34 : 0.02, end = em == WORLD_SAD ? 0.0 : 0.30;
                 double p[6][2] = {{-0.45, end}, {0, mid}, {0.45, end}, {0.45, 0.5}, {0, 0.55}, {-0.45, 0.5}}, q[3][2] = {{-0.45, end}, {0, mid}, {0.45, end}};
                 fk_patch_shape(k, &b, 0, 0.24, (const double(*)[2])p, 6, 0, fur, FK_FLAT);
-                fk_patch_line(k, &b, 0, 0.24, (const double(*)[2])q, 3, 0.03, fk_darker(fur, 1.0));
+                fk_patch_line(k, &b, 0, 0.24, (const double(*)[2])q, 3, 0.03, fk_luma(fur) < 0.22 ? fk_hex(0xeee6d0) : fk_darker(fur, 1.0));
             }
             if (em == WORLD_SAD)
                 fk_patch(k, &b, 0.28, -0.12, 0.07, 0.13, 0, fk_rgb(0.45, 0.78, 1.0), FK_FLAT);

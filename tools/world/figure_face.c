@@ -23,6 +23,11 @@ static mood mood_of(int emotion) {
     }
 }
 
+/* Lines of a face: dark, on a black face pale. */
+static fk_tone ink(fk_tone skin, fk_tone dark) {
+    return fk_luma(skin) < 0.22 ? fk_rgb(0.93, 0.90, 0.82) : dark;
+}
+
 static void draw_eye(const fig *f, const face_style *st, const mood *m, double side, int closed) {
     fk_kit *k = f->kit;
     double az = side * st->eye_az, el = st->eye_el, r = st->eye;
@@ -36,11 +41,11 @@ static void draw_eye(const fig *f, const face_style *st, const mood *m, double s
             double t = (i - 2) / 2.0;
             p[i][0] = t * r * 1.1, p[i][1] = h * (1 - t * t) - h * 0.4;
         }
-        fk_patch_line(k, st->ball, az, el, (const double(*)[2])p, 5, width * 0.62, dark);
+        fk_patch_line(k, st->ball, az, el, (const double(*)[2])p, 5, width * 0.62, ink(st->skin, dark));
         return;
     }
     double w = r * m->wide, h = r * 1.22 * m->open * m->wide;
-    if (st->white) {
+    if (st->white || fk_luma(st->skin) < 0.22) {
         fk_patch(k, st->ball, az, el, w, h, 0, fk_rgb(1, 1, 1), f->fine ? FK_LINE : FK_FLAT);
         double pr = f->pose->emotion == WORLD_SURPRISED ? 0.42 : 0.66;
         fk_patch(k, st->ball, az - side * r * 0.14, el - 0.08 * r, w * pr, fmin(w * pr * 1.2, h * 0.9), 0, dark, FK_FLAT);
@@ -72,7 +77,7 @@ static void draw_brow(const fig *f, const face_style *st, const mood *m, double 
     if (fk_facing_of(st->ball, az, st->eye_el) < 0.02)
         return;
     double t = m->brow_tilt * r, p[3][2] = {{-side * r * 1.05, y + t}, {side * 0.1 * r, y + 0.22 * r}, {side * r * 1.2, y - t}};
-    fk_patch_line(f->kit, st->ball, az, st->eye_el, (const double(*)[2])p, 3, st->brow, st->brow_tone);
+    fk_patch_line(f->kit, st->ball, az, st->eye_el, (const double(*)[2])p, 3, st->brow, ink(st->skin, st->brow_tone));
 }
 
 static void draw_mouth(const fig *f, const rig *r, const face_style *st) {
@@ -80,6 +85,7 @@ static void draw_mouth(const fig *f, const rig *r, const face_style *st) {
     const fk_ball *b = st->muzzle;
     double w = st->mouth, el = st->mouth_el, line = fmax(0.26 * w * fk_len(b->y), 0.007);
     fk_tone dark = fk_rgb(0.28, 0.06, 0.09), tongue = fk_rgb(0.90, 0.36, 0.38), white = fk_rgb(1, 1, 1);
+    fk_tone lip = b == st->ball || st->coat_muzzle ? ink(st->skin, dark) : dark;
     double p[8][2];
     if (r->chew > 0.35) {
         fk_patch(k, b, 0, el, w * 0.75, w * 0.9 * r->chew, 0, dark, FK_FLAT);
@@ -102,7 +108,7 @@ static void draw_mouth(const fig *f, const rig *r, const face_style *st) {
             double t = (i - 2) / 2.0;
             p[i][0] = t * w, p[i][1] = -0.75 * w * t * t + 0.1 * w;
         }
-        fk_patch_line(k, b, 0, el - 0.15 * w, (const double(*)[2])p, 5, line * 1.15, dark);
+        fk_patch_line(k, b, 0, el - 0.15 * w, (const double(*)[2])p, 5, line * 1.15, lip);
         break;
     case WORLD_ANGRY:
         for (int i = 0; i < 8; i++) { /* bared teeth */
@@ -121,7 +127,7 @@ static void draw_mouth(const fig *f, const rig *r, const face_style *st) {
             double t = (i - 2) / 2.0;
             p[i][0] = t * w * 0.8, p[i][1] = 0.34 * w * t * t - 0.12 * w;
         }
-        fk_patch_line(k, b, 0, el, (const double(*)[2])p, 5, line, dark);
+        fk_patch_line(k, b, 0, el, (const double(*)[2])p, 5, line, lip);
         break;
     }
 }

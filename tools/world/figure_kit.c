@@ -61,6 +61,8 @@ fk_tone fk_darker(fk_tone a, double k) {
 }
 
 static fk_tone line_tone(fk_tone a) {
+    if (fk_luma(a) < 0.16) /* black things get a pale rim, or their parts would run together */
+        return fk_rgb(0.29, 0.29, 0.36);
     return (fk_tone){a.r * 0.34 + 0.03, a.g * 0.28 + 0.02, a.b * 0.36 + 0.06};
 }
 

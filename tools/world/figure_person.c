@@ -30,7 +30,7 @@ static void old_man_head(const fig *f, const rig *r, double rad, fk_tone skin) {
         double z = i * h->s.z;
         (void)fk_ellipsoid(k, h, i * 0.95 * rad, 0.12 * rad, -0.30 * rad, 0.25 * rad, 0.36 * rad, 0.40 * rad, white, FK_CEL, z > 0.05 ? 0.04 : 0.005);
     }
-    face_style st = {&b, &b, 0.42, 0.12, 0.18, 0, 0, 0.034, skin, white, fk_hex(0x4a78a8), 1, 0, 0, 0};
+    face_style st = {&b, &b, 0.42, 0.12, 0.18, 0, 0, 0.034, skin, white, fk_hex(0x4a78a8), 1, 0, 0, 0, 0};
     for (int i = -1; i <= 1; i += 2)
         fk_patch(k, &b, i * 1.22, -0.30, 0.30, 0.50, 0, white, FK_FLAT);
     fk_ball beard = fk_ellipsoid(k, h, 0, -0.90 * rad, 0.28 * rad, 0.80 * rad, 0.84 * rad, 0.66 * rad, white, FK_CEL, 0.02);
@@ -70,7 +70,7 @@ static void woman_head(const fig *f, const rig *r, double rad, fk_tone skin) {
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, rad * 1.06, rad * 1.06, rad * 1.04, hair, FK_CEL, 0);
     static const double face[9][2] = {{0, 0.42}, {0.45, 0.34}, {0.80, 0.0}, {0.82, -0.55}, {0.5, -1.05}, {0, -1.22}, {-0.5, -1.05}, {-0.82, -0.5}, {-0.62, 0.15}};
     fk_patch_shape(k, &b, 0, 0.12, face, 9, 1, skin, FK_SHADE);
-    face_style st = {&b, &b, 0.42, -0.06, 0.19, -0.66, 0.22, 0.015, skin, fk_darker(hair, 0.3), fk_hex(0x5b8f4a), 1, 1, 1, 1};
+    face_style st = {&b, &b, 0.42, -0.06, 0.19, -0.66, 0.22, 0.015, skin, fk_darker(hair, 0.3), fk_hex(0x5b8f4a), 1, 1, 1, 1, 0};
     if (f->pose->emotion == WORLD_NEUTRAL)
         fk_patch(k, &b, 0, -0.63, 0.17, 0.09, 0, fk_hex(0xd2404f), FK_FLAT);
     face_draw(f, r, &st);
@@ -98,7 +98,7 @@ static void boy_head(const fig *f, const rig *r, double rad, fk_tone skin) {
     static const double face[13][2] = {{0, 0.40}, {0.22, 0.62}, {0.36, 0.36}, {0.62, 0.52}, {0.98, 0.10}, {1.10, -0.45}, {0.75, -1.1}, {0, -1.4}, {-0.75, -1.1},
                                        {-1.10, -0.45}, {-0.98, 0.15}, {-0.55, 0.55}, {-0.30, 0.30}};
     fk_patch_shape(k, &b, 0, -0.02, face, 13, 1, skin, FK_SHADE);
-    face_style st = {&b, &b, 0.40, -0.10, 0.18, -0.62, 0.22, 0.018, skin, fk_darker(hair, 0.5), fk_hex(0x6b4a2a), 1, 1, 0, 1};
+    face_style st = {&b, &b, 0.40, -0.10, 0.18, -0.62, 0.22, 0.018, skin, fk_darker(hair, 0.5), fk_hex(0x6b4a2a), 1, 1, 0, 1, 0};
     for (int i = 0; f->fine && i < 6; i++)
         fk_patch(k, &b, (i < 3 ? 0.36 : -0.36) + 0.11 * (i % 3 - 1), -0.42 + 0.05 * (i % 2), 0.025, 0.025, 0, fk_darker(skin, 0.5), FK_FLAT);
     face_draw(f, r, &st);

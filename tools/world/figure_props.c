@@ -142,7 +142,7 @@ fk_tone wear_beret_tone(const fig *f) {
 
 void wear_beret(const fig *f, const fk_frame *head, double r, double y, double bias) {
     fk_tone t = wear_beret_tone(f);
-    fk_frame at = fk_roll(fk_move(*head, 0, y, -0.1 * r), 0.20);
+    fk_frame at = fk_roll(fk_move(*head, 0, y + 0.10 * r, -0.1 * r), 0.20);
     (void)fk_ellipsoid(f->kit, &at, 0, -0.08 * r, 0.05 * r, 0.84 * r, 0.17 * r, 0.84 * r, fk_darker(t, 0.7), FK_LINE, bias);
     (void)fk_ellipsoid(f->kit, &at, 0.14 * r, 0.13 * r, 0, 1.16 * r, 0.36 * r, 1.12 * r, t, FK_CEL, bias + 0.04);
     fk_vec stem[2] = {fk_at(&at, 0.16 * r, 0.44 * r, 0), fk_at(&at, 0.2 * r, 0.62 * r, 0)};

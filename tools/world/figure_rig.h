@@ -55,6 +55,7 @@ typedef struct face_style {
     fk_tone skin, brow_tone, iris;
     int white; /* eyes with a white; else dark shiny eyes */
     int blush, lashes, teeth;
+    int coat_muzzle; /* the muzzle has the colour of the face */
 } face_style;
 
 void face_draw(const fig *f, const rig *r, const face_style *style);

@@ -279,7 +279,7 @@ void figure_fish(const fig *f) {
     }
     rig r = {.busy = -1};
     r.blink = p->action == WORLD_STAND && p->phase - floor(p->phase) > 0.93;
-    face_style st = {&b, &b, 0.60, 0.26, 0.17, -0.22, 0.17, 0.0, c, c, fk_hex(0x3a6ad0), 1, 0, 0, 0};
+    face_style st = {&b, &b, 0.60, 0.26, 0.17, -0.22, 0.17, 0.0, c, c, fk_hex(0x3a6ad0), 1, 0, 0, 0, 0};
     if (p->emotion == WORLD_ANGRY || p->emotion == WORLD_SAD)
         st.brow = 0.022, st.brow_tone = fk_darker(c, 1.0);
     face_draw(f, &r, &st);
