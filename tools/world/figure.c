@@ -48,9 +48,10 @@ void world_figure_draw(cairo_t *cr, const world_look *look, const world_pose *po
 
 double world_figure_width(int subject) {
     static const double ratio[WORLD_SUBJECTS] = {
-        [WORLD_OLD_MAN] = 0.52, [WORLD_WOMAN] = 0.48, [WORLD_BOY] = 0.52, [WORLD_ROBOT] = 0.55,    [WORLD_KANGAROO] = 0.92,
-        [WORLD_SHIBA] = 0.60,   [WORLD_CAT] = 0.72,   [WORLD_TIGER] = 0.80, [WORLD_MONSTER] = 0.80, [WORLD_DINOSAUR] = 1.08,
-        [WORLD_CAR] = 1.95,     [WORLD_BOAT] = 1.08,  [WORLD_FISH] = 1.36,
+        [WORLD_OLD_MAN] = 0.52,  [WORLD_WOMAN] = 0.48,    [WORLD_BOY] = 0.52, [WORLD_ROBOT] = 0.55,
+        [WORLD_KANGAROO] = 0.92, [WORLD_SHIBA] = 0.60,    [WORLD_CAT] = 0.72, [WORLD_TIGER] = 0.80,
+        [WORLD_MONSTER] = 0.80,  [WORLD_DINOSAUR] = 1.08, [WORLD_CAR] = 1.95, [WORLD_BOAT] = 1.08,
+        [WORLD_FISH] = 1.36,
     };
     return subject >= 0 && subject < WORLD_SUBJECTS ? ratio[subject] : 0.5;
 }

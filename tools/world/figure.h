@@ -28,18 +28,22 @@ typedef struct world_look {
     uint64_t seed;  /* small personal differences: hair, freckles, spots; never anything that a caption would name */
 } world_look;
 
-/* Draws the figure. `pixels` is how many pixels one unit is high on the target: leave out what would be smaller than
- * about half a pixel. EAT: the food (a red apple, a slice of melon, ... by seed) is in the hand and loses a bite at
- * progress .3, .6, .9. PAINT: an easel between x = .25 and .72 on the right of the picture (on the left when the figure
- * faces left, facing < -.05), with a canvas on which strokes in a strong colour grow with progress. JUMP: crouch at phase 0 and 1, arms up in flight around phase .5 (lift is the caller's).
- * RUN leans and takes long steps, arms bent; STROLL is upright. Car: wheels turn with phase. Boat: floats with its
- * waterline at y = 0 (what is below is not drawn), rocks with phase. Fish: the body swims between y = .2 and y = .8.
- * An emotion shows in the face, in small comic marks around the head (hearts, tears, steam, rays), in STAND also in the
- * posture. One cycle of STROLL carries the feet about .4 units, of RUN .7, of a hopping kangaroo .5 and .8. */
+/* Draws the figure. `pixels` is how many pixels one unit is high on the target: what would be smaller than about half a
+ * pixel is left out, eyes and mouths are drawn a little larger in small pictures.
+ * EAT: the food (a red apple, a melon, a biscuit, by seed) is in the hand and loses a bite at progress .3, .6, .9.
+ * PAINT: an easel between x = .25 and .72 on the right of the picture (on the left when the figure faces left, sine of
+ * facing < -.05), with a canvas on which a stroke in a strong colour grows with progress.
+ * JUMP: crouch at phase 0 and 1, arms up in flight around phase .5 (lift is the caller's).
+ * RUN leans and takes long steps, arms bent; STROLL is upright. One cycle of STROLL carries the feet about .4 units, of
+ * RUN .7, of a hopping kangaroo .5 and .8.
+ * Car: wheels turn with phase. Boat: floats with its waterline at y = 0 (what is below is not drawn), rocks with phase.
+ * Fish: the body swims between y = .2 and y = .8.
+ * An emotion shows in the face, in small comic marks around the head (heart, tears, steam, rays), and in STAND also in
+ * the posture. */
 void world_figure_draw(cairo_t *cr, const world_look *look, const world_pose *pose, double pixels);
 
-/* Width of the side view over the height (person about .45, car about 1.8 ...), and how high the standing figure really
- * is in units (person 1, car .6 ...): the caller sizes the shot by them. */
+/* Width of the side view over the height (person about .5, car about 2 ...), and how high the standing figure really
+ * is in units (person 1, car .8 ...): the caller sizes the shot by them. */
 double world_figure_width(int subject);
 double world_figure_height(int subject);
 

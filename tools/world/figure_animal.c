@@ -7,7 +7,8 @@ static fk_tone coat_of(const fig *f, uint32_t natural) {
     return f->look->outfit == WORLD_BARE ? f->main : fk_hex(natural);
 }
 
-static void cone_ear(const fig *f, const fk_frame *h, double s, double y, double d, double ts, double ty, double td, double w, fk_tone t, fk_tone in, int round) {
+static void cone_ear(const fig *f, const fk_frame *h, double s, double y, double d, double ts, double ty, double td,
+                     double w, fk_tone t, fk_tone in, int round) {
     fk_vec p[2] = {fk_at(h, s, y, d), fk_at(h, s + ts, y + ty, d + td)};
     double r[2] = {w, round ? w * 0.85 : w * 0.12};
     fk_limb(f->kit, p, r, 2, t, FK_CEL, h->d.z > 0 ? -0.05 : 0.02);
@@ -23,13 +24,15 @@ static void cone_ear(const fig *f, const fk_frame *h, double s, double y, double
 static void whiskers(const fig *f, const fk_ball *b) {
     for (int side = -1; side <= 1; side += 2)
         for (int i = 0; i < (f->fine ? 2 : 1); i++) {
-            fk_vec p[2] = {fk_on_ball(b, side * 0.9, 0.05 - 0.2 * i, 0.95), fk_on_ball(b, side * 1.15, 0.12 - 0.34 * i, 2.0)};
+            fk_vec p[2] = {fk_on_ball(b, side * 0.9, 0.05 - 0.2 * i, 0.95),
+                           fk_on_ball(b, side * 1.15, 0.12 - 0.34 * i, 2.0)};
             if (fk_facing_of(b, side * 0.9, 0) > -0.1)
                 fk_stroke(f->kit, p, 2, f->fine ? 0.005 : 0.010, fk_rgb(0.25, 0.22, 0.25), FK_FLAT, b->z + 0.001);
         }
 }
 
-static void tail_chain(const fig *f, const fk_frame *body, const double (*p)[3], int n, double w0, double w1, fk_tone t, fk_tone tip, fk_tone ring, int rings) {
+static void tail_chain(const fig *f, const fk_frame *body, const double (*p)[3], int n, double w0, double w1, fk_tone t,
+                       fk_tone tip, fk_tone ring, int rings) {
     enum { CUTS = 3 };
     fk_vec q[7 * CUTS];
     double r[7 * CUTS], swing = 0.10 * sin(2 * FK_PI * f->pose->phase);
@@ -38,7 +41,10 @@ static void tail_chain(const fig *f, const fk_frame *body, const double (*p)[3],
         double u = (double)i / last, v = (double)(i % cuts) / cuts, c[3];
         int at = i / cuts, a = at > 0 ? at - 1 : 0, b = at + 1 < n ? at + 1 : n - 1, e = at + 2 < n ? at + 2 : n - 1;
         for (int j = 0; j < 3; j++)
-            c[j] = p[at][j] + 0.5 * v * (p[b][j] - p[a][j] + v * (2 * p[a][j] - 5 * p[at][j] + 4 * p[b][j] - p[e][j] + v * (3 * (p[at][j] - p[b][j]) + p[e][j] - p[a][j])));
+            c[j] = p[at][j] + 0.5 * v *
+                                  (p[b][j] - p[a][j] +
+                                   v * (2 * p[a][j] - 5 * p[at][j] + 4 * p[b][j] - p[e][j] +
+                                        v * (3 * (p[at][j] - p[b][j]) + p[e][j] - p[a][j])));
         q[i] = fk_at(body, c[0] + swing * u * u, c[1], c[2]);
         r[i] = w0 + (w1 - w0) * u;
     }
@@ -62,9 +68,13 @@ static void muzzle_nose(const fig *f, const fk_frame *h, double y, double d, dou
     fk_patch(f->kit, &b, -0.4, 0.5, 0.35, 0.25, 0, fk_blend(nose, fk_rgb(1, 1, 1), 0.6), FK_FLAT);
 }
 
-static const double cat_tail[5][3] = {{0, 0.03, -0.10}, {0.08, -0.04, -0.22}, {0.17, 0.06, -0.30}, {0.20, 0.22, -0.30}, {0.25, 0.35, -0.34}};
-static const double tiger_tail[6][3] = {{0, 0.02, -0.10}, {-0.06, -0.08, -0.22}, {-0.14, -0.08, -0.33}, {-0.21, 0.04, -0.41}, {-0.24, 0.18, -0.42}, {-0.22, 0.28, -0.38}};
-static const double shiba_tail[7][3] = {{0, 0.05, -0.09}, {0.06, 0.10, -0.18}, {0.15, 0.20, -0.20}, {0.19, 0.30, -0.17}, {0.14, 0.35, -0.13}, {0.09, 0.30, -0.13}, {0.11, 0.25, -0.15}};
+static const double cat_tail[5][3] = {
+    {0, 0.03, -0.10}, {0.08, -0.04, -0.22}, {0.17, 0.06, -0.30}, {0.20, 0.22, -0.30}, {0.25, 0.35, -0.34}};
+static const double tiger_tail[6][3] = {{0, 0.02, -0.10},     {-0.06, -0.08, -0.22}, {-0.14, -0.08, -0.33},
+                                        {-0.21, 0.04, -0.41}, {-0.24, 0.18, -0.42},  {-0.22, 0.28, -0.38}};
+static const double shiba_tail[7][3] = {{0, 0.05, -0.09},    {0.06, 0.10, -0.18}, {0.15, 0.20, -0.20},
+                                        {0.19, 0.30, -0.17}, {0.14, 0.35, -0.13}, {0.09, 0.30, -0.13},
+                                        {0.11, 0.25, -0.15}};
 
 static void cat_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) {
     const fk_frame *h = &r->head;
@@ -146,10 +156,19 @@ void figure_four_legs(const fig *f) {
     fk_tone coat = coat_of(f, natural[who]), cream = fk_hex(0xfff3e0), black = fk_hex(0x2a2024);
     if (fk_luma(coat) > 0.92)
         cream = fk_hex(0xf3e2cf);
-    body_style st = {.girth = 1.22, .leg = 0.047, .arm = 0.042, .hand = 0.047, .foot = 1.25, .skin = coat, .hand_tone = cream, .foot_tone = cream, .belly_tone = cream,
+    body_style st = {.girth = 1.22,
+                     .leg = 0.047,
+                     .arm = 0.042,
+                     .hand = 0.047,
+                     .foot = 1.25,
+                     .skin = coat,
+                     .hand_tone = cream,
+                     .foot_tone = cream,
+                     .belly_tone = cream,
                      .bare_belly = 1};
     if (who == 2)
-        st.girth = 1.36, st.arm = 0.047, st.hand = 0.054, st.stripes = 1, st.stripe_tone = fk_luma(coat) < 0.25 ? fk_hex(0xd8d4d0) : black;
+        st.girth = 1.36, st.arm = 0.047, st.hand = 0.054, st.stripes = 1,
+        st.stripe_tone = fk_luma(coat) < 0.25 ? fk_hex(0xd8d4d0) : black;
     body_draw(f, &r, &sh, &st);
     if (who == 0) {
         tail_chain(f, &r.chest, shiba_tail, 7, 0.048, 0.036, coat, cream, cream, 0);
@@ -167,15 +186,25 @@ void figure_four_legs(const fig *f) {
 
 void figure_kangaroo(const fig *f) {
     static const rig_shape sh = {0.29, 0.075, 0.30, 0.085, 0.095, 0.155, 0.13, 0.11, 0.12, 0.06, 1};
-    static const double tail[6][3] = {{0, 0.02, -0.05}, {0, -0.07, -0.18}, {0, -0.16, -0.28}, {0, -0.22, -0.38}, {0, -0.24, -0.48}, {0, -0.22, -0.56}};
+    static const double tail[6][3] = {{0, 0.02, -0.05},  {0, -0.07, -0.18}, {0, -0.16, -0.28},
+                                      {0, -0.22, -0.38}, {0, -0.24, -0.48}, {0, -0.22, -0.56}};
     fk_kit *k = f->kit;
     rig r;
     rig_biped(&r, f, &sh);
     r.head = fk_scale(r.head, 1.18, 1.18, 1.12);
     const fk_frame *h = &r.head;
     fk_tone coat = coat_of(f, 0xb9784a), cream = fk_hex(0xf8e3c4);
-    body_style st = {.girth = 1.22, .belly = 0.03, .leg = 0.058, .arm = 0.030, .hand = 0.036, .foot = 2.0, .skin = coat, .hand_tone = coat, .foot_tone = coat,
-                     .belly_tone = cream, .bare_belly = 1};
+    body_style st = {.girth = 1.22,
+                     .belly = 0.03,
+                     .leg = 0.058,
+                     .arm = 0.030,
+                     .hand = 0.036,
+                     .foot = 2.0,
+                     .skin = coat,
+                     .hand_tone = coat,
+                     .foot_tone = coat,
+                     .belly_tone = cream,
+                     .bare_belly = 1};
     body_draw(f, &r, &sh, &st);
     tail_chain(f, &r.chest, tail, 6, 0.082, 0.028, coat, fk_darker(coat, 0.5), cream, 0);
     fk_vec neck[2] = {fk_at(&r.chest, 0, sh.torso - 0.04, 0), fk_at(h, 0, -0.02, -0.02)};
@@ -196,15 +225,27 @@ void figure_kangaroo(const fig *f) {
 
 void figure_dinosaur(const fig *f) {
     static const rig_shape sh = {0.26, 0.085, 0.30, 0.10, 0.070, 0.185, 0.110, 0.06, 0.10, 0.20, 0};
-    static const double tail[6][3] = {{0, 0.06, -0.06}, {0, -0.02, -0.22}, {0, -0.10, -0.34}, {0, -0.16, -0.46}, {0, -0.17, -0.57}, {0, -0.13, -0.67}};
+    static const double tail[6][3] = {{0, 0.06, -0.06},  {0, -0.02, -0.22}, {0, -0.10, -0.34},
+                                      {0, -0.16, -0.46}, {0, -0.17, -0.57}, {0, -0.13, -0.67}};
     fk_kit *k = f->kit;
     rig r;
     rig_biped(&r, f, &sh);
     const fk_frame *h = &r.head;
-    fk_tone coat = coat_of(f, 0x4fae4a), belly = fk_blend(coat, fk_luma(coat) > 0.9 ? fk_hex(0xd8c89a) : fk_hex(0xfff8dc), 0.66), plate = fk_hex(0xf2a02c);
+    fk_tone coat = coat_of(f, 0x4fae4a),
+            belly = fk_blend(coat, fk_luma(coat) > 0.9 ? fk_hex(0xd8c89a) : fk_hex(0xfff8dc), 0.66),
+            plate = fk_hex(0xf2a02c);
     if (coat.r > 0.85 && coat.g > 0.4 && coat.g < 0.9 && coat.b < 0.3)
         plate = fk_hex(0x3f7fd0); /* plates that stand out on an orange or yellow skin */
-    body_style st = {.girth = 1.45, .belly = 0.03, .leg = 0.066, .arm = 0.031, .hand = 0.036, .foot = 1.6, .skin = coat, .hand_tone = coat, .foot_tone = coat, .belly_tone = belly,
+    body_style st = {.girth = 1.45,
+                     .belly = 0.03,
+                     .leg = 0.066,
+                     .arm = 0.031,
+                     .hand = 0.036,
+                     .foot = 1.6,
+                     .skin = coat,
+                     .hand_tone = coat,
+                     .foot_tone = coat,
+                     .belly_tone = belly,
                      .bare_belly = 1};
     body_draw(f, &r, &sh, &st);
     tail_chain(f, &r.chest, tail, 6, 0.115, 0.022, coat, coat, coat, 0);
@@ -214,11 +255,13 @@ void figure_dinosaur(const fig *f) {
         fk_vec base, dir;
         if (i < 4) {
             const fk_frame *at = i < 2 ? h : &r.chest;
-            static const double spot[4][4] = {{0.16, 0.03, 1, -0.4}, {0.10, -0.15, 0.7, -0.9}, {0.26, -0.105, 0.5, -1}, {0.13, -0.135, 0.4, -1}};
+            static const double spot[4][4] = {
+                {0.16, 0.03, 1, -0.4}, {0.10, -0.15, 0.7, -0.9}, {0.26, -0.105, 0.5, -1}, {0.13, -0.135, 0.4, -1}};
             base = fk_at(at, 0, spot[i][0], spot[i][1]), dir = fk_dir(at, 0, spot[i][2], spot[i][3]);
         } else {
             int j = i - 3;
-            base = fk_at(&r.chest, 0, tail[j][1] + 0.085 - 0.018 * j, tail[j][2] - 0.02), dir = fk_dir(&r.chest, 0, 0.85, -0.55);
+            base = fk_at(&r.chest, 0, tail[j][1] + 0.085 - 0.018 * j, tail[j][2] - 0.02),
+            dir = fk_dir(&r.chest, 0, 0.85, -0.55);
         }
         double len = 0.105 - 0.045 * u, w[2] = {0.046 - 0.02 * u, 0.006};
         fk_vec p[2] = {base, fk_add(base, fk_mul(dir, len))};
@@ -229,7 +272,8 @@ void figure_dinosaur(const fig *f) {
     fk_limb(k, neck, nr, 2, coat, FK_CEL, -0.02);
     fk_ball b = fk_ellipsoid(k, h, 0, 0.02, -0.01, 0.155, 0.150, 0.155, coat, FK_CEL, 0);
     fk_ball m = fk_ellipsoid(k, h, 0, -0.045, 0.165, 0.135, 0.090, 0.145, coat, FK_CEL, 0.015);
-    face_style fs = {&b, &m, 0.50, 0.36, 0.23, -0.22, 0.62, 0.018, coat, fk_darker(coat, 1), fk_hex(0xd8b020), 1, 0, 0, 1, 0};
+    face_style fs = {&b, &m, 0.50, 0.36, 0.23, -0.22, 0.62, 0.018, coat, fk_darker(coat, 1), fk_hex(0xd8b020),
+                     1,  0,  0,    1,    0};
     fs.coat_muzzle = 1;
     face_draw(f, &r, &fs);
     for (int i = -1; i <= 1; i += 2) {

@@ -33,7 +33,8 @@ static void limb_rings(const fig *f, const fk_vec *p, const double *rad, fk_tone
         fk_vec q[2] = {fk_mix(p[i], p[i + 1], 0.50), fk_mix(p[i], p[i + 1], 0.66)};
         fk_vec u = fk_sub(q[1], q[0]), n = {-u.y, u.x, 0};
         double len = fmax(fk_len(n), 1e-6), w = rad[i] * 0.98;
-        fk_vec ring[4] = {fk_add(q[0], fk_mul(n, w / len)), fk_add(q[0], fk_mul(n, -w / len)), fk_add(q[1], fk_mul(n, -w / len)), fk_add(q[1], fk_mul(n, w / len))};
+        fk_vec ring[4] = {fk_add(q[0], fk_mul(n, w / len)), fk_add(q[0], fk_mul(n, -w / len)),
+                          fk_add(q[1], fk_mul(n, -w / len)), fk_add(q[1], fk_mul(n, w / len))};
         if (len > 0.006)
             fk_polygon(f->kit, ring, 4, 0, tone, FK_FLAT, z + 1e-4);
     }
@@ -42,7 +43,8 @@ static void limb_rings(const fig *f, const fk_vec *p, const double *rad, fk_tone
 static void draw_leg(const fig *f, const rig *r, const body_style *st, const dress_code *dc, int i, double body_z) {
     fk_kit *k = f->kit;
     double z = (r->hip[i].z + r->knee[i].z + r->ankle[i].z) / 3;
-    fk_tone leg = rig_far(dc->leg, z, body_z), shoe = rig_far(dc->shoe, z, body_z), gold = rig_far(fk_hex(0xd9a05b), z, body_z);
+    fk_tone leg = rig_far(dc->leg, z, body_z), shoe = rig_far(dc->shoe, z, body_z),
+            gold = rig_far(fk_hex(0xd9a05b), z, body_z);
     double w = dc->bare_leg ? st->leg * 0.86 : st->leg * 1.08;
     fk_vec p[3] = {r->hip[i], r->knee[i], r->ankle[i]};
     double rad[3] = {w * 1.12, w, w * 0.86};
@@ -62,12 +64,14 @@ static void draw_leg(const fig *f, const rig *r, const body_style *st, const dre
         fk_limb(k, q, qr, 2, shoe, FK_CEL, z + 0.006 - mid);
         fk_vec u = fk_sub(r->ankle[i], top), side = {-u.y, u.x, 0};
         double un = fmax(fk_len(side), 1e-6);
-        fk_vec band[3] = {fk_add(top, fk_mul(side, w * 1.25 / un)), fk_mix(top, r->ankle[i], 0.2), fk_add(top, fk_mul(side, -w * 1.25 / un))};
+        fk_vec band[3] = {fk_add(top, fk_mul(side, w * 1.25 / un)), fk_mix(top, r->ankle[i], 0.2),
+                          fk_add(top, fk_mul(side, -w * 1.25 / un))};
         if (f->fine)
             fk_stroke(k, band, 3, w * 0.36, gold, FK_FLAT, z + 0.0065);
         (void)fk_ellipsoid(k, &flat, 0, 0, 0, wide * 0.92, 0.030, len * 1.12, shoe, FK_CEL, zf);
         if (f->fine)
-            (void)fk_ellipsoid(k, &flat, 0, -0.021, -len * 0.7, wide * 0.6, 0.013, len * 0.3, fk_darker(shoe, 0.9), FK_FLAT, zf + 0.001);
+            (void)fk_ellipsoid(k, &flat, 0, -0.021, -len * 0.7, wide * 0.6, 0.013, len * 0.3, fk_darker(shoe, 0.9),
+                               FK_FLAT, zf + 0.001);
         return;
     }
     fk_ball b = fk_ellipsoid(k, &flat, 0, 0, 0, wide, 0.030, len, shoe, FK_CEL, zf);
@@ -109,12 +113,15 @@ enum { RINGS = 6 };
 
 static void torso_rings(fk_ring *ring, const rig_shape *sh, const body_style *st, int outfit) {
     double t = sh->torso, g = st->girth, b = st->belly, h = sh->hip;
-    const fk_ring bare[RINGS] = {{-0.030, 0.058, 0.052, 0}, {0.015, 0.094, 0.080, 0.2 * b}, {0.42 * t, 0.096, 0.084, b},
-                                 {0.80 * t, 0.090, 0.070, 0.2 * b}, {t, 0.066, 0.052, 0}, {t + 0.03, 0.030, 0.028, 0}};
-    const fk_ring dress[RINGS] = {{-0.50 * h, 0.185, 0.160, 0}, {-0.25 * h, 0.145, 0.128, 0}, {0.36 * t, 0.088, 0.078, b},
-                                  {0.80 * t, 0.090, 0.072, 0.2 * b}, {t, 0.066, 0.052, 0}, {t + 0.025, 0.030, 0.028, 0}};
-    const fk_ring coat[RINGS] = {{-0.60 * h, 0.142, 0.128, 0}, {-0.1 * h, 0.120, 0.106, 0.3 * b}, {0.42 * t, 0.108, 0.096, b},
-                                 {0.80 * t, 0.100, 0.082, 0.2 * b}, {t, 0.076, 0.060, 0}, {t + 0.03, 0.036, 0.032, 0}};
+    const fk_ring bare[RINGS] = {{-0.030, 0.058, 0.052, 0},   {0.015, 0.094, 0.080, 0.2 * b},
+                                 {0.42 * t, 0.096, 0.084, b}, {0.80 * t, 0.090, 0.070, 0.2 * b},
+                                 {t, 0.066, 0.052, 0},        {t + 0.03, 0.030, 0.028, 0}};
+    const fk_ring dress[RINGS] = {{-0.50 * h, 0.185, 0.160, 0}, {-0.25 * h, 0.145, 0.128, 0},
+                                  {0.36 * t, 0.088, 0.078, b},  {0.80 * t, 0.090, 0.072, 0.2 * b},
+                                  {t, 0.066, 0.052, 0},         {t + 0.025, 0.030, 0.028, 0}};
+    const fk_ring coat[RINGS] = {{-0.60 * h, 0.142, 0.128, 0}, {-0.1 * h, 0.120, 0.106, 0.3 * b},
+                                 {0.42 * t, 0.108, 0.096, b},  {0.80 * t, 0.100, 0.082, 0.2 * b},
+                                 {t, 0.076, 0.060, 0},         {t + 0.03, 0.036, 0.032, 0}};
     const fk_ring *from = outfit == WORLD_DRESS ? dress : outfit == WORLD_SCARF ? coat : bare;
     for (int i = 0; i < RINGS; i++) {
         ring[i] = from[i];
@@ -167,7 +174,8 @@ static void draw_torso(const fig *f, const rig *r, const rig_shape *sh, const bo
         fk_ring low[3] = {ring[0], ring[1], ring[1]};
         low[2].y = 0.12;
         (void)drum_draw(f, &r->chest, low, 3, 0, dc->leg, -0.001);
-        fk_ring top[RINGS] = {{0.005, ring[1].rs * 1.07, ring[1].rd * 1.07, ring[1].d}, ring[2], ring[2], ring[3], ring[4], ring[5]};
+        fk_ring top[RINGS] = {
+            {0.005, ring[1].rs * 1.07, ring[1].rd * 1.07, ring[1].d}, ring[2], ring[2], ring[3], ring[4], ring[5]};
         top[1].y = 0.25 * t;
         fk_drum d = drum_draw(f, &r->chest, top, RINGS, 1, dc->top, 0);
         fk_tone mark = fk_luma(f->main) > 0.62 ? fk_darker(f->main, 0.5) : fk_blend(f->main, white, 0.75);
@@ -178,7 +186,8 @@ static void draw_torso(const fig *f, const rig *r, const rig_shape *sh, const bo
             fk_frame neck = fk_move(r->chest, 0, t + 0.012, 0.004);
             (void)fk_ellipsoid(f->kit, &neck, 0, 0, 0, 0.068, 0.036, 0.062, f->main, FK_CEL, 0.05);
             if (f->fine)
-                (void)fk_ellipsoid(f->kit, &neck, 0, 0.016, 0, 0.066, 0.020, 0.060, fk_blend(f->main, white, 0.12), FK_CEL, 0.0505);
+                (void)fk_ellipsoid(f->kit, &neck, 0, 0.016, 0, 0.066, 0.020, 0.060, fk_blend(f->main, white, 0.12),
+                                   FK_CEL, 0.0505);
         }
         return;
     }

@@ -8,12 +8,23 @@ void figure_monster(const fig *f) {
     fk_kit *k = f->kit;
     rig r;
     rig_biped(&r, f, &sh);
-    r.head = fk_yaw(r.head, -0.42 * sin(f->pose->facing) * fk_smooth(-0.6, 0.3, cos(f->pose->facing))); /* its one eye should be seen */
+    r.head = fk_yaw(r.head, -0.42 * sin(f->pose->facing) *
+                                fk_smooth(-0.6, 0.3, cos(f->pose->facing))); /* its one eye should be seen */
     const fk_frame *h = &r.head;
     int bare = f->look->outfit == WORLD_BARE;
-    fk_tone fur = bare ? f->main : fk_hex(0x3fb8ad), horn = fk_hex(0xfbe9c0), belly = fk_blend(fur, fk_rgb(1, 1, 1), 0.45);
-    body_style st = {.girth = 2.15, .belly = 0.02, .leg = 0.062, .arm = 0.052, .hand = 0.066, .foot = 1.8, .skin = fur, .hand_tone = fk_darker(fur, 0.35),
-                     .foot_tone = fk_darker(fur, 0.35), .belly_tone = belly, .bare_belly = 1};
+    fk_tone fur = bare ? f->main : fk_hex(0x3fb8ad), horn = fk_hex(0xfbe9c0),
+            belly = fk_blend(fur, fk_rgb(1, 1, 1), 0.45);
+    body_style st = {.girth = 2.15,
+                     .belly = 0.02,
+                     .leg = 0.062,
+                     .arm = 0.052,
+                     .hand = 0.066,
+                     .foot = 1.8,
+                     .skin = fur,
+                     .hand_tone = fk_darker(fur, 0.35),
+                     .foot_tone = fk_darker(fur, 0.35),
+                     .belly_tone = belly,
+                     .bare_belly = 1};
     body_draw(f, &r, &sh, &st);
     for (int i = -1; i <= 1; i += 2) { /* curved horns */
         fk_vec p[3] = {fk_at(h, i * 0.155, 0.12, 0), fk_at(h, i * 0.255, 0.20, 0), fk_at(h, i * 0.265, 0.325, 0)};
@@ -43,7 +54,8 @@ void figure_monster(const fig *f) {
                 double t = (i - 2) / 2.0;
                 p[i][0] = 0.36 * t, p[i][1] = s * (0.26 * (1 - t * t) - 0.12);
             }
-            fk_patch_line(k, &b, 0, 0.24, (const double(*)[2])p, 5, 0.042, fk_luma(fur) < 0.22 ? fk_hex(0xeee6d0) : dark);
+            fk_patch_line(k, &b, 0, 0.24, (const double(*)[2])p, 5, 0.042,
+                          fk_luma(fur) < 0.22 ? fk_hex(0xeee6d0) : dark);
         } else {
             double pupil = em == WORLD_SURPRISED ? 0.13 : 0.20;
             fk_patch(k, &b, 0, 0.24, 0.37 * open, 0.36 * open, 0, white, FK_LINE);
@@ -52,9 +64,11 @@ void figure_monster(const fig *f) {
             fk_patch(k, &b, -0.10, 0.33, 0.07, 0.07, 0, white, FK_FLAT);
             if (em == WORLD_SAD || em == WORLD_ANGRY) {
                 double mid = em == WORLD_SAD ? 0.34 : 0.02, end = em == WORLD_SAD ? 0.0 : 0.30;
-                double p[6][2] = {{-0.45, end}, {0, mid}, {0.45, end}, {0.45, 0.5}, {0, 0.55}, {-0.45, 0.5}}, q[3][2] = {{-0.45, end}, {0, mid}, {0.45, end}};
+                double p[6][2] = {{-0.45, end}, {0, mid}, {0.45, end}, {0.45, 0.5}, {0, 0.55}, {-0.45, 0.5}},
+                       q[3][2] = {{-0.45, end}, {0, mid}, {0.45, end}};
                 fk_patch_shape(k, &b, 0, 0.24, (const double(*)[2])p, 6, 0, fur, FK_FLAT);
-                fk_patch_line(k, &b, 0, 0.24, (const double(*)[2])q, 3, 0.03, fk_luma(fur) < 0.22 ? fk_hex(0xeee6d0) : fk_darker(fur, 1.0));
+                fk_patch_line(k, &b, 0, 0.24, (const double(*)[2])q, 3, 0.03,
+                              fk_luma(fur) < 0.22 ? fk_hex(0xeee6d0) : fk_darker(fur, 1.0));
             }
             if (em == WORLD_SAD)
                 fk_patch(k, &b, 0.28, -0.12, 0.07, 0.13, 0, fk_rgb(0.45, 0.78, 1.0), FK_FLAT);
@@ -76,7 +90,8 @@ void figure_monster(const fig *f) {
 
 /* ---- the toy robot ---- */
 
-static void front_spot(const fig *f, const fk_frame *h, double s, double y, double d, double rs, double ry, fk_tone t, double z) {
+static void front_spot(const fig *f, const fk_frame *h, double s, double y, double d, double rs, double ry, fk_tone t,
+                       double z) {
     fk_frame at = fk_move(*h, s, y, d);
     (void)fk_ellipsoid(f->kit, &at, 0, 0, 0, rs, ry, 0.002, t, FK_FLAT, z + 1e-6 - at.o.z);
 }
@@ -91,7 +106,8 @@ static void robot_screen(const fig *f, const rig *r, const fk_frame *h, double z
         double x = i * 0.066;
         if (em == WORLD_HAPPY || r->blink) {
             double up = em == WORLD_HAPPY ? 0.036 : 0.0;
-            fk_vec a[3] = {fk_at(h, x - 0.034, 0.018, d), fk_at(h, x, 0.018 + up * 1.3, d), fk_at(h, x + 0.034, 0.018, d)};
+            fk_vec a[3] = {fk_at(h, x - 0.034, 0.018, d), fk_at(h, x, 0.018 + up * 1.3, d),
+                           fk_at(h, x + 0.034, 0.018, d)};
             fk_stroke(k, a, 3, 0.018, light, FK_FLAT, z);
             continue;
         }
@@ -121,17 +137,27 @@ void figure_robot(const fig *f) {
     const fk_frame *h = &r.head;
     int bare = f->look->outfit == WORLD_BARE;
     fk_tone steel = fk_hex(0xb4bfcb), shell = bare ? f->main : steel, dark = fk_hex(0x4a5160), light = fk_hex(0x5ff2ff);
-    body_style st = {.girth = 1.45, .leg = 0.043, .arm = 0.036, .hand = 0.046, .foot = 1.5, .skin = fk_hex(0x8b95a3), .hand_tone = shell, .foot_tone = shell,
+    body_style st = {.girth = 1.45,
+                     .leg = 0.043,
+                     .arm = 0.036,
+                     .hand = 0.046,
+                     .foot = 1.5,
+                     .skin = fk_hex(0x8b95a3),
+                     .hand_tone = shell,
+                     .foot_tone = shell,
                      .belly_tone = steel};
     body_draw(f, &r, &sh, &st);
     if (bare) { /* a tin box with a dial and buttons */
         fk_frame box = fk_move(r.chest, 0, 0.125, 0);
         double z = fk_box(k, &box, 0.135, 0.145, 0.105, 0.035, shell, 0.02);
         if (box.d.z > 0.05) {
-            fk_vec q[4] = {fk_at(&box, -0.09, -0.02, 0.106), fk_at(&box, 0.09, -0.02, 0.106), fk_at(&box, 0.09, 0.10, 0.106), fk_at(&box, -0.09, 0.10, 0.106)};
-            fk_polygon(k, q, 4, 0.02, fk_blend(shell, fk_luma(shell) > 0.8 ? fk_hex(0x8b95a3) : fk_rgb(1, 1, 1), 0.6), FK_FLAT, z);
+            fk_vec q[4] = {fk_at(&box, -0.09, -0.02, 0.106), fk_at(&box, 0.09, -0.02, 0.106),
+                           fk_at(&box, 0.09, 0.10, 0.106), fk_at(&box, -0.09, 0.10, 0.106)};
+            fk_polygon(k, q, 4, 0.02, fk_blend(shell, fk_luma(shell) > 0.8 ? fk_hex(0x8b95a3) : fk_rgb(1, 1, 1), 0.6),
+                       FK_FLAT, z);
             front_spot(f, &box, -0.04, 0.04, 0.106, 0.034, 0.034, fk_hex(0xfff6d8), z);
-            fk_vec needle[2] = {fk_at(&box, -0.04, 0.03, 0.106), fk_at(&box, -0.04 + 0.028 * sin(2 * FK_PI * f->pose->phase), 0.065, 0.106)};
+            fk_vec needle[2] = {fk_at(&box, -0.04, 0.03, 0.106),
+                                fk_at(&box, -0.04 + 0.028 * sin(2 * FK_PI * f->pose->phase), 0.065, 0.106)};
             fk_stroke(k, needle, 2, 0.010, fk_hex(0xd03028), FK_FLAT, z);
             front_spot(f, &box, 0.05, 0.065, 0.106, 0.018, 0.018, fk_hex(0xf04438), z);
             front_spot(f, &box, 0.05, 0.015, 0.106, 0.018, 0.018, fk_hex(0xf8c838), z);
@@ -139,7 +165,8 @@ void figure_robot(const fig *f) {
                 front_spot(f, &box, i % 2 ? 0.112 : -0.112, i / 2 ? 0.118 : -0.118, 0.106, 0.010, 0.010, dark, z);
         } else if (box.d.z < -0.05) { /* the wind-up key */
             double a = 2 * FK_PI * f->pose->phase, c = cos(a), s = sin(a);
-            fk_vec key[2] = {fk_at(&box, 0.07 * c, 0.02 + 0.07 * s, -0.14), fk_at(&box, -0.07 * c, 0.02 - 0.07 * s, -0.14)};
+            fk_vec key[2] = {fk_at(&box, 0.07 * c, 0.02 + 0.07 * s, -0.14),
+                             fk_at(&box, -0.07 * c, 0.02 - 0.07 * s, -0.14)};
             const double w[2] = {0.032, 0.032};
             fk_limb(k, key, w, 2, fk_hex(0xf2c14b), FK_CEL, z + 0.01 - key[0].z / 2 - key[1].z / 2);
         }
@@ -148,7 +175,8 @@ void figure_robot(const fig *f) {
     const double nr[2] = {0.038, 0.038};
     fk_limb(k, neck, nr, 2, dark, FK_CEL, -0.02);
     for (int i = -1; i <= 1; i += 2) /* ears */
-        (void)fk_ellipsoid(k, h, i * 0.200, 0, 0, 0.032, 0.058, 0.058, fk_hex(0xf2c14b), FK_CEL, 0.10 * i * h->s.z - 0.004);
+        (void)fk_ellipsoid(k, h, i * 0.200, 0, 0, 0.032, 0.058, 0.058, fk_hex(0xf2c14b), FK_CEL,
+                           0.10 * i * h->s.z - 0.004);
     double z = fk_box(k, h, 0.190, 0.135, 0.145, 0.045, shell, 0);
     if (h->d.z > 0.05)
         robot_screen(f, &r, h, z, light);

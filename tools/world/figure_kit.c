@@ -43,7 +43,8 @@ fk_tone fk_rgb(double r, double g, double b) {
 }
 
 fk_tone fk_hex(uint32_t rgb) {
-    return (fk_tone){(double)(rgb >> 16 & 255u) / 255.0, (double)(rgb >> 8 & 255u) / 255.0, (double)(rgb & 255u) / 255.0};
+    return (fk_tone){(double)(rgb >> 16 & 255u) / 255.0, (double)(rgb >> 8 & 255u) / 255.0,
+                     (double)(rgb & 255u) / 255.0};
 }
 
 fk_tone fk_blend(fk_tone a, fk_tone b, double t) {
@@ -294,8 +295,7 @@ void fk_hull(fk_kit *k, const fk_vec *p, int n, double corner, fk_tone tone, int
         fk_polygon(k, h, m - 1, corner, tone, flags, z);
 }
 
-double fk_box(fk_kit *k, const fk_frame *f, double hs, double hy, double hd, double corner, fk_tone tone,
-              double bias) {
+double fk_box(fk_kit *k, const fk_frame *f, double hs, double hy, double hd, double corner, fk_tone tone, double bias) {
     double z = f->o.z + bias;
     fk_vec all[8];
     for (int i = 0; i < 8; i++)
@@ -315,7 +315,8 @@ double fk_box(fk_kit *k, const fk_frame *f, double hs, double hy, double hd, dou
                                : fk_at(f, u * hs, v * hy, sign * hd);
         }
         double light = sign * (-0.45 * n->x + 0.6 * n->y + 0.65 * n->z) / fk_len(*n);
-        fk_tone t = light > 0.75 ? fk_blend(tone, fk_rgb(1, 1, 1), 0.15) : fk_darker(tone, fk_clamp(0.85 - light * 1.3, 0, 0.8));
+        fk_tone t = light > 0.75 ? fk_blend(tone, fk_rgb(1, 1, 1), 0.15)
+                                 : fk_darker(tone, fk_clamp(0.85 - light * 1.3, 0, 0.8));
         fk_polygon(k, q, 4, corner, t, FK_FLAT, z);
     }
     return z;
@@ -325,7 +326,8 @@ double fk_box(fk_kit *k, const fk_frame *f, double hs, double hy, double hd, dou
 
 /* An arc as chords where few pixels are meant: far fewer edges than the library's own flattening gives. Adds to the
  * path; turn 2 pi closes it. The ellipse has semi-axes a, b turned by rot. */
-static void arc_path(cairo_t *cr, const fk_kit *k, double x, double y, double a, double b, double rot, double from, double turn) {
+static void arc_path(cairo_t *cr, const fk_kit *k, double x, double y, double a, double b, double rot, double from,
+                     double turn) {
     int n = (int)(turn * sqrt(fmax(fmax(a, b) * k->pixels, 0.5))) + 3;
     double ux = cos(from), uy = sin(from), c = cos(turn / n), s = sin(turn / n), rc = cos(rot), rs = sin(rot);
     int whole = turn > 6.28;
@@ -441,7 +443,8 @@ static void add_stop(cairo_pattern_t *pat, double at, fk_tone t) {
 /* Two tones with a short soft border, in one fill: cheaper than clipping a shadow shape, and smooth at every size. */
 static void set_shaded(cairo_t *cr, const fk_kit *k, const fk_item *item, double strength) {
     const fk_point *p = &k->point[item->first];
-    fk_tone shade = fk_darker(item->tone, 0.75 * strength), light = fk_blend(item->tone, fk_rgb(1, 1, 0.97), 0.22 * strength);
+    fk_tone shade = fk_darker(item->tone, 0.75 * strength),
+            light = fk_blend(item->tone, fk_rgb(1, 1, 0.97), 0.22 * strength);
     cairo_pattern_t *pat;
     if (item->kind == FK_ITEM_ELLIPSE) {
         double r = sqrt(item->a * item->b) * 0.5 + item->a * 0.5;

@@ -31,10 +31,10 @@ typedef struct fk_frame {
 
 /* How a shape is painted: flags, or'ed. */
 enum {
-    FK_FLAT = 0,      /* one colour */
-    FK_LINE = 1,      /* soft dark outline around it */
-    FK_SHADE = 2,     /* base and shadow side */
-    FK_GLOSS = 4,     /* a highlight as well */
+    FK_FLAT = 0,  /* one colour */
+    FK_LINE = 1,  /* soft dark outline around it */
+    FK_SHADE = 2, /* base and shadow side */
+    FK_GLOSS = 4, /* a highlight as well */
     FK_CEL = FK_LINE | FK_SHADE,
     FK_SHINY = FK_LINE | FK_SHADE | FK_GLOSS
 };
@@ -114,8 +114,7 @@ void fk_stroke(fk_kit *k, const fk_vec *p, int n, double width, fk_tone tone, in
 /* Convex hull of projected points, corners rounded. */
 void fk_hull(fk_kit *k, const fk_vec *p, int n, double corner, fk_tone tone, int flags, double z);
 /* A box with half sizes, faces toward the viewer in tones by their light. z is of its centre plus bias. */
-double fk_box(fk_kit *k, const fk_frame *f, double hs, double hy, double hd, double corner, fk_tone tone,
-              double bias);
+double fk_box(fk_kit *k, const fk_frame *f, double hs, double hy, double hd, double corner, fk_tone tone, double bias);
 
 /* Patches on a ball: azimuth (toward the figure's left) and elevation of the centre, sizes in radians. */
 void fk_patch(fk_kit *k, const fk_ball *b, double az, double el, double ra, double re, double rot, fk_tone tone,

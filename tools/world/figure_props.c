@@ -35,8 +35,8 @@ void prop_food(const fig *f, fk_vec hand, double size) {
         fk_polygon(k, q, N, 0, fk_hex(flesh[1]), FK_SHADE, z);
         for (int i = 0; i < 5; i++) {
             double t = 2.2 + i * 1.1;
-            (void)fk_sphere(k, (fk_vec){c.x - side * 0.1 * size + 0.4 * size * cos(t), c.y + 0.4 * size * sin(t), 0}, size * 0.09, fk_hex(0x3a1a1a),
-                            FK_FLAT, z);
+            (void)fk_sphere(k, (fk_vec){c.x - side * 0.1 * size + 0.4 * size * cos(t), c.y + 0.4 * size * sin(t), 0},
+                            size * 0.09, fk_hex(0x3a1a1a), FK_FLAT, z);
         }
         return;
     }
@@ -54,15 +54,17 @@ void prop_food(const fig *f, fk_vec hand, double size) {
     }
     fk_polygon(k, w, N, 0, fk_hex(skin[kind]), FK_SHADE, z);
     if (kind == 0) {
-        fk_vec stem[3] = {{c.x, c.y + size * 0.85, 0}, {c.x + 0.004, c.y + size * 1.1, 0}, {c.x + 0.014, c.y + size * 1.3, 0}};
+        fk_vec stem[3] = {
+            {c.x, c.y + size * 0.85, 0}, {c.x + 0.004, c.y + size * 1.1, 0}, {c.x + 0.014, c.y + size * 1.3, 0}};
         fk_stroke(k, stem, 3, size * 0.16, fk_hex(0x6b4423), FK_FLAT, z);
         fk_frame leaf = {{c.x + 0.02, c.y + size * 1.2, 0}, {1, 0.3, 0}, {-0.3, 1, 0}, {0, 0, 1}};
         (void)fk_ellipsoid(k, &leaf, 0.1 * size, 0, 0, size * 0.34, size * 0.16, 0.001, fk_hex(0x4fae3c), FK_FLAT, z);
     } else {
         for (int i = 0; i < 5; i++) {
             double t = 2.6 + i * 0.75, d = i % 2 ? 0.62 : 0.3;
-            (void)fk_sphere(k, (fk_vec){c.x + side * -0.05 * size + d * size * cos(t) * side, c.y + d * size * sin(t), 0}, size * 0.13,
-                            fk_hex(0x5b2c14), FK_FLAT, z);
+            (void)fk_sphere(k,
+                            (fk_vec){c.x + side * -0.05 * size + d * size * cos(t) * side, c.y + d * size * sin(t), 0},
+                            size * 0.13, fk_hex(0x5b2c14), FK_FLAT, z);
         }
     }
 }
@@ -105,7 +107,8 @@ void prop_easel(const fig *f, fk_vec hand, double reach_z) {
         fk_vec leg[2] = {top, {side * feet[i], i == 1 ? 0.07 : 0.01, 0}};
         fk_stroke(k, leg, 2, 0.024, i == 1 ? fk_darker(wood, 0.8) : wood, FK_LINE, z - (i == 1 ? 0.02 : 0.01));
     }
-    fk_vec q[4] = {canvas_at(f, -1.12, 1.04), canvas_at(f, 1.12, 1.04), canvas_at(f, 1.12, -0.04), canvas_at(f, -1.12, -0.04)};
+    fk_vec q[4] = {canvas_at(f, -1.12, 1.04), canvas_at(f, 1.12, 1.04), canvas_at(f, 1.12, -0.04),
+                   canvas_at(f, -1.12, -0.04)};
     fk_polygon(k, q, 4, 0.01, fk_hex(0xfffdf5), FK_LINE, z);
     fk_vec shelf[2] = {canvas_at(f, -1.3, 1.07), canvas_at(f, 1.3, 1.07)};
     fk_stroke(k, shelf, 2, 0.026, wood, FK_LINE, z + 0.001);
@@ -143,7 +146,8 @@ fk_tone wear_beret_tone(const fig *f) {
 void wear_beret(const fig *f, const fk_frame *head, double r, double y, double bias) {
     fk_tone t = wear_beret_tone(f);
     fk_frame at = fk_roll(fk_move(*head, 0, y + 0.10 * r, -0.1 * r), 0.20);
-    (void)fk_ellipsoid(f->kit, &at, 0, -0.08 * r, 0.05 * r, 0.84 * r, 0.17 * r, 0.84 * r, fk_darker(t, 0.7), FK_LINE, bias);
+    (void)fk_ellipsoid(f->kit, &at, 0, -0.08 * r, 0.05 * r, 0.84 * r, 0.17 * r, 0.84 * r, fk_darker(t, 0.7), FK_LINE,
+                       bias);
     (void)fk_ellipsoid(f->kit, &at, 0.14 * r, 0.13 * r, 0, 1.16 * r, 0.36 * r, 1.12 * r, t, FK_CEL, bias + 0.04);
     fk_vec stem[2] = {fk_at(&at, 0.16 * r, 0.44 * r, 0), fk_at(&at, 0.2 * r, 0.62 * r, 0)};
     fk_stroke(f->kit, stem, 2, 0.09 * r, t, FK_LINE, at.o.z + bias + 0.05);
@@ -153,21 +157,29 @@ void wear_sun_hat(const fig *f, const fk_frame *head, double r, double y, double
     fk_tone straw = fk_hex(0xf2d58a);
     fk_frame at = fk_pitch(fk_move(*head, 0, y, -0.05 * r), -0.03);
     (void)fk_ellipsoid(f->kit, &at, 0, 0, 0, 1.75 * r, 0.10 * r, 1.65 * r, straw, FK_CEL, bias);
-    const fk_ring crown[5] = {{0, 0.90 * r, 0.90 * r, 0}, {0.25 * r, 0.86 * r, 0.86 * r, 0}, {0.48 * r, 0.74 * r, 0.74 * r, 0},
-                              {0.62 * r, 0.48 * r, 0.48 * r, 0}, {0.66 * r, 0.2 * r, 0.2 * r, 0}};
+    const fk_ring crown[5] = {{0, 0.90 * r, 0.90 * r, 0},
+                              {0.25 * r, 0.86 * r, 0.86 * r, 0},
+                              {0.48 * r, 0.74 * r, 0.74 * r, 0},
+                              {0.62 * r, 0.48 * r, 0.48 * r, 0},
+                              {0.66 * r, 0.2 * r, 0.2 * r, 0}};
     fk_drum d = drum_draw(f, &at, crown, 5, 1, straw, bias + 0.002);
     drum_patch(f, &d, -FK_PI, FK_PI, 0.02 * r, 0.24 * r, f->main, FK_FLAT);
 }
 
 void wear_wool_hat(const fig *f, const fk_frame *head, double r, double y, double bias) {
     fk_frame at = fk_pitch(fk_move(*head, 0, y, -0.08 * r), -0.10);
-    const fk_ring dome[5] = {{-0.1 * r, 1.0 * r, 1.0 * r, 0}, {0.25 * r, 0.95 * r, 0.95 * r, 0}, {0.5 * r, 0.78 * r, 0.78 * r, 0},
-                             {0.68 * r, 0.5 * r, 0.5 * r, 0}, {0.74 * r, 0.2 * r, 0.2 * r, 0}};
+    const fk_ring dome[5] = {{-0.1 * r, 1.0 * r, 1.0 * r, 0},
+                             {0.25 * r, 0.95 * r, 0.95 * r, 0},
+                             {0.5 * r, 0.78 * r, 0.78 * r, 0},
+                             {0.68 * r, 0.5 * r, 0.5 * r, 0},
+                             {0.74 * r, 0.2 * r, 0.2 * r, 0}};
     (void)drum_draw(f, &at, dome, 5, 1, f->main, bias);
-    const fk_ring band[3] = {{-0.12 * r, 1.05 * r, 1.05 * r, 0}, {0.05 * r, 1.08 * r, 1.08 * r, 0}, {0.22 * r, 1.03 * r, 1.03 * r, 0}};
+    const fk_ring band[3] = {
+        {-0.12 * r, 1.05 * r, 1.05 * r, 0}, {0.05 * r, 1.08 * r, 1.08 * r, 0}, {0.22 * r, 1.03 * r, 1.03 * r, 0}};
     fk_tone cuff = fk_luma(f->main) > 0.5 ? fk_darker(f->main, 0.4) : fk_blend(f->main, fk_rgb(1, 1, 1), 0.25);
     (void)drum_draw(f, &at, band, 3, 1, cuff, bias + 0.002);
-    (void)fk_ellipsoid(f->kit, &at, 0, 0.86 * r, 0, 0.24 * r, 0.24 * r, 0.24 * r, fk_rgb(0.98, 0.97, 0.94), FK_CEL, bias + 0.001);
+    (void)fk_ellipsoid(f->kit, &at, 0, 0.86 * r, 0, 0.24 * r, 0.24 * r, 0.24 * r, fk_rgb(0.98, 0.97, 0.94), FK_CEL,
+                       bias + 0.001);
 }
 
 void wear_scarf(const fig *f, const fk_frame *neck, double r, double y, double drop, double bias) {
@@ -175,7 +187,8 @@ void wear_scarf(const fig *f, const fk_frame *neck, double r, double y, double d
     fk_frame at = fk_move(*neck, 0, y, 0);
     fk_tone dark = fk_luma(f->main) > 0.45 ? fk_darker(f->main, 0.6) : fk_blend(f->main, fk_rgb(1, 1, 1), 0.4);
     double sway = 0.02 * sin(2 * FK_PI * f->pose->phase);
-    fk_vec tail[3] = {fk_at(&at, 0.45 * r, 0, 0.75 * r), fk_at(&at, 0.55 * r, -0.5 * drop, 1.05 * r), fk_at(&at, 0.50 * r + sway, -drop, 1.05 * r)};
+    fk_vec tail[3] = {fk_at(&at, 0.45 * r, 0, 0.75 * r), fk_at(&at, 0.55 * r, -0.5 * drop, 1.05 * r),
+                      fk_at(&at, 0.50 * r + sway, -drop, 1.05 * r)};
     double rad[3] = {0.036, 0.038, 0.040};
     double z = at.o.z + bias;
     fk_limb(k, tail, rad, 3, f->main, FK_CEL, at.d.z > -0.2 ? z - 0.001 - (tail[0].z + tail[1].z + tail[2].z) / 3 : 0);

@@ -28,10 +28,10 @@ fk_frame rig_look(fk_frame head, double facing, const world_pose *pose) {
 }
 
 typedef struct gait {
-    double s[2], d[2], y[2], toe[2];  /* feet: sideways, forward, lifted, pitch (positive: toes down) */
+    double s[2], d[2], y[2], toe[2];               /* feet: sideways, forward, lifted, pitch (positive: toes down) */
     double drop, sway, roll, yaw, lean, nod, tilt; /* body */
-    double stretch;                   /* vertical scale - 1 */
-    double arm_d[2], arm_s[2], elbow[2]; /* swing forward, outward, bend: radians */
+    double stretch;                                /* vertical scale - 1 */
+    double arm_d[2], arm_s[2], elbow[2];           /* swing forward, outward, bend: radians */
 } gait;
 
 static double bump(double x, double at, double width) {
@@ -45,7 +45,8 @@ static void pose_feet(gait *g, const rig_shape *sh, double phi, double stride, d
         double swing = s < 0 ? -s : 0;
         g->d[i] = stride * c - kick * swing * swing * 0.4;
         g->y[i] = lift * swing + kick * (s < 0 ? fmax(0, -c * -s) : 0) * 0.6;
-        g->toe[i] = s < 0 ? 0.55 * fmax(-c, 0) * swing * 2 - 0.3 * fmax(c, 0) : -0.25 * fmax(c, 0) + 0.35 * fmax(-c - 0.5, 0);
+        g->toe[i] =
+            s < 0 ? 0.55 * fmax(-c, 0) * swing * 2 - 0.3 * fmax(c, 0) : -0.25 * fmax(c, 0) + 0.35 * fmax(-c - 0.5, 0);
     }
 }
 
@@ -197,13 +198,15 @@ static void pose_busy_hand(rig *r, const fig *f, const rig_shape *sh) {
         double near = rig_bite(p->progress), front = fmax(cos(p->facing), 0);
         r->chew = near;
         /* In front of the body and a little to the side, so that the food is never hidden; then to the mouth. */
-        fk_vec rest = fk_at(&r->chest, side * (sh->shoulder_w * 1.0 + 0.05 * front), sh->torso * 0.80, 0.20 + 0.03 * (1 - front));
+        fk_vec rest =
+            fk_at(&r->chest, side * (sh->shoulder_w * 1.0 + 0.05 * front), sh->torso * 0.80, 0.20 + 0.03 * (1 - front));
         fk_vec mouth = fk_at(&r->head, side * 0.06, -0.12, 0.20);
         r->hand[b] = fk_mix(rest, mouth, near);
     } else if (p->action == WORLD_WAVE) { /* clear of the head: to the side, in side views also forward */
         double swing = sin(2 * FK_PI * p->phase), out = 0.60 + 0.34 * swing, along = fabs(sin(p->facing));
-        r->hand[b] = fk_add(r->shoulder[b], fk_dir(&r->chest, side * sh->arm * (1.25 - 0.5 * along + out * (1 - along)), sh->arm * (1.5 - 0.25 * fabs(swing)),
-                                                   sh->arm * (0.2 + (0.75 + out) * along)));
+        r->hand[b] = fk_add(r->shoulder[b],
+                            fk_dir(&r->chest, side * sh->arm * (1.25 - 0.5 * along + out * (1 - along)),
+                                   sh->arm * (1.5 - 0.25 * fabs(swing)), sh->arm * (0.2 + (0.75 + out) * along)));
     } else if (p->action == WORLD_PAINT) {
         fk_vec tip = prop_brush_tip(f), from = r->shoulder[b], to = fk_sub(tip, from);
         double len = fk_len(to), keep = fmin(len - 0.06, 2 * sh->arm * 0.97);

@@ -22,21 +22,21 @@ typedef struct fig {
 
 /* Proportions of a two-legged figure. */
 typedef struct rig_shape {
-    double hip, hip_w;          /* height of the hips, half distance between the legs */
-    double torso, shoulder_w;   /* hips to shoulders, half distance between the arms */
-    double arm;                 /* length of one arm bone */
-    double neck;                /* shoulders to the middle of the head */
-    double stride, lift;        /* half a step, height of the foot in it */
-    double lean;                /* forward lean of the body at rest, radians */
-    double splay;               /* feet turned outward, radians */
-    int hop;                    /* both legs together */
+    double hip, hip_w;        /* height of the hips, half distance between the legs */
+    double torso, shoulder_w; /* hips to shoulders, half distance between the arms */
+    double arm;               /* length of one arm bone */
+    double neck;              /* shoulders to the middle of the head */
+    double stride, lift;      /* half a step, height of the foot in it */
+    double lean;              /* forward lean of the body at rest, radians */
+    double splay;             /* feet turned outward, radians */
+    int hop;                  /* both legs together */
 } rig_shape;
 
 typedef struct rig {
     fk_frame root, chest, head, foot[2]; /* chest: origin between the hips; head: origin in the middle of the head */
     fk_vec hip[2], knee[2], ankle[2], shoulder[2], elbow[2], hand[2]; /* [0] is the figure's own left */
-    double chew; /* 0..1, mouth open for a bite */
-    int busy;    /* the hand that waves, eats, paints; -1 none */
+    double chew;                                                      /* 0..1, mouth open for a bite */
+    int busy;                                                         /* the hand that waves, eats, paints; -1 none */
     int blink;
 } rig;
 

@@ -24,7 +24,8 @@ static fk_vec rim_of(const fk_ball *b, fk_vec n) {
 static fk_vec surface(double az, double el, double a, double e) {
     double ca = cos(az), sa = sin(az), ce = cos(el), se = sin(el);
     double rho = sqrt(a * a + e * e), c = cos(rho), q = rho > 1e-9 ? sin(rho) / rho : 1;
-    return (fk_vec){sa * ce * c + q * (a * ca - e * sa * se), se * c + q * e * ce, ca * ce * c - q * (a * sa + e * ca * se)};
+    return (fk_vec){sa * ce * c + q * (a * ca - e * sa * se), se * c + q * e * ce,
+                    ca * ce * c - q * (a * sa + e * ca * se)};
 }
 
 fk_vec fk_on_ball(const fk_ball *b, double az, double el, double out) {
@@ -87,7 +88,8 @@ static int patch_outline(const fk_ball *b, double az, double el, const double (*
     return m;
 }
 
-void fk_patch(fk_kit *k, const fk_ball *b, double az, double el, double ra, double re, double rot, fk_tone tone, int flags) {
+void fk_patch(fk_kit *k, const fk_ball *b, double az, double el, double ra, double re, double rot, fk_tone tone,
+              int flags) {
     enum { N = 14 };
     double q[N][2], c = cos(rot), s = sin(rot);
     for (int i = 0; i < N; i++) {
@@ -97,7 +99,8 @@ void fk_patch(fk_kit *k, const fk_ball *b, double az, double el, double ra, doub
     fk_patch_shape(k, b, az, el, (const double(*)[2])q, N, 1, tone, flags);
 }
 
-void fk_patch_shape(fk_kit *k, const fk_ball *b, double az, double el, const double (*q)[2], int n, int smooth, fk_tone tone, int flags) {
+void fk_patch_shape(fk_kit *k, const fk_ball *b, double az, double el, const double (*q)[2], int n, int smooth,
+                    fk_tone tone, int flags) {
     fk_vec p[PATCH];
     int m = patch_outline(b, az, el, q, n > PATCH ? PATCH : n, p);
     if (m > 2 && smooth)
@@ -106,7 +109,8 @@ void fk_patch_shape(fk_kit *k, const fk_ball *b, double az, double el, const dou
         fk_polygon(k, p, m, 0, tone, flags, b->z);
 }
 
-void fk_patch_line(fk_kit *k, const fk_ball *b, double az, double el, const double (*q)[2], int n, double width, fk_tone tone) {
+void fk_patch_line(fk_kit *k, const fk_ball *b, double az, double el, const double (*q)[2], int n, double width,
+                   fk_tone tone) {
     fk_vec p[PATCH];
     int m = 0;
     for (int i = 0; i < n && i < PATCH; i++) {
