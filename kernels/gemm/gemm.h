@@ -38,7 +38,7 @@ static inline int64_t sorak_gemm_pack_units(const sorak_gemm_pack_args *a) {
 
 /* c[m, n] = scale * a b (+ bias) (+ c). a f32 with strides (rows of a row-major matrix, or a transposed one), rounded to bf16 by the
  * bf16 rows; b packed with one segment; sums in f32. A unit is a block of SORAK_GEMM_ROWS x SORAK_GEMM_COLS, columns running faster. */
-#define SORAK_GEMM_ROWS 48
+#define SORAK_GEMM_ROWS 96
 #define SORAK_GEMM_COLS 64
 typedef struct sorak_gemm_args {
     const float *a;

@@ -11,7 +11,9 @@
 #define GEMM_DT SK_DT_f32
 #endif
 
-#define GEMM_STEPS 2048 /* of k at a time: 48 rows of a take 390 KiB of scratch */
+#define GEMM_STEPS 1024            /* of k at a time: 96 rows of a and a panel of b stay in the second level cache */
+#define GEMM_STRIP 2048            /* columns at a time */
+#define GEMM_SUMS_AT (1 << 20)     /* bytes of scratch before the sums of a strip */
 
 #if BLOCK_BF16
 /* Rounded to bf16: the even k in the low halves of the lanes, the odd one in the high halves. */
@@ -81,46 +83,50 @@ static void convert_a(const sorak_gemm_args *g, int64_t row0, int64_t rows, int6
         }
 }
 
+/* All of k for a block of rows and a range of columns. */
+static void run_strip(const sorak_gemm_args *g, void *scratch, int64_t row0, int64_t col0, int64_t cols) {
+    const int64_t rows = g->m - row0 < SORAK_GEMM_ROWS ? g->m - row0 : SORAK_GEMM_ROWS;
+    const int64_t steps = sorak_steps(GEMM_DT, g->k), width = sorak_panel(g->n), in_step = BLOCK_BF16 ? 2 : 1, zero = 0;
+    const int64_t pieces = (steps + GEMM_STEPS - 1) / GEMM_STEPS, per = (steps + pieces - 1) / pieces;
+    /* An odd number of cache lines keeps rows from falling on the same sets. */
+    const int64_t stride = ((per + 2 * VL + 15) / 16 | 1) * 64;
+    char *const a = scratch;
+    float *const sums = (float *)(void *)((char *)scratch + GEMM_SUMS_AT);
+    for (int64_t k = 0; k < steps; k += per) {
+        const int64_t now = steps - k < per ? steps - k : per, left = g->k - k * in_step;
+        convert_a(g, row0, rows, k * in_step, left < now * in_step ? left : now * in_step, a, stride);
+        for (int64_t c = 0; c < cols; c += SORAK_BLOCK_COLS) {
+            const int64_t j = col0 + c;
+            sorak_block_args p = {.a = a, .a_row = stride, .offset = &zero, .segments = 1, .steps = now, .b_step = width * 4,
+                                  .b = (const char *)g->b + ((j / width * steps + k) * width + j % width) * 4,
+                                  .init = k > 0 ? sums + c : NULL, .init_ld = GEMM_STRIP, .c = sums + c, .ldc = GEMM_STRIP,
+                                  .cols = cols - c < SORAK_BLOCK_COLS ? cols - c : SORAK_BLOCK_COLS, .scale = 1.0f};
+            if (k + now >= steps) {
+                p.c = g->c + row0 * g->ldc + j;
+                p.ldc = g->ldc;
+                p.bias = g->bias ? g->bias + j : NULL;
+                p.scale = g->scale;
+                p.accumulate = g->accumulate;
+            }
+            BLOCK_NAME(&p, rows);
+        }
+    }
+}
+
 int GEMM_NAME(gemm)(const void *args, const sorak_env *env) {
     const sorak_gemm_args *const g = args;
-    const int64_t across = (g->n + SORAK_GEMM_COLS - 1) / SORAK_GEMM_COLS, steps = sorak_steps(GEMM_DT, g->k);
-    const int64_t width = sorak_panel(g->n), in_step = BLOCK_BF16 ? 2 : 1, zero = 0;
-    /* An odd number of cache lines keeps rows from falling on the same sets. */
-    const int64_t most = steps < GEMM_STEPS ? steps : GEMM_STEPS, stride = ((most + 2 * VL + 15) / 16 | 1) * 64;
-    char *const a = env->scratch;
-    float *const sums = (float *)(void *)((char *)env->scratch + SORAK_SCRATCH - SORAK_GEMM_ROWS * SORAK_GEMM_COLS * 4);
-    int64_t held_row = -1, held_k = -1;
-    for (int64_t u = env->begin; u < env->end; u++) {
-        const int64_t row0 = u / across * SORAK_GEMM_ROWS, rows = g->m - row0 < SORAK_GEMM_ROWS ? g->m - row0 : SORAK_GEMM_ROWS;
-        const int64_t col0 = u % across * SORAK_GEMM_COLS, cols = g->n - col0 < SORAK_GEMM_COLS ? g->n - col0 : SORAK_GEMM_COLS;
-        for (int64_t k = 0; k == 0 || k < steps; k += GEMM_STEPS) {
-            const int64_t now = steps - k < GEMM_STEPS ? steps - k : GEMM_STEPS, last = k + now >= steps;
-            if (held_row != row0 || held_k != k) {
-                const int64_t left = g->k - k * in_step;
-                convert_a(g, row0, rows, k * in_step, left < now * in_step ? left : now * in_step, a, stride);
-                held_row = row0;
-                held_k = k;
-            }
-            for (int64_t c = 0; c < cols; c += SORAK_BLOCK_COLS) {
-                const int64_t j = col0 + c;
-                sorak_block_args p = {.a = a, .a_row = stride, .offset = &zero, .segments = 1, .steps = now, .b_step = width * 4, .scale = 1.0f,
-                           .b = (const char *)g->b + ((j / width * steps + k) * width + j % width) * 4,
-                           .init = k > 0 ? sums + c : NULL, .init_ld = SORAK_GEMM_COLS,
-                           .c = sums + c, .ldc = SORAK_GEMM_COLS, .cols = cols - c < SORAK_BLOCK_COLS ? cols - c : SORAK_BLOCK_COLS};
-                if (last) {
-                    p.c = g->c + row0 * g->ldc + j;
-                    p.ldc = g->ldc;
-                    p.bias = g->bias ? g->bias + j : NULL;
-                    p.scale = g->scale;
-                    p.accumulate = g->accumulate;
-                }
-                BLOCK_NAME(&p, rows);
-            }
-        }
+    const int64_t across = (g->n + SORAK_GEMM_COLS - 1) / SORAK_GEMM_COLS;
+    for (int64_t u = env->begin; u < env->end;) {
+        /* As many units side by side as there are: they share the converted rows of a. */
+        int64_t last = u / across * across + across;
+        last = last < env->end ? last : env->end;
+        last = last < u + GEMM_STRIP / SORAK_GEMM_COLS ? last : u + GEMM_STRIP / SORAK_GEMM_COLS;
+        const int64_t col0 = u % across * SORAK_GEMM_COLS, end = col0 + (last - u) * SORAK_GEMM_COLS;
+        run_strip(g, env->scratch, u / across * SORAK_GEMM_ROWS, col0, (end < g->n ? end : g->n) - col0);
+        u = last;
     }
     return 0;
 }
-
 
 int GEMM_NAME(gemm_pack)(const void *args, const sorak_env *env) {
     const sorak_gemm_pack_args *const g = args;
