@@ -6,6 +6,7 @@
 
 #include "lib/io/json.h"
 #include "lib/io/tokenizer.h"
+#include "lib/io/tokenizer_build.h"
 
 #define FOLDER "test/parity/fixtures/tokenizer/"
 
@@ -148,6 +149,61 @@ START_TEST(test_refusals) {
 }
 END_TEST
 
+static int32_t word_pieces(const sorai_tokenizer *t, const char *text, int32_t *first) {
+    sorai_ids ids;
+    sorai_ids_init(&ids, &mem);
+    ck_assert_int_eq(sorai_tokenizer_encode(t, text, strlen(text), 0, &ids, &error), SORA_OK);
+    ck_assert_int_eq(ids.ids[ids.count - 1], 1);
+    for (size_t i = 0; i < ids.count; i++)
+        ck_assert_int_ne(ids.ids[i], 2); /* the byte fallback leaves nothing unknown */
+    const int32_t count = (int32_t)ids.count - 1;
+    *first = ids.ids[0];
+    sorai_ids_release(&ids);
+    return count;
+}
+
+START_TEST(test_build) {
+    static const char *const subjects[] = {"an old man", "a woman", "a kangaroo", "a toy robot", "a Shiba Inu", "two fish"};
+    static const char *const rest[] = {"walks on the beach.", "is walking, at night", "jumps in a city (rain)", "gr\xc3\xbc\xc3\x9ft die Katze"};
+    char lines[24][80];
+    sorai_tokenizer_text texts[24];
+    for (int i = 0; i < 24; i++) {
+        snprintf(lines[i], sizeof lines[i], "%s %s", subjects[i % 6], rest[i / 6]);
+        texts[i] = (sorai_tokenizer_text){lines[i], strlen(lines[i])};
+    }
+    sorai_buffer model, again;
+    sorai_buffer_init(&model, &mem);
+    sorai_buffer_init(&again, &mem);
+    ck_assert_int_eq(sorai_tokenizer_build(&mem, texts, 24, 399, &model, &error), SORA_E_INVALID);
+    for (uint32_t pieces = 400; pieces <= 1600; pieces *= 2) {
+        model.size = again.size = 0;
+        ck_assert_msg(sorai_tokenizer_build(&mem, texts, 24, pieces, &model, &error) == SORA_OK, "%s", error.message);
+        ck_assert_int_eq(sorai_tokenizer_build(&mem, texts, 24, pieces, &again, &error), SORA_OK);
+        ck_assert(model.size == again.size && memcmp(model.data, again.data, model.size) == 0);
+        sorai_source *source;
+        sorai_tokenizer *t;
+        ck_assert_int_eq(sorai_source_memory(&source, &mem, "built", model.data, model.size, NULL, NULL, NULL), SORA_OK);
+        ck_assert_msg(sorai_tokenizer_open(&t, &mem, source, &error) == SORA_OK, "%s", error.message);
+        ck_assert_int_le(sorai_tokenizer_size(t), (int32_t)pieces);
+        ck_assert_int_eq(sorai_tokenizer_find(t, "<pad>", 5), 0);
+        int32_t first, kangaroo;
+        if (pieces > 400) { /* room for the words: each is one piece */
+            ck_assert_int_eq(word_pieces(t, "kangaroo", &kangaroo), 1);
+            ck_assert_int_eq(word_pieces(t, "  a   kangaroo jumps in\nthe city", &first), 6);
+            ck_assert_int_eq(word_pieces(t, "beach.", &first), 2);
+            ck_assert_int_eq(word_pieces(t, "gr\xc3\xbc\xc3\x9ft", &first), 1);
+        }
+        ck_assert_int_ge(word_pieces(t, "\xe7\x8c\xab Zyx!", &first), 3);
+        sorai_tokenizer_close(&t);
+        sorai_source_unref(&source);
+    }
+    model.size = 0; /* nothing to learn from is fine too */
+    ck_assert_int_eq(sorai_tokenizer_build(&mem, NULL, 0, 500, &model, &error), SORA_OK);
+    sorai_buffer_release(&model);
+    sorai_buffer_release(&again);
+}
+END_TEST
+
 Suite *suite_io_tokenizer(void);
 Suite *suite_io_tokenizer(void) {
     Suite *s = suite_create("io_tokenizer");
@@ -157,6 +213,7 @@ Suite *suite_io_tokenizer(void) {
     tcase_add_loop_test(c, test_same_ids, 0, 6);
     tcase_add_test(c, test_truncation_and_names);
     tcase_add_test(c, test_refusals);
+    tcase_add_test(c, test_build);
     suite_add_tcase(s, c);
     return s;
 }
