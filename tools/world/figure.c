@@ -56,6 +56,4 @@ double world_figure_width(int subject) {
     return subject >= 0 && subject < WORLD_SUBJECTS ? ratio[subject] : 0.5;
 }
 
-double world_figure_height(int subject) {
-    return subject == WORLD_CAR ? 0.78 : subject == WORLD_FISH ? 0.86 : 1.0;
-}
+double world_figure_height(int subject) { return subject == WORLD_CAR ? 0.78 : subject == WORLD_FISH ? 0.86 : 1.0; }

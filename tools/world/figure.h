@@ -2,8 +2,9 @@
  *
  * A figure is drawn in its own unit space: origin on the ground under the middle of the body, y UP, x right, the
  * standing figure (hat included) about 1 high. The caller has set up the transformation (flip included), depth order,
- * shadow on the ground, place in the scene and tint; the figure only draws itself, and things it holds: the food it eats,
- * the easel it paints on. Nothing of it depends on global state: the same arguments give the same picture on any thread. */
+ * shadow on the ground, place in the scene and tint; the figure only draws itself, and things it holds: the food it
+ * eats, the easel it paints on. Nothing of it depends on global state: the same arguments give the same picture on any
+ * thread. */
 #ifndef SORA_TOOLS_WORLD_FIGURE_H
 #define SORA_TOOLS_WORLD_FIGURE_H
 
@@ -18,7 +19,7 @@ typedef struct world_pose {
     double progress; /* over the whole clip, 0..1: bites taken, strokes painted */
     double facing;   /* radians seen from the camera: 0 toward the camera, +pi/2 to the right of the picture, -pi/2 to
                       * the left, +-pi away; any value, so views between must look right while a figure turns */
-    double lift;     /* feet above the ground, in units: the CALLER has already moved the origin up by it (0 standing) */
+    double lift; /* feet above the ground, in units: the CALLER has already moved the origin up by it (0 standing) */
     int emotion;
 } world_pose;
 

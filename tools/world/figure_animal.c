@@ -12,8 +12,7 @@ static void cone_ear(const fig *f, const fk_frame *h, double s, double y, double
     fk_vec p[2] = {fk_at(h, s, y, d), fk_at(h, s + ts, y + ty, d + td)};
     double r[2] = {w, round ? w * 0.85 : w * 0.12};
     fk_limb(f->kit, p, r, 2, t, FK_CEL, h->d.z > 0 ? -0.05 : 0.02);
-    if (h->d.z < -0.05)
-        return;
+    if (h->d.z < -0.05) return;
     fk_vec q[2] = {fk_mix(p[0], p[1], 0.12), fk_mix(p[0], p[1], 0.74)};
     fk_vec out = fk_dir(h, 0, 0, w * 0.42);
     q[0] = fk_add(q[0], out), q[1] = fk_add(q[1], out);
@@ -50,8 +49,7 @@ static void tail_chain(const fig *f, const fk_frame *body, const double (*p)[3],
     }
     n = last + 1;
     double z = 0, bias = body->d.z > 0.2 ? -0.05 : 0.06 * (body->d.z < -0.2);
-    for (int i = 0; i < n; i++)
-        z += q[i].z / n;
+    for (int i = 0; i < n; i++) z += q[i].z / n;
     fk_limb(f->kit, q, r, n, t, FK_CEL, bias);
     double rt[2] = {r[n - 1 - cuts] * 0.98, r[n - 1] * 0.98};
     fk_vec qt[2] = {fk_mix(q[n - 1 - cuts], q[n - 1], 0.4), q[n - 1]};
@@ -80,8 +78,7 @@ static void cat_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) {
     const fk_frame *h = &r->head;
     fk_kit *k = f->kit;
     fk_tone pink = fk_hex(0xf0949c);
-    for (int i = -1; i <= 1; i += 2)
-        cone_ear(f, h, i * 0.125, 0.10, -0.02, i * 0.055, 0.16, 0, 0.072, coat, pink, 0);
+    for (int i = -1; i <= 1; i += 2) cone_ear(f, h, i * 0.125, 0.10, -0.02, i * 0.055, 0.16, 0, 0.072, coat, pink, 0);
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, 0.205, 0.168, 0.175, coat, FK_CEL, 0);
     fk_ball m = fk_ellipsoid(k, h, 0, -0.062, 0.115, 0.095, 0.066, 0.075, cream, FK_SHADE, 0.01);
     face_style st = {&b, &m, 0.46, 0.12, 0.20, -0.20, 0.42, 0, coat, coat, fk_hex(0x58b848), 1, 0, 0, 0, 0};
@@ -96,26 +93,21 @@ static void tiger_head(const fig *f, const rig *r, fk_tone coat, fk_tone cream) 
     const fk_frame *h = &r->head;
     fk_kit *k = f->kit;
     fk_tone black = fk_hex(0x2a2024);
-    if (fk_luma(coat) < 0.25)
-        black = fk_hex(0xd8d4d0); /* a black tiger has pale stripes */
-    for (int i = -1; i <= 1; i += 2)
-        cone_ear(f, h, i * 0.160, 0.135, -0.02, i * 0.02, 0.03, 0, 0.074, coat, cream, 1);
+    if (fk_luma(coat) < 0.25) black = fk_hex(0xd8d4d0); /* a black tiger has pale stripes */
+    for (int i = -1; i <= 1; i += 2) cone_ear(f, h, i * 0.160, 0.135, -0.02, i * 0.02, 0.03, 0, 0.074, coat, cream, 1);
     for (int i = -1; i <= 1; i += 2) /* a ruff at the cheeks */
         (void)fk_ellipsoid(k, h, i * 0.150, -0.095, 0.0, 0.085, 0.07, 0.08, coat, FK_CEL, -0.16);
     fk_ball b = fk_ellipsoid(k, h, 0, 0, 0, 0.205, 0.185, 0.185, coat, FK_CEL, 0);
     static const double wedge[4][2] = {{-0.13, 0.26}, {0.13, 0.26}, {0.06, -0.30}, {-0.06, -0.30}};
-    for (int i = -1; i <= 1; i++)
-        fk_patch_shape(k, &b, i * 0.40, 1.10 - 0.12 * i * i, wedge, 4, 0, black, FK_FLAT);
+    for (int i = -1; i <= 1; i++) fk_patch_shape(k, &b, i * 0.40, 1.10 - 0.12 * i * i, wedge, 4, 0, black, FK_FLAT);
     for (int i = -1; i <= 1; i += 2)
         for (int j = 0; j < 3; j++) {
             static const double side[3][2] = {{0.42, 0.13}, {0.42, -0.13}, {-0.24, 0.02}};
             double s[3][2];
-            for (int n = 0; n < 3; n++)
-                s[n][0] = i * side[n][0], s[n][1] = side[n][1];
+            for (int n = 0; n < 3; n++) s[n][0] = i * side[n][0], s[n][1] = side[n][1];
             fk_patch_shape(k, &b, i * 1.12, 0.32 - 0.36 * j, (const double(*)[2])s, 3, 0, black, FK_FLAT);
         }
-    for (int j = -1; j <= 1; j++)
-        fk_patch(k, &b, FK_PI + 0.45 * j, 0.3, 0.10, 0.5, 0, black, FK_FLAT);
+    for (int j = -1; j <= 1; j++) fk_patch(k, &b, FK_PI + 0.45 * j, 0.3, 0.10, 0.5, 0, black, FK_FLAT);
     for (int i = -1; i <= 1; i += 2) {
         fk_patch(k, &b, i * 0.44, 0.30, 0.27, 0.30, 0, cream, FK_FLAT);
         fk_patch(k, &b, i * 0.70, -0.55, 0.40, 0.28, 0, cream, FK_FLAT);
@@ -154,8 +146,7 @@ void figure_four_legs(const fig *f) {
     rig r;
     rig_biped(&r, f, &sh);
     fk_tone coat = coat_of(f, natural[who]), cream = fk_hex(0xfff3e0), black = fk_hex(0x2a2024);
-    if (fk_luma(coat) > 0.92)
-        cream = fk_hex(0xf3e2cf);
+    if (fk_luma(coat) > 0.92) cream = fk_hex(0xf3e2cf);
     body_style st = {.girth = 1.22,
                      .leg = 0.047,
                      .arm = 0.042,

@@ -70,16 +70,14 @@ void figure_monster(const fig *f) {
                 fk_patch_line(k, &b, 0, 0.24, (const double(*)[2])q, 3, 0.03,
                               fk_luma(fur) < 0.22 ? fk_hex(0xeee6d0) : fk_darker(fur, 1.0));
             }
-            if (em == WORLD_SAD)
-                fk_patch(k, &b, 0.28, -0.12, 0.07, 0.13, 0, fk_rgb(0.45, 0.78, 1.0), FK_FLAT);
+            if (em == WORLD_SAD) fk_patch(k, &b, 0.28, -0.12, 0.07, 0.13, 0, fk_rgb(0.45, 0.78, 1.0), FK_FLAT);
         }
     }
     /* Mouth: the common one, without eyes, and two fangs. */
     face_style mouth = fs;
     mouth.eye_az = FK_PI; /* eyes out of sight */
     mouth.eye = 0.01;
-    if (fk_facing_of(&b, 0, -0.4) > 0)
-        face_draw(f, &r, &mouth);
+    if (fk_facing_of(&b, 0, -0.4) > 0) face_draw(f, &r, &mouth);
     static const double fang[3][2] = {{-0.07, 0}, {0.07, 0}, {0, 0.2}};
     for (int i = -1; i <= 1; i += 2)
         if (em != WORLD_SURPRISED)
@@ -178,8 +176,7 @@ void figure_robot(const fig *f) {
         (void)fk_ellipsoid(k, h, i * 0.200, 0, 0, 0.032, 0.058, 0.058, fk_hex(0xf2c14b), FK_CEL,
                            0.10 * i * h->s.z - 0.004);
     double z = fk_box(k, h, 0.190, 0.135, 0.145, 0.045, shell, 0);
-    if (h->d.z > 0.05)
-        robot_screen(f, &r, h, z, light);
+    if (h->d.z > 0.05) robot_screen(f, &r, h, z, light);
     int hat = f->look->outfit == WORLD_DRESS || f->look->outfit == WORLD_TURTLENECK || f->look->outfit == WORLD_SCARF;
     if (!hat) { /* antenna */
         fk_vec a[2] = {fk_at(h, 0, 0.12, 0), fk_at(h, 0.01 * sin(2 * FK_PI * f->pose->phase), 0.235, 0)};

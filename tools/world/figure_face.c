@@ -24,15 +24,12 @@ static mood mood_of(int emotion) {
 }
 
 /* Lines of a face: dark, on a black face pale. */
-static fk_tone ink(fk_tone skin, fk_tone dark) {
-    return fk_luma(skin) < 0.22 ? fk_rgb(0.93, 0.90, 0.82) : dark;
-}
+static fk_tone ink(fk_tone skin, fk_tone dark) { return fk_luma(skin) < 0.22 ? fk_rgb(0.93, 0.90, 0.82) : dark; }
 
 static void draw_eye(const fig *f, const face_style *st, const mood *m, double side, int closed) {
     fk_kit *k = f->kit;
     double az = side * st->eye_az, el = st->eye_el, r = st->eye;
-    if (fk_facing_of(st->ball, az, el) < 0.02)
-        return;
+    if (fk_facing_of(st->ball, az, el) < 0.02) return;
     fk_tone dark = fk_rgb(0.10, 0.07, 0.10);
     double width = r * fk_len(st->ball->y);
     if (closed || m->arc) { /* an arc: joy points up, a blink down */
@@ -79,8 +76,7 @@ static void draw_eye(const fig *f, const face_style *st, const mood *m, double s
 
 static void draw_brow(const fig *f, const face_style *st, const mood *m, double side) {
     double az = side * st->eye_az, r = st->eye, y = r * (1.75 + 2.2 * m->brow_y) * (0.75 + 0.25 * m->open * m->wide);
-    if (fk_facing_of(st->ball, az, st->eye_el) < 0.02)
-        return;
+    if (fk_facing_of(st->ball, az, st->eye_el) < 0.02) return;
     double t = m->brow_tilt * r,
            p[3][2] = {{-side * r * 1.05, y + t}, {side * 0.1 * r, y + 0.22 * r}, {side * r * 1.2, y - t}};
     fk_patch_line(f->kit, st->ball, az, st->eye_el, (const double(*)[2])p, 3, st->brow, ink(st->skin, st->brow_tone));
@@ -106,8 +102,7 @@ static void draw_mouth(const fig *f, const rig *r, const face_style *st) {
         p[5][0] = w * 0.5, p[5][1] = w * 0.06, p[6][0] = -w * 0.5, p[6][1] = w * 0.06;
         fk_patch_shape(k, b, 0, el, (const double(*)[2])p, 7, 1, dark, FK_FLAT);
         fk_patch(k, b, 0, el - 0.68 * w, w * 0.55, w * 0.26, 0, tongue, FK_FLAT);
-        if (st->teeth && f->fine)
-            fk_patch(k, b, 0, el - 0.04 * w, w * 0.78, w * 0.16, 0, white, FK_FLAT);
+        if (st->teeth && f->fine) fk_patch(k, b, 0, el - 0.04 * w, w * 0.78, w * 0.16, 0, white, FK_FLAT);
         break;
     case WORLD_SAD:
         for (int i = 0; i < 5; i++) {
@@ -143,8 +138,7 @@ static void draw_mouth(const fig *f, const rig *r, const face_style *st) {
 static void mark(const fig *f, const double (*p)[2], int n, int smooth, double x, double y, double size, fk_tone tone,
                  double z) {
     fk_vec q[10];
-    for (int i = 0; i < n; i++)
-        q[i] = (fk_vec){x + p[i][0] * size, y + p[i][1] * size, z};
+    for (int i = 0; i < n; i++) q[i] = (fk_vec){x + p[i][0] * size, y + p[i][1] * size, z};
     if (smooth)
         fk_curve(f->kit, q, n, tone, FK_LINE, z);
     else
@@ -154,8 +148,7 @@ static void mark(const fig *f, const double (*p)[2], int n, int smooth, double x
 /* What comics draw around a head. Faces are a few pixels wide in a small picture; these can be read there. */
 void face_marks(const fig *f, const fk_frame *head, double wide, double high) {
     double u = f->pose->phase - floor(f->pose->phase), x = head->o.x, y = head->o.y, z = head->o.z + 0.5;
-    if (head->d.z < 0.15)
-        return;
+    if (head->d.z < 0.15) return;
     static const double heart[8][2] = {{0, -0.9}, {-0.75, -0.15}, {-0.85, 0.5}, {-0.4, 0.8},
                                        {0, 0.42}, {0.4, 0.8},     {0.85, 0.5},  {0.75, -0.15}};
     static const double drop[7][2] = {{0, 1.1},     {-0.45, 0.2}, {-0.6, -0.35}, {-0.35, -0.8},
@@ -213,8 +206,7 @@ void face_draw(const fig *f, const rig *r, const face_style *style) {
     }
     for (int i = -1; i <= 1; i += 2) {
         draw_eye(f, st, &m, i, r->blink);
-        if (st->brow > 0)
-            draw_brow(f, st, &m, i);
+        if (st->brow > 0) draw_brow(f, st, &m, i);
         if (f->pose->emotion == WORLD_SAD)
             fk_patch(f->kit, st->ball, i * (st->eye_az + 0.1 * st->eye), st->eye_el - st->eye * 1.75, st->eye * 0.36,
                      st->eye * 0.62, 0, fk_rgb(0.45, 0.78, 1.0), FK_FLAT);

@@ -5,42 +5,26 @@
 
 enum { FK_ITEM_ELLIPSE, FK_ITEM_CHAIN, FK_ITEM_CURVE, FK_ITEM_POLYGON, FK_ITEM_STROKE };
 
-fk_vec fk_add(fk_vec a, fk_vec b) {
-    return (fk_vec){a.x + b.x, a.y + b.y, a.z + b.z};
-}
+fk_vec fk_add(fk_vec a, fk_vec b) { return (fk_vec){a.x + b.x, a.y + b.y, a.z + b.z}; }
 
-fk_vec fk_sub(fk_vec a, fk_vec b) {
-    return (fk_vec){a.x - b.x, a.y - b.y, a.z - b.z};
-}
+fk_vec fk_sub(fk_vec a, fk_vec b) { return (fk_vec){a.x - b.x, a.y - b.y, a.z - b.z}; }
 
-fk_vec fk_mul(fk_vec a, double k) {
-    return (fk_vec){a.x * k, a.y * k, a.z * k};
-}
+fk_vec fk_mul(fk_vec a, double k) { return (fk_vec){a.x * k, a.y * k, a.z * k}; }
 
-fk_vec fk_mix(fk_vec a, fk_vec b, double t) {
-    return fk_add(fk_mul(a, 1 - t), fk_mul(b, t));
-}
+fk_vec fk_mix(fk_vec a, fk_vec b, double t) { return fk_add(fk_mul(a, 1 - t), fk_mul(b, t)); }
 
-static double dot(fk_vec a, fk_vec b) {
-    return a.x * b.x + a.y * b.y + a.z * b.z;
-}
+static double dot(fk_vec a, fk_vec b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
 
-double fk_len(fk_vec a) {
-    return sqrt(dot(a, a));
-}
+double fk_len(fk_vec a) { return sqrt(dot(a, a)); }
 
-double fk_clamp(double x, double lo, double hi) {
-    return x < lo ? lo : x > hi ? hi : x;
-}
+double fk_clamp(double x, double lo, double hi) { return x < lo ? lo : x > hi ? hi : x; }
 
 double fk_smooth(double lo, double hi, double x) {
     double t = fk_clamp((x - lo) / (hi - lo), 0, 1);
     return t * t * (3 - 2 * t);
 }
 
-fk_tone fk_rgb(double r, double g, double b) {
-    return (fk_tone){r, g, b};
-}
+fk_tone fk_rgb(double r, double g, double b) { return (fk_tone){r, g, b}; }
 
 fk_tone fk_hex(uint32_t rgb) {
     return (fk_tone){(double)(rgb >> 16 & 255u) / 255.0, (double)(rgb >> 8 & 255u) / 255.0,
@@ -51,9 +35,7 @@ fk_tone fk_blend(fk_tone a, fk_tone b, double t) {
     return (fk_tone){a.r + (b.r - a.r) * t, a.g + (b.g - a.g) * t, a.b + (b.b - a.b) * t};
 }
 
-double fk_luma(fk_tone a) {
-    return 0.3 * a.r + 0.59 * a.g + 0.11 * a.b;
-}
+double fk_luma(fk_tone a) { return 0.3 * a.r + 0.59 * a.g + 0.11 * a.b; }
 
 /* Shadows lean to a cool violet, so that they look like shade and not like dirt. */
 fk_tone fk_darker(fk_tone a, double k) {
@@ -85,9 +67,7 @@ fk_vec fk_dir(const fk_frame *f, double s, double y, double d) {
     return fk_add(fk_add(fk_mul(f->s, s), fk_mul(f->y, y)), fk_mul(f->d, d));
 }
 
-fk_vec fk_at(const fk_frame *f, double s, double y, double d) {
-    return fk_add(f->o, fk_dir(f, s, y, d));
-}
+fk_vec fk_at(const fk_frame *f, double s, double y, double d) { return fk_add(f->o, fk_dir(f, s, y, d)); }
 
 fk_frame fk_move(fk_frame f, double s, double y, double d) {
     f.o = fk_at(&f, s, y, d);
@@ -123,8 +103,7 @@ fk_frame fk_scale(fk_frame f, double s, double y, double d) {
 fk_vec fk_bend(fk_vec a, fk_vec *b, double l1, double l2, fk_vec pole) {
     fk_vec ab = fk_sub(*b, a);
     double len = fk_len(ab), reach = (l1 + l2) * 0.999;
-    if (len < 1e-6)
-        return fk_add(a, fk_mul(pole, l1));
+    if (len < 1e-6) return fk_add(a, fk_mul(pole, l1));
     fk_vec dir = fk_mul(ab, 1 / len);
     if (len > reach) {
         len = reach;
@@ -134,8 +113,7 @@ fk_vec fk_bend(fk_vec a, fk_vec *b, double l1, double l2, fk_vec pole) {
     double out = sqrt(fmax(l1 * l1 - along * along, 0));
     fk_vec side = fk_sub(pole, fk_mul(dir, dot(pole, dir)));
     double n = fk_len(side);
-    if (n > 1e-6)
-        side = fk_mul(side, 1 / n);
+    if (n > 1e-6) side = fk_mul(side, 1 / n);
     return fk_add(a, fk_add(fk_mul(dir, along), fk_mul(side, out)));
 }
 
@@ -147,8 +125,7 @@ void fk_begin(fk_kit *k, double pixels) {
 
 /* Room for one item with n points, or NULL when the kit is full. */
 static fk_item *add_item(fk_kit *k, int kind, int n, fk_tone tone, int flags, double z) {
-    if (k->items >= FK_MAX_ITEMS || k->points + n > FK_MAX_POINTS)
-        return NULL;
+    if (k->items >= FK_MAX_ITEMS || k->points + n > FK_MAX_POINTS) return NULL;
     fk_item *item = &k->item[k->items++];
     *item = (fk_item){.z = z, .kind = kind, .flags = flags, .first = k->points, .count = n, .tone = tone};
     k->points += n;
@@ -186,17 +163,14 @@ fk_ball fk_sphere(fk_kit *k, fk_vec c, double r, fk_tone tone, int flags, double
 
 void fk_limb(fk_kit *k, const fk_vec *p, const double *r, int n, fk_tone tone, int flags, double bias) {
     double z = 0;
-    for (int i = 0; i < n; i++)
-        z += p[i].z / n;
+    for (int i = 0; i < n; i++) z += p[i].z / n;
     fk_item *item = add_item(k, FK_ITEM_CHAIN, n, tone, flags, z + bias);
-    for (int i = 0; item && i < n; i++)
-        put(k, item, i, p[i].x, p[i].y, r[i]);
+    for (int i = 0; item && i < n; i++) put(k, item, i, p[i].x, p[i].y, r[i]);
 }
 
 void fk_spine(fk_kit *k, const fk_vec *p, const double *r, int n, fk_tone tone, int flags, double bias) {
     fk_item *item = add_item(k, FK_ITEM_CURVE, 2 * n + 2, tone, flags, p[n / 2].z + bias);
-    if (!item)
-        return;
+    if (!item) return;
     double tx = 0, ty = 0;
     for (int i = 0; i < n; i++) {
         const fk_vec *a = &p[i > 0 ? i - 1 : 0], *b = &p[i < n - 1 ? i + 1 : n - 1];
@@ -205,18 +179,15 @@ void fk_spine(fk_kit *k, const fk_vec *p, const double *r, int n, fk_tone tone, 
             tx = dx / len, ty = dy / len;
         put(k, item, 1 + i, p[i].x - ty * r[i], p[i].y + tx * r[i], 0);
         put(k, item, 2 * n + 1 - i, p[i].x + ty * r[i], p[i].y - tx * r[i], 0);
-        if (i == 0)
-            put(k, item, 0, p[i].x - tx * r[i], p[i].y - ty * r[i], 0);
-        if (i == n - 1)
-            put(k, item, n + 1, p[i].x + tx * r[i], p[i].y + ty * r[i], 0);
+        if (i == 0) put(k, item, 0, p[i].x - tx * r[i], p[i].y - ty * r[i], 0);
+        if (i == n - 1) put(k, item, n + 1, p[i].x + tx * r[i], p[i].y + ty * r[i], 0);
     }
 }
 
 void fk_lathe(fk_kit *k, const fk_frame *f, const fk_ring *ring, int n, int skirt, fk_tone tone, int flags,
               double bias) {
     fk_item *item = add_item(k, FK_ITEM_CURVE, 2 * n + (skirt ? 3 : 2), tone, flags, f->o.z + bias);
-    if (!item)
-        return;
+    if (!item) return;
     /* Half-widths along the screen direction across the axis. */
     double ax = f->y.x, ay = f->y.y, an = sqrt(ax * ax + ay * ay);
     double nx = an > 1e-6 ? ay / an : 1, ny = an > 1e-6 ? -ax / an : 0;
@@ -245,15 +216,13 @@ void fk_lathe(fk_kit *k, const fk_frame *f, const fk_ring *ring, int n, int skir
 
 static fk_item *add_shape(fk_kit *k, int kind, const fk_vec *p, int n, fk_tone tone, int flags, double z) {
     fk_item *item = add_item(k, kind, n, tone, flags, z);
-    for (int i = 0; item && i < n; i++)
-        put(k, item, i, p[i].x, p[i].y, 0);
+    for (int i = 0; item && i < n; i++) put(k, item, i, p[i].x, p[i].y, 0);
     return item;
 }
 
 void fk_polygon(fk_kit *k, const fk_vec *p, int n, double corner, fk_tone tone, int flags, double z) {
     fk_item *item = add_shape(k, FK_ITEM_POLYGON, p, n, tone, flags, z);
-    if (item)
-        item->width = corner;
+    if (item) item->width = corner;
 }
 
 void fk_curve(fk_kit *k, const fk_vec *p, int n, fk_tone tone, int flags, double z) {
@@ -262,50 +231,40 @@ void fk_curve(fk_kit *k, const fk_vec *p, int n, fk_tone tone, int flags, double
 
 void fk_stroke(fk_kit *k, const fk_vec *p, int n, double width, fk_tone tone, int flags, double z) {
     fk_item *item = add_shape(k, FK_ITEM_STROKE, p, n, tone, flags, z);
-    if (item)
-        item->width = width;
+    if (item) item->width = width;
 }
 
-static double turn(fk_vec a, fk_vec b, fk_vec c) {
-    return (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x);
-}
+static double turn(fk_vec a, fk_vec b, fk_vec c) { return (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x); }
 
 void fk_hull(fk_kit *k, const fk_vec *p, int n, double corner, fk_tone tone, int flags, double z) {
     fk_vec q[64], h[130];
-    if (n > 64)
-        n = 64;
+    if (n > 64) n = 64;
     for (int i = 0; i < n; i++) { /* sorted by x, then y */
         int j = i;
-        for (; j > 0 && (q[j - 1].x > p[i].x || (q[j - 1].x == p[i].x && q[j - 1].y > p[i].y)); j--)
-            q[j] = q[j - 1];
+        for (; j > 0 && (q[j - 1].x > p[i].x || (q[j - 1].x == p[i].x && q[j - 1].y > p[i].y)); j--) q[j] = q[j - 1];
         q[j] = p[i];
     }
     int m = 0;
     for (int i = 0; i < n; i++) {
-        while (m >= 2 && turn(h[m - 2], h[m - 1], q[i]) <= 1e-9)
-            m--;
+        while (m >= 2 && turn(h[m - 2], h[m - 1], q[i]) <= 1e-9) m--;
         h[m++] = q[i];
     }
     for (int i = n - 2, low = m + 1; i >= 0; i--) {
-        while (m >= low && turn(h[m - 2], h[m - 1], q[i]) <= 1e-9)
-            m--;
+        while (m >= low && turn(h[m - 2], h[m - 1], q[i]) <= 1e-9) m--;
         h[m++] = q[i];
     }
-    if (m > 3)
-        fk_polygon(k, h, m - 1, corner, tone, flags, z);
+    if (m > 3) fk_polygon(k, h, m - 1, corner, tone, flags, z);
 }
 
 double fk_box(fk_kit *k, const fk_frame *f, double hs, double hy, double hd, double corner, fk_tone tone, double bias) {
     double z = f->o.z + bias;
     fk_vec all[8];
-    for (int i = 0; i < 8; i++)
-        all[i] = fk_at(f, i & 1 ? hs : -hs, i & 2 ? hy : -hy, i & 4 ? hd : -hd);
+    for (int i = 0; i < 8; i++) all[i] = fk_at(f, i & 1 ? hs : -hs, i & 2 ? hy : -hy, i & 4 ? hd : -hd);
     fk_hull(k, all, 8, corner, tone, FK_LINE, z);
     for (int axis = 0; axis < 3; axis++) {
         const fk_vec *n = axis == 0 ? &f->s : axis == 1 ? &f->y : &f->d;
         double sign = n->z >= 0 ? 1 : -1;
-        if (n->z * sign < 0.03)
-            continue;
+        if (n->z * sign < 0.03) continue;
         static const int corners[4][2] = {{-1, -1}, {1, -1}, {1, 1}, {-1, 1}};
         fk_vec q[4];
         for (int i = 0; i < 4; i++) {
@@ -331,15 +290,13 @@ static void arc_path(cairo_t *cr, const fk_kit *k, double x, double y, double a,
     int n = (int)(turn * sqrt(fmax(fmax(a, b) * k->pixels, 0.5))) + 3;
     double ux = cos(from), uy = sin(from), c = cos(turn / n), s = sin(turn / n), rc = cos(rot), rs = sin(rot);
     int whole = turn > 6.28;
-    if (whole)
-        cairo_new_sub_path(cr);
+    if (whole) cairo_new_sub_path(cr);
     for (int i = 0; i < n + !whole; i++) {
         double px = a * ux, py = b * uy, t = ux * c - uy * s;
         cairo_line_to(cr, x + px * rc - py * rs, y + px * rs + py * rc);
         uy = ux * s + uy * c, ux = t;
     }
-    if (whole)
-        cairo_close_path(cr);
+    if (whole) cairo_close_path(cr);
 }
 
 static void ellipse_path(cairo_t *cr, const fk_kit *k, const fk_item *item, const fk_point *p, double grow) {
@@ -382,14 +339,12 @@ static void curve_path(cairo_t *cr, const fk_point *p, int n, int closed) {
         cairo_curve_to(cr, b->x + (c->x - a->x) / 6, b->y + (c->y - a->y) / 6, c->x - (d->x - b->x) / 6,
                        c->y - (d->y - b->y) / 6, c->x, c->y);
     }
-    if (closed)
-        cairo_close_path(cr);
+    if (closed) cairo_close_path(cr);
 }
 
 static void polygon_path(cairo_t *cr, const fk_point *p, int n, double corner) {
     if (corner <= 0) {
-        for (int i = 0; i < n; i++)
-            cairo_line_to(cr, p[i].x, p[i].y);
+        for (int i = 0; i < n; i++) cairo_line_to(cr, p[i].x, p[i].y);
         cairo_close_path(cr);
         return;
     }
@@ -410,18 +365,14 @@ static void polygon_path(cairo_t *cr, const fk_point *p, int n, double corner) {
 static void grown_path(cairo_t *cr, const fk_point *p, int n, double grow, int smooth) {
     fk_point q[64];
     double area = 0;
-    for (int i = 0; i < n; i++)
-        area += p[i].x * p[(i + 1) % n].y - p[(i + 1) % n].x * p[i].y;
-    if (area < 0)
-        grow = -grow;
+    for (int i = 0; i < n; i++) area += p[i].x * p[(i + 1) % n].y - p[(i + 1) % n].x * p[i].y;
+    if (area < 0) grow = -grow;
     for (int i = 0; i < n; i++) {
         const fk_point *a = &p[(i + n - 1) % n], *b = &p[i], *c = &p[(i + 1) % n];
         double ux = b->x - a->x, uy = b->y - a->y, vx = c->x - b->x, vy = c->y - b->y;
         double lu = hypot(ux, uy), lv = hypot(vx, vy);
-        if (lu > 1e-9)
-            ux /= lu, uy /= lu;
-        if (lv > 1e-9)
-            vx /= lv, vy /= lv;
+        if (lu > 1e-9) ux /= lu, uy /= lu;
+        if (lv > 1e-9) vx /= lv, vy /= lv;
         double nx = uy + vy, ny = -(ux + vx), len2 = nx * nx + ny * ny;
         double k = len2 > 0.4 ? 2 * grow / len2 : grow;
         q[i] = (fk_point){b->x + nx * k, b->y + ny * k, 0};
@@ -432,9 +383,7 @@ static void grown_path(cairo_t *cr, const fk_point *p, int n, double grow, int s
         polygon_path(cr, q, n, 0);
 }
 
-static void set_tone(cairo_t *cr, fk_tone t) {
-    cairo_set_source_rgb(cr, t.r, t.g, t.b);
-}
+static void set_tone(cairo_t *cr, fk_tone t) { cairo_set_source_rgb(cr, t.r, t.g, t.b); }
 
 static void add_stop(cairo_pattern_t *pat, double at, fk_tone t) {
     cairo_pattern_add_color_stop_rgb(pat, at, t.r, t.g, t.b);
@@ -450,8 +399,7 @@ static void set_shaded(cairo_t *cr, const fk_kit *k, const fk_item *item, double
         double r = sqrt(item->a * item->b) * 0.5 + item->a * 0.5;
         pat = cairo_pattern_create_radial(p->x - 0.30 * item->b, p->y + 0.36 * item->b, 0, p->x - 0.24 * item->b,
                                           p->y + 0.28 * item->b, r * 1.36);
-        if (item->flags & FK_GLOSS)
-            add_stop(pat, 0.0, fk_blend(item->tone, fk_rgb(1, 1, 1), 0.55 * strength));
+        if (item->flags & FK_GLOSS) add_stop(pat, 0.0, fk_blend(item->tone, fk_rgb(1, 1, 1), 0.55 * strength));
         add_stop(pat, item->flags & FK_GLOSS ? 0.16 : 0, light);
         add_stop(pat, 0.42, item->tone);
         add_stop(pat, 0.76, item->tone);
@@ -466,14 +414,11 @@ static void set_shaded(cairo_t *cr, const fk_kit *k, const fk_item *item, double
         double ux = 0.9, uy = -0.44;
         if (item->kind == FK_ITEM_CHAIN) { /* across the limb */
             double dx = p[item->count - 1].x - p->x, dy = p[item->count - 1].y - p->y, len = hypot(dx, dy);
-            if (len > 2 * grow)
-                ux = -dy / len, uy = dx / len;
-            if (ux * 0.8 - uy * 0.6 < 0)
-                ux = -ux, uy = -uy;
+            if (len > 2 * grow) ux = -dy / len, uy = dx / len;
+            if (ux * 0.8 - uy * 0.6 < 0) ux = -ux, uy = -uy;
         }
         double cx = (x0 + x1) / 2, cy = (y0 + y1) / 2, h = 0;
-        for (int i = 0; i < item->count; i++)
-            h = fmax(h, fabs((p[i].x - cx) * ux + (p[i].y - cy) * uy) + p[i].r);
+        for (int i = 0; i < item->count; i++) h = fmax(h, fabs((p[i].x - cx) * ux + (p[i].y - cy) * uy) + p[i].r);
         pat = cairo_pattern_create_linear(cx - ux * h, cy - uy * h, cx + ux * h, cy + uy * h);
         add_stop(pat, 0, light);
         add_stop(pat, 0.3, item->tone);
@@ -486,10 +431,8 @@ static void set_shaded(cairo_t *cr, const fk_kit *k, const fk_item *item, double
 
 static double item_extent(const fk_kit *k, const fk_item *item) {
     const fk_point *p = &k->point[item->first];
-    if (item->kind == FK_ITEM_ELLIPSE)
-        return 2 * item->b;
-    if (item->kind == FK_ITEM_CHAIN)
-        return 2.6 * p->r;
+    if (item->kind == FK_ITEM_ELLIPSE) return 2 * item->b;
+    if (item->kind == FK_ITEM_CHAIN) return 2.6 * p->r;
     double x0 = p->x, x1 = p->x, y0 = p->y, y1 = p->y;
     for (int i = 1; i < item->count; i++)
         x0 = fmin(x0, p[i].x), x1 = fmax(x1, p[i].x), y0 = fmin(y0, p[i].y), y1 = fmax(y1, p[i].y);
@@ -516,8 +459,7 @@ static void paint_item(const fk_kit *k, const fk_item *item, cairo_t *cr) {
     int grown = line && closed && k->pixels < 200 && item->count <= 64;
     double extent = item_extent(k, item) * k->pixels;
     int smooth = item->kind == FK_ITEM_CURVE && (extent > 7 || item->count < 10);
-    if (extent < 0.5 && !line)
-        return;
+    if (extent < 0.5 && !line) return;
     if (line) {
         set_tone(cr, line_tone(item->tone));
         if (grown) {
@@ -555,15 +497,13 @@ void fk_paint(fk_kit *k, cairo_t *cr) {
     short order[FK_MAX_ITEMS];
     for (int i = 0; i < k->items; i++) { /* stable: patches share the depth of what they lie on and stay after it */
         int j = i;
-        for (; j > 0 && k->item[order[j - 1]].z > k->item[i].z; j--)
-            order[j] = order[j - 1];
+        for (; j > 0 && k->item[order[j - 1]].z > k->item[i].z; j--) order[j] = order[j - 1];
         order[j] = (short)i;
     }
     cairo_save(cr);
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
     cairo_set_line_cap(cr, CAIRO_LINE_CAP_ROUND);
     cairo_set_fill_rule(cr, CAIRO_FILL_RULE_WINDING);
-    for (int i = 0; i < k->items; i++)
-        paint_item(k, &k->item[order[i]], cr);
+    for (int i = 0; i < k->items; i++) paint_item(k, &k->item[order[i]], cr);
     cairo_restore(cr);
 }

@@ -13,8 +13,8 @@
 #include <cairo.h>
 #include <stdint.h>
 
-#define FK_PI 3.14159265358979323846
-#define FK_MAX_ITEMS 200
+#define FK_PI         3.14159265358979323846
+#define FK_MAX_ITEMS  200
 #define FK_MAX_POINTS 2600
 
 typedef struct fk_vec {

@@ -32,8 +32,7 @@ static void old_man_head(const fig *f, const rig *r, double rad, fk_tone skin) {
                            FK_CEL, z > 0.05 ? 0.04 : 0.005);
     }
     face_style st = {&b, &b, 0.42, 0.12, 0.18, 0, 0, 0.034, skin, white, fk_hex(0x4a78a8), 1, 0, 0, 0, 0};
-    for (int i = -1; i <= 1; i += 2)
-        fk_patch(k, &b, i * 1.22, -0.30, 0.30, 0.50, 0, white, FK_FLAT);
+    for (int i = -1; i <= 1; i += 2) fk_patch(k, &b, i * 1.22, -0.30, 0.30, 0.50, 0, white, FK_FLAT);
     fk_ball beard =
         fk_ellipsoid(k, h, 0, -0.90 * rad, 0.28 * rad, 0.80 * rad, 0.84 * rad, 0.66 * rad, white, FK_CEL, 0.02);
     st.muzzle = &beard, st.mouth_el = 0.36, st.mouth = 0.28, st.teeth = 1;
@@ -77,8 +76,7 @@ static void woman_head(const fig *f, const rig *r, double rad, fk_tone skin) {
     fk_patch_shape(k, &b, 0, 0.12, face, 9, 1, skin, FK_SHADE);
     face_style st = {&b, &b, 0.42, -0.06, 0.19, -0.66, 0.22, 0.015, skin, fk_darker(hair, 0.3), fk_hex(0x5b8f4a),
                      1,  1,  1,    1,     0};
-    if (f->pose->emotion == WORLD_NEUTRAL)
-        fk_patch(k, &b, 0, -0.63, 0.17, 0.09, 0, fk_hex(0xd2404f), FK_FLAT);
+    if (f->pose->emotion == WORLD_NEUTRAL) fk_patch(k, &b, 0, -0.63, 0.17, 0.09, 0, fk_hex(0xd2404f), FK_FLAT);
     face_draw(f, r, &st);
     (void)fk_ellipsoid(k, h, 0, -0.28 * rad, 1.03 * rad, 0.09 * rad, 0.09 * rad, 0.12 * rad, fk_darker(skin, 0.12),
                        FK_FLAT, 0.01);
@@ -132,12 +130,9 @@ void figure_person(const fig *f) {
     body_style st = {
         .girth = 1.14, .leg = 0.050, .arm = 0.042, .hand = 0.052, .foot = 1.2, .skin = skin, .hand_tone = skin};
     st.foot_tone = fk_darker(skin, 0.3);
-    if (who == 0)
-        st.girth = 1.48, st.belly = 0.026, st.leg = 0.053;
-    if (who == 1)
-        st.girth = 1.10, st.leg = 0.044, st.arm = 0.037, st.hand = 0.045, st.foot = 1.05;
-    if (who == 2)
-        st.girth = 1.30;
+    if (who == 0) st.girth = 1.48, st.belly = 0.026, st.leg = 0.053;
+    if (who == 1) st.girth = 1.10, st.leg = 0.044, st.arm = 0.037, st.hand = 0.045, st.foot = 1.05;
+    if (who == 2) st.girth = 1.30;
     body_draw(f, &r, sh, &st);
     fk_vec neck[2] = {fk_at(&r.chest, 0, sh->torso - 0.03, 0), fk_at(&r.chest, 0, sh->torso + 0.03, 0.005)};
     const double nr[2] = {0.042, 0.040};

@@ -21,8 +21,7 @@ void prop_food(const fig *f, fk_vec hand, double size) {
         for (int b = 0; b < bites; b++) { /* where the ray from the middle enters the bite's circle */
             double a = bite_at[b], bx = 1.02 * cos(a) * side, by = 1.02 * sin(a), br = 0.56;
             double m = ct * bx + st * by, q2 = m * m - (bx * bx + by * by - br * br);
-            if (m > 0 && q2 > 0)
-                cut = fmin(cut, (m - sqrt(q2)) * size / rim);
+            if (m > 0 && q2 > 0) cut = fmin(cut, (m - sqrt(q2)) * size / rim);
         }
         p[i] = (fk_vec){c.x + rim * cut * ct, c.y + rim * cut * st, 0};
         double in = fmin(rin, rim * cut * 0.999);
@@ -46,8 +45,7 @@ void prop_food(const fig *f, fk_vec hand, double size) {
         for (int b = 0; b < bites; b++) {
             double a = bite_at[b], bx = 1.02 * cos(a) * side, by = 1.02 * sin(a), br = 0.70;
             double m = ct * bx + st * by, q2 = m * m - (bx * bx + by * by - br * br);
-            if (m > 0 && q2 > 0)
-                cut = fmin(cut, m - sqrt(q2));
+            if (m > 0 && q2 > 0) cut = fmin(cut, m - sqrt(q2));
         }
         double rim = fmin(hypot(p[i].x - c.x, p[i].y - c.y), size * cut);
         w[i] = (fk_vec){c.x + rim * ct, c.y + rim * st, 0};
@@ -71,9 +69,7 @@ void prop_food(const fig *f, fk_vec hand, double size) {
 
 /* ---- the easel ---- */
 
-double prop_side(double facing) {
-    return sin(facing) >= -0.05 ? 1 : -1;
-}
+double prop_side(double facing) { return sin(facing) >= -0.05 ? 1 : -1; }
 
 enum { STROKE_POINTS = 13 };
 
@@ -121,14 +117,11 @@ void prop_easel(const fig *f, fk_vec hand, double reach_z) {
     int n = 0;
     for (int i = 0; i < N; i++) {
         double at = (double)i / (N - 1);
-        if (at > t)
-            break;
+        if (at > t) break;
         s[n++] = stroke_at(f, at);
     }
-    if (n < N && n > 0)
-        s[n++] = stroke_at(f, t);
-    if (n > 1)
-        fk_stroke(k, s, n, 0.056, paint, FK_FLAT, z + 0.002);
+    if (n < N && n > 0) s[n++] = stroke_at(f, t);
+    if (n > 1) fk_stroke(k, s, n, 0.056, paint, FK_FLAT, z + 0.002);
     fk_vec tip = prop_brush_tip(f), back = fk_add(hand, fk_mul(fk_sub(hand, tip), 0.35));
     fk_vec brush[2] = {back, tip}, hair[2] = {fk_mix(tip, hand, 0.14), tip};
     double zb = fmax(hand.z, z) + 0.05;
@@ -198,6 +191,5 @@ void wear_scarf(const fig *f, const fk_frame *neck, double r, double y, double d
         fk_limb(k, fringe, fr, 2, dark, FK_FLAT, z - 0.0009 - (fringe[0].z + fringe[1].z) / 2);
     }
     fk_ball b = fk_ellipsoid(k, &at, 0, 0, 0, r * 1.12, 0.046, r, f->main, FK_CEL, bias);
-    for (int i = 0; f->fine && i < 6; i++)
-        fk_patch(k, &b, i * FK_PI / 3 + 0.3, 0, 0.10, 0.9, 0, dark, FK_FLAT);
+    for (int i = 0; f->fine && i < 6; i++) fk_patch(k, &b, i * FK_PI / 3 + 0.3, 0, 0.10, 0.9, 0, dark, FK_FLAT);
 }

@@ -2,9 +2,7 @@
 
 #include <math.h>
 
-int rig_near_hand(double facing) {
-    return sin(facing) >= -0.25 ? 1 : 0;
-}
+int rig_near_hand(double facing) { return sin(facing) >= -0.25 ? 1 : 0; }
 
 double rig_bite(double progress) {
     static const double at[3] = {0.3, 0.6, 0.9};
@@ -16,14 +14,11 @@ double rig_bite(double progress) {
     return near;
 }
 
-fk_tone rig_far(fk_tone t, double z, double body_z) {
-    return fk_darker(t, 0.6 * fk_smooth(0.03, 0.12, body_z - z));
-}
+fk_tone rig_far(fk_tone t, double z, double body_z) { return fk_darker(t, 0.6 * fk_smooth(0.03, 0.12, body_z - z)); }
 
 fk_frame rig_look(fk_frame head, double facing, const world_pose *pose) {
     double toward = -0.38 * sin(facing) * (cos(facing) > 0 ? 1 : 0.5 + 0.5 * fk_smooth(-1, 0, cos(facing)));
-    if (pose->action == WORLD_PAINT)
-        toward = prop_side(facing) * 0.25 * fmax(cos(facing), 0) - 0.25 * sin(facing);
+    if (pose->action == WORLD_PAINT) toward = prop_side(facing) * 0.25 * fmax(cos(facing), 0) - 0.25 * sin(facing);
     return fk_yaw(head, toward);
 }
 
@@ -111,22 +106,17 @@ static void pose_mood(gait *g, int emotion, double s) {
         else if (emotion == WORLD_SURPRISED) /* hands up */
             g->arm_s[i] = 1.75 + 0.05 * up, g->elbow[i] = 0.2, g->arm_d[i] = 0.25;
     }
-    if (emotion == WORLD_SAD)
-        g->lean += 0.14, g->drop += 0.012;
-    if (emotion == WORLD_ANGRY)
-        g->lean += 0.10, g->nod = 0.12;
-    if (emotion == WORLD_SURPRISED)
-        g->lean -= 0.08, g->stretch += 0.02;
-    if (emotion == WORLD_HAPPY)
-        g->tilt = 0.10 * s, g->stretch += 0.012 * s;
+    if (emotion == WORLD_SAD) g->lean += 0.14, g->drop += 0.012;
+    if (emotion == WORLD_ANGRY) g->lean += 0.10, g->nod = 0.12;
+    if (emotion == WORLD_SURPRISED) g->lean -= 0.08, g->stretch += 0.02;
+    if (emotion == WORLD_HAPPY) g->tilt = 0.10 * s, g->stretch += 0.012 * s;
 }
 
 static void pose_body(gait *g, rig *r, const fig *f, const rig_shape *sh) {
     const world_pose *p = f->pose;
     double u = p->phase - floor(p->phase), phi = 2 * FK_PI * u, s = sin(phi), c = cos(phi);
     *g = (gait){.lean = sh->lean};
-    for (int i = 0; i < 2; i++)
-        g->arm_s[i] = 0.22, g->elbow[i] = 0.25;
+    for (int i = 0; i < 2; i++) g->arm_s[i] = 0.22, g->elbow[i] = 0.25;
     r->busy = -1;
     r->blink = (p->action == WORLD_STAND || p->action == WORLD_TURN) && u > 0.93;
     switch (p->action) {
@@ -138,17 +128,14 @@ static void pose_body(gait *g, rig *r, const fig *f, const rig_shape *sh) {
         g->roll = 0.045 * s, g->yaw = 0.12 * c;
         for (int i = 0; i < 2; i++)
             g->arm_d[i] = (i ? 0.62 : -0.62) * c, g->elbow[i] = 0.3 + 0.25 * fmax(0, i ? c : -c);
-        if (sh->hop)
-            pose_hop(g, s, c, 0.07);
+        if (sh->hop) pose_hop(g, s, c, 0.07);
         break;
     case WORLD_RUN:
         pose_feet(g, sh, phi, sh->stride * 1.55, sh->lift * 1.5, 0.16);
         g->drop = 0.02 - 0.035 * cos(2 * phi + 0.8);
         g->lean += 0.30, g->nod = -0.18, g->yaw = 0.22 * c;
-        for (int i = 0; i < 2; i++)
-            g->arm_d[i] = (i ? 1.05 : -1.05) * c + 0.1, g->elbow[i] = 1.5, g->arm_s[i] = 0.28;
-        if (sh->hop)
-            pose_hop(g, s, c, 0.13);
+        for (int i = 0; i < 2; i++) g->arm_d[i] = (i ? 1.05 : -1.05) * c + 0.1, g->elbow[i] = 1.5, g->arm_s[i] = 0.28;
+        if (sh->hop) pose_hop(g, s, c, 0.13);
         break;
     case WORLD_JUMP:
         pose_jump(g, u, p->lift);
@@ -182,10 +169,8 @@ static void pose_body(gait *g, rig *r, const fig *f, const rig_shape *sh) {
         g->stretch = 0.012 * s;
         g->sway = 0.006 * c;
         g->tilt = 0.05 * s;
-        for (int i = 0; i < 2; i++)
-            g->arm_s[i] += 0.03 * s;
-        if (p->action == WORLD_STAND)
-            pose_mood(g, p->emotion, s);
+        for (int i = 0; i < 2; i++) g->arm_s[i] += 0.03 * s;
+        if (p->action == WORLD_STAND) pose_mood(g, p->emotion, s);
         break;
     }
 }
@@ -240,8 +225,7 @@ void rig_biped(rig *r, const fig *f, const rig_shape *sh) {
     fk_frame neck = fk_move(r->chest, 0, sh->torso, 0);
     r->head = fk_roll(fk_pitch(neck, -0.75 * g.lean + g.nod * 0.6), g.tilt);
     r->head = fk_move(rig_look(r->head, p->facing, p), 0, sh->neck, 0);
-    if (p->emotion == WORLD_SAD)
-        r->head = fk_move(fk_pitch(r->head, 0.16), 0, -0.008, 0.01);
+    if (p->emotion == WORLD_SAD) r->head = fk_move(fk_pitch(r->head, 0.16), 0, -0.008, 0.01);
 
     for (int i = 0; i < 2; i++) {
         double side = i ? -1 : 1;
@@ -275,16 +259,13 @@ fk_drum drum_draw(const fig *f, const fk_frame *at, const fk_ring *ring, int n, 
     return d;
 }
 
-double drum_facing(const fk_drum *d, double az) {
-    return cos(az - d->view);
-}
+double drum_facing(const fk_drum *d, double az) { return cos(az - d->view); }
 
 /* rel: azimuth from the viewer; what is behind is put on the outline. */
 static fk_vec drum_point(const fk_drum *d, double rel, double y, double out) {
     double az = d->view + fk_clamp(rel, -FK_PI / 2, FK_PI / 2);
     int i = 0;
-    while (i < d->n - 2 && d->ring[i + 1].y < y)
-        i++;
+    while (i < d->n - 2 && d->ring[i + 1].y < y) i++;
     const fk_ring *a = &d->ring[i], *b = &d->ring[i + 1];
     double t = fk_clamp((y - a->y) / (b->y - a->y), 0, 1);
     double rs = a->rs + (b->rs - a->rs) * t, rd = a->rd + (b->rd - a->rd) * t, fd = a->d + (b->d - a->d) * t;
@@ -300,8 +281,7 @@ void drum_patch(const fig *f, const fk_drum *d, double az0, double az1, double y
     fk_vec p[2 * N];
     double h = (az1 - az0) / 2, c = h > 3.1 ? 0 : remainder((az0 + az1) / 2 - d->view, 2 * FK_PI);
     double lo = fk_clamp(c - h, -FK_PI / 2, FK_PI / 2), hi = fk_clamp(c + h, -FK_PI / 2, FK_PI / 2);
-    if (hi - lo < 0.02)
-        return;
+    if (hi - lo < 0.02) return;
     for (int i = 0; i < N; i++) {
         double rel = lo + (hi - lo) * i / (N - 1);
         p[i] = drum_point(d, rel, y0, 1);
@@ -320,14 +300,12 @@ void drum_oval(const fig *f, const fk_drum *d, double az, double ra, double y0, 
         seen += fabs(rel) < FK_PI / 2;
         p[i] = drum_point(d, rel, (y0 + y1) / 2 + (y1 - y0) / 2 * sin(t), 1);
     }
-    if (seen > 0)
-        fk_curve(f->kit, p, N, tone, FK_FLAT, d->z);
+    if (seen > 0) fk_curve(f->kit, p, N, tone, FK_FLAT, d->z);
 }
 
 void drum_spot(const fig *f, const fk_drum *d, double az, double y, double r, fk_tone tone) {
     double front = drum_facing(d, az);
-    if (front < 0.15)
-        return;
+    if (front < 0.15) return;
     fk_vec c = drum_at(d, az, y, 1);
     fk_frame at = {c, {front, 0, 0}, {0, 1, 0}, {0, 0, 1}};
     (void)fk_ellipsoid(f->kit, &at, 0, 0, 0, r, r, 0.001, tone, FK_FLAT, d->z + 1e-6 - c.z);

@@ -8,9 +8,7 @@ static fk_vec place(const fk_ball *b, double u, double v, double w) {
     return fk_add(b->c, fk_add(fk_mul(b->s, u), fk_add(fk_mul(b->y, v), fk_mul(b->d, w))));
 }
 
-static double front_of(const fk_ball *b, fk_vec n) {
-    return n.x * b->vs + n.y * b->vy + n.z * b->vd;
-}
+static double front_of(const fk_ball *b, fk_vec n) { return n.x * b->vs + n.y * b->vy + n.z * b->vd; }
 
 /* Unit vector (s, y, d) onto the outline. */
 static fk_vec rim_of(const fk_ball *b, fk_vec n) {
@@ -33,9 +31,7 @@ fk_vec fk_on_ball(const fk_ball *b, double az, double el, double out) {
     return place(b, n.x * out, n.y * out, n.z * out);
 }
 
-double fk_facing_of(const fk_ball *b, double az, double el) {
-    return front_of(b, surface(az, el, 0, 0));
-}
+double fk_facing_of(const fk_ball *b, double az, double el) { return front_of(b, surface(az, el, 0, 0)); }
 
 /* Does the patch contain the point that is farthest from the viewer? Then its outline runs round the back. */
 static int holds_far_pole(const fk_ball *b, double az, double el, const double (*q)[2], int n) {
@@ -43,8 +39,7 @@ static int holds_far_pole(const fk_ball *b, double az, double el, const double (
     double cosr = fk_clamp(c.x * v.x + c.y * v.y + c.z * v.z, -1, 1), rho = acos(cosr);
     fk_vec ta = {cos(az), 0, -sin(az)}, te = {-sin(az) * sin(el), cos(el), -cos(az) * sin(el)};
     double a = v.x * ta.x + v.y * ta.y + v.z * ta.z, e = v.x * te.x + v.y * te.y + v.z * te.z, len = hypot(a, e);
-    if (len > 1e-9)
-        a *= rho / len, e *= rho / len;
+    if (len > 1e-9) a *= rho / len, e *= rho / len;
     int in = 0;
     for (int i = 0, j = n - 1; i < n; j = i++)
         if ((q[i][1] > e) != (q[j][1] > e) && a < (q[j][0] - q[i][0]) * (e - q[i][1]) / (q[j][1] - q[i][1]) + q[i][0])
@@ -62,8 +57,7 @@ static int patch_outline(const fk_ball *b, double az, double el, const double (*
         u[i] = surface(az, el, q[i][0], q[i][1]);
         seen += front_of(b, u[i]) >= 0;
     }
-    if (seen == 0)
-        return 0;
+    if (seen == 0) return 0;
     if (seen == n || !holds_far_pole(b, az, el, q, n)) {
         for (int i = 0; i < n; i++) {
             fk_vec p = front_of(b, u[i]) >= 0 ? u[i] : rim_of(b, u[i]);
@@ -73,8 +67,7 @@ static int patch_outline(const fk_ball *b, double az, double el, const double (*
     }
     /* Only a sliver is seen: its own edge, closed along the rim the short way. */
     for (int i = 0; i < n; i++)
-        if (front_of(b, u[i]) >= 0 && front_of(b, u[(i + n - 1) % n]) < 0)
-            hidden_before_seen = i;
+        if (front_of(b, u[i]) >= 0 && front_of(b, u[(i + n - 1) % n]) < 0) hidden_before_seen = i;
     int m = 0;
     for (int i = 0; i < seen; i++) {
         fk_vec p = u[(hidden_before_seen + i) % n];
@@ -118,8 +111,7 @@ void fk_patch_line(fk_kit *k, const fk_ball *b, double az, double el, const doub
         if (front_of(b, u) >= 0) /* only what is seen */
             p[m++] = place(b, u.x, u.y, u.z);
     }
-    if (m > 1)
-        fk_stroke(k, p, m, width, tone, FK_FLAT, b->z);
+    if (m > 1) fk_stroke(k, p, m, width, tone, FK_FLAT, b->z);
 }
 
 void fk_band(fk_kit *k, const fk_ball *b, double from, double to, fk_tone tone) {
@@ -128,10 +120,8 @@ void fk_band(fk_kit *k, const fk_ball *b, double from, double to, fk_tone tone) 
     for (int edge = 0; edge < 2; edge++) { /* the seen arc of each edge, out along one and back along the other */
         double rho = edge ? to : from, w = cos(rho), r = sin(rho), side = hypot(b->vs, b->vy) * r;
         double at = atan2(b->vy, b->vs), half = FK_PI;
-        if (w * b->vd <= -side)
-            return;
-        if (w * b->vd < side)
-            half = acos(-w * b->vd / side);
+        if (w * b->vd <= -side) return;
+        if (w * b->vd < side) half = acos(-w * b->vd / side);
         for (int i = 0; i < N; i++) {
             double t = at + half * (2.0 * i / (N - 1) - 1) * (edge ? -1 : 1);
             p[edge * N + i] = place(b, r * cos(t), r * sin(t), w);

@@ -2,9 +2,7 @@
 
 #include <math.h>
 
-static double wave(const fig *f, double times) {
-    return sin(2 * FK_PI * f->pose->phase * times);
-}
+static double wave(const fig *f, double times) { return sin(2 * FK_PI * f->pose->phase * times); }
 
 /* ---- the car ---- */
 
@@ -14,8 +12,7 @@ static void prism(const fig *f, const fk_frame *at, const double (*p)[2], int n,
     fk_kit *k = f->kit;
     fk_vec all[40];
     double low = p[0][1];
-    for (int i = 0; i < n; i++)
-        low = fmin(low, p[i][1]);
+    for (int i = 0; i < n; i++) low = fmin(low, p[i][1]);
     for (int i = 0; i < n; i++)
         for (int j = 0; j < 2; j++)
             all[2 * i + j] = fk_at(at, (j ? 1 : -1) * (hs - narrow * (p[i][1] - low)), p[i][1], p[i][0]);
@@ -24,8 +21,7 @@ static void prism(const fig *f, const fk_frame *at, const double (*p)[2], int n,
         int j = (i + 1) % n;
         double dd = p[j][0] - p[i][0], dy = p[j][1] - p[i][1], len = hypot(dd, dy);
         fk_vec normal = fk_dir(at, 0, -dd / len, dy / len);
-        if (normal.z < 0.02)
-            continue;
+        if (normal.z < 0.02) continue;
         double light = -0.3 * normal.x + 0.75 * normal.y + 0.45 * normal.z;
         fk_tone t =
             light > 0.7 ? fk_blend(tone, fk_rgb(1, 1, 1), 0.28) : fk_darker(tone, fk_clamp(0.62 - light, 0, 0.6));
@@ -35,16 +31,14 @@ static void prism(const fig *f, const fk_frame *at, const double (*p)[2], int n,
     int near = at->s.z >= 0;
     if (fabs(at->s.z) > 0.02) {
         fk_vec side[20];
-        for (int i = 0; i < n; i++)
-            side[i] = all[2 * i + near];
+        for (int i = 0; i < n; i++) side[i] = all[2 * i + near];
         double light = -0.45 * at->s.x * (near ? 1 : -1) + 0.6 * fabs(at->s.z);
         fk_polygon(k, side, n, corner, fk_darker(tone, fk_clamp(0.3 - 0.4 * light, 0, 0.5)), FK_FLAT, z);
     }
 }
 
 static void ring_points(fk_vec *q, const fk_frame *at, double s, double y, double d, double r, int n) {
-    for (int i = 0; i < n; i++)
-        q[i] = fk_at(at, s, y + r * sin(2 * FK_PI * i / n), d + r * cos(2 * FK_PI * i / n));
+    for (int i = 0; i < n; i++) q[i] = fk_at(at, s, y + r * sin(2 * FK_PI * i / n), d + r * cos(2 * FK_PI * i / n));
 }
 
 static void wheel(const fig *f, const fk_frame *at, double s, double d, double r, double z) {
@@ -55,8 +49,7 @@ static void wheel(const fig *f, const fk_frame *at, double s, double d, double r
     ring_points(q, at, s - out * 0.05, r, d, r, N);
     ring_points(q + N, at, s + out * 0.04, r, d, r, N);
     fk_hull(k, q, 2 * N, 0.02, fk_hex(0x2b2a33), FK_LINE, z);
-    if (at->s.z * out < 0.05)
-        return;
+    if (at->s.z * out < 0.05) return;
     ring_points(rim, at, s + out * 0.042, r, d, r * 0.60, N);
     fk_curve(k, rim, N, fk_hex(0xe8e8ee), FK_SHADE, z);
     double turn = -2 * FK_PI * f->pose->phase;
@@ -70,8 +63,7 @@ static void wheel(const fig *f, const fk_frame *at, double s, double d, double r
 static void flat_quad(const fig *f, const fk_frame *at, double s, const double (*p)[2], int n, double corner, fk_tone t,
                       double z) {
     fk_vec q[8];
-    for (int i = 0; i < n; i++)
-        q[i] = fk_at(at, s, p[i][1], p[i][0]);
+    for (int i = 0; i < n; i++) q[i] = fk_at(at, s, p[i][1], p[i][0]);
     fk_polygon(f->kit, q, n, corner, t, FK_LINE, z);
 }
 
@@ -88,8 +80,7 @@ void figure_car(const fig *f) {
     fk_kit *k = f->kit;
     fk_frame ground = fk_root(p->facing, FK_TILT);
     double squash = 1;
-    if (p->action == WORLD_JUMP)
-        squash = air ? 1.05 : 0.90;
+    if (p->action == WORLD_JUMP) squash = air ? 1.05 : 0.90;
     fk_frame body = fk_move(ground, 0, 0.012 * wave(f, 2) * (rolls ? 1 : 0.4), 0);
     body = fk_pitch(body, (fast ? -0.045 : 0) + 0.012 * wave(f, 2) * rolls + (air ? -0.10 : 0));
     body = fk_roll(body, (fast ? 0.02 : 0.008) * wave(f, 1));
@@ -118,15 +109,13 @@ void figure_car(const fig *f) {
         flat_quad(f, &lean, 0, front, 4, 0.03, glass, zw);
         flat_quad(f, &lean, 0, rear, 4, 0.03, glass, zw);
         fk_vec gleam[2] = {fk_at(&lean, 0, 0.44, 0.06), fk_at(&lean, 0, 0.57, 0.0)};
-        if (f->fine)
-            fk_stroke(k, gleam, 2, 0.022, fk_rgb(1, 1, 1), FK_FLAT, zw + 0.001);
+        if (f->fine) fk_stroke(k, gleam, 2, 0.022, fk_rgb(1, 1, 1), FK_FLAT, zw + 0.001);
         fk_vec handle[2] = {fk_at(&body, sign * 0.372, 0.335, -0.06), fk_at(&body, sign * 0.372, 0.335, -0.14)};
         fk_stroke(k, handle, 2, 0.022, chrome, FK_FLAT, zw);
         fk_vec door[5] = {fk_at(&body, sign * 0.365, 0.40, 0.22), fk_at(&body, sign * 0.372, 0.22, 0.24),
                           fk_at(&body, sign * 0.372, 0.15, 0.16), fk_at(&body, sign * 0.372, 0.15, -0.12),
                           fk_at(&body, sign * 0.365, 0.40, -0.16)};
-        if (f->fine)
-            fk_stroke(k, door, 5, 0.010, fk_darker(c, 0.9), FK_FLAT, zw - 0.001);
+        if (f->fine) fk_stroke(k, door, 5, 0.010, fk_darker(c, 0.9), FK_FLAT, zw - 0.001);
         for (int i = 0; i < 2; i++) { /* arches over the wheels */
             fk_vec arch[7];
             for (int j = 0; j < 7; j++)
@@ -207,8 +196,7 @@ void figure_boat(const fig *f) {
     at = fk_pitch(at, (fast ? -0.07 : -0.01) + 0.035 * wave(f, 1));
     at = fk_roll(at, 0.05 * sin(2 * FK_PI * p->phase + 1.2) + (fast ? 0.08 : 0));
     fk_tone c = f->main, cream = fk_hex(0xfffaf0), wood = fk_hex(0xc98a4a);
-    if (fk_luma(c) > 0.9)
-        cream = fk_hex(0xf2dfae);
+    if (fk_luma(c) > 0.9) cream = fk_hex(0xf2dfae);
     double z = 0;
     fk_vec deck[DECK], band[2 * DECK], all[2 * DECK];
     deck_line(deck, &at, 0.215, 0.10, 1);
@@ -258,8 +246,7 @@ void figure_boat(const fig *f) {
 
 static void fin(const fig *f, const fk_frame *at, const double (*p)[3], int n, fk_tone t, double z) {
     fk_vec q[10];
-    for (int i = 0; i < n; i++)
-        q[i] = fk_at(at, p[i][0], p[i][1], p[i][2]);
+    for (int i = 0; i < n; i++) q[i] = fk_at(at, p[i][0], p[i][1], p[i][2]);
     fk_curve(f->kit, q, n, t, FK_CEL, z);
 }
 
@@ -270,13 +257,11 @@ void figure_fish(const fig *f) {
     double beat = wave(f, 1) * (fast ? 1.5 : p->action == WORLD_STAND ? 0.6 : 1);
     fk_frame at = fk_move(fk_root(p->facing, FK_TILT), 0, 0.50 + 0.015 * wave(f, 1), 0);
     at = fk_yaw(at, -0.10 * beat);
-    if (p->action == WORLD_JUMP)
-        at = fk_pitch(at, -0.9 + 1.8 * (p->phase - floor(p->phase)));
+    if (p->action == WORLD_JUMP) at = fk_pitch(at, -0.9 + 1.8 * (p->phase - floor(p->phase)));
     at = fk_roll(at, 0.04 * wave(f, 1));
     fk_tone c = f->main, pale = fk_luma(c) > 0.9 ? fk_hex(0x9ab8dc) : fk_hex(0xffffff),
             finc = fk_luma(c) > 0.9 ? fk_hex(0xf2a648) : fk_darker(c, 0.35);
-    if (fk_luma(c) < 0.2)
-        finc = fk_hex(0x4a4a58);
+    if (fk_luma(c) < 0.2) finc = fk_hex(0x4a4a58);
     double back = at.d.z > 0 ? -0.25 : 0.25, side_z = at.o.z;
     /* Tail: two lobes, swinging. */
     fk_frame tail = fk_yaw(fk_move(at, 0, 0, -0.38), 0.45 * beat);
@@ -309,8 +294,7 @@ void figure_fish(const fig *f) {
     rig r = {.busy = -1};
     r.blink = p->action == WORLD_STAND && p->phase - floor(p->phase) > 0.93;
     face_style st = {&b, &b, 0.60, 0.26, 0.17, -0.22, 0.17, 0.0, c, c, fk_hex(0x3a6ad0), 1, 0, 0, 0, 0};
-    if (p->emotion == WORLD_ANGRY || p->emotion == WORLD_SAD)
-        st.brow = 0.022, st.brow_tone = fk_darker(c, 1.0);
+    if (p->emotion == WORLD_ANGRY || p->emotion == WORLD_SAD) st.brow = 0.022, st.brow_tone = fk_darker(c, 1.0);
     face_draw(f, &r, &st);
     fk_frame brow = fk_move(at, 0, 0.05, 0.28);
     face_marks(f, &brow, 0.26, 0.30);
