@@ -17,7 +17,7 @@ static mood mood_of(int emotion) {
     case WORLD_ANGRY:
         return (mood){0.72, 1.0, -0.10, -0.62, 0};
     case WORLD_SURPRISED:
-        return (mood){1.28, 1.22, 0.32, 0.08, 0};
+        return (mood){1.20, 1.14, 0.32, 0.08, 0};
     default:
         return (mood){1, 1, 0.05, 0.05, 0};
     }

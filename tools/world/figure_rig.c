@@ -188,10 +188,10 @@ static void pose_busy_hand(rig *r, const fig *f, const rig_shape *sh) {
         fk_vec mouth = fk_at(&r->head, side * 0.06, -0.12, 0.20);
         r->hand[b] = fk_mix(rest, mouth, near);
     } else if (p->action == WORLD_WAVE) { /* clear of the head: to the side, in side views also forward */
-        double swing = sin(2 * FK_PI * p->phase), out = 0.60 + 0.34 * swing, along = fabs(sin(p->facing));
+        double swing = sin(2 * FK_PI * p->phase), out = 0.80 + 0.60 * swing, along = fabs(sin(p->facing));
         r->hand[b] = fk_add(r->shoulder[b],
                             fk_dir(&r->chest, side * sh->arm * (1.25 - 0.5 * along + out * (1 - along)),
-                                   sh->arm * (1.5 - 0.25 * fabs(swing)), sh->arm * (0.2 + (0.75 + out) * along)));
+                                   sh->arm * (2.15 - 0.55 * fmax(swing, 0)), sh->arm * (0.2 + (0.75 + out) * along)));
     } else if (p->action == WORLD_PAINT) {
         fk_vec tip = prop_brush_tip(f), from = r->shoulder[b], to = fk_sub(tip, from);
         double len = fk_len(to), keep = fmin(len - 0.06, 2 * sh->arm * 0.97);
@@ -243,7 +243,7 @@ void rig_biped(rig *r, const fig *f, const rig_shape *sh) {
         pose_busy_hand(r, f, sh);
         int b = r->busy;
         fk_vec pole = fk_dir(&r->chest, b ? -0.8 : 0.8, -1, -0.2);
-        double len = sh->arm * (p->action == WORLD_WAVE ? 1.25 : 1.0);
+        double len = sh->arm * (p->action == WORLD_WAVE ? 1.5 : 1.0);
         r->elbow[b] = fk_bend(r->shoulder[b], &r->hand[b], len, len, pole);
     }
 }
