@@ -88,6 +88,12 @@ static int draw_actor(world_frame *f, const world_actor *a) {
         }
         cairo_surface_mark_dirty(layer);
     }
+    if (f->scene->attr[WORLD_STYLE] == WORLD_CHARCOAL) { /* a rim of bare paper, as one leaves around what matters */
+        double rim = fmax(1, f->height / 110.0);
+        cairo_set_source_rgba(f->cr, 1, 1, 1, .55);
+        for (int i = 0; i < 6; i++)
+            cairo_mask_surface(f->cr, layer, x0 + rim * cos(i * WORLD_PI / 3), y0 + rim * sin(i * WORLD_PI / 3));
+    }
     cairo_set_source_surface(f->cr, layer, x0, y0);
     cairo_rectangle(f->cr, x0, y0, x1 - x0, y1 - y0);
     cairo_fill(f->cr);
@@ -148,6 +154,10 @@ static int compose(world_frame *f) {
     for (int i = 0; i < n; i++) {
         if (!hung && (items[i].kind < 0 || items[i].depth < 4)) { /* what hangs and falls behind the subjects */
             world_weather(f, false);
+            if (f->scene->attr[WORLD_STYLE] == WORLD_CHARCOAL) { /* what is far is drawn faintly */
+                cairo_set_source_rgba(f->cr, 1, 1, 1, f->palette.dark > .5 ? .18 : .30);
+                cairo_paint(f->cr);
+            }
             hung = true;
         }
         if (game && items[i].kind < 0) world_game(f, false);

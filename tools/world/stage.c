@@ -228,6 +228,9 @@ void world_stage(world_frame *f, const world_scene *s, int width, int height, do
         f->actors = 2;
         widest = 1.25 * (side_width(a->look.subject) + side_width(f->actor[1].look.subject)) + .1;
     }
+    if (!pair && !is_legged(a->look.subject) &&
+        (f->direction == WORLD_TOWARD || f->direction == WORLD_AWAY)) /* long, but seen from an end */
+        widest *= .62;
     if (f->action == WORLD_PASS)
         widest *= 2.6;
     else if (f->action == WORLD_PAINT)

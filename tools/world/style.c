@@ -55,14 +55,16 @@ static int clay(const world_frame *f, uint8_t *rgb) {
             int x0 = x - r < 0 ? 0 : x - r, x1 = x + r >= w ? w - 1 : x + r, y0 = y - r < 0 ? 0 : y - r,
                 y1 = y + r >= h ? h - 1 : y + r;
             double slope = v[(size_t)y1 * (size_t)w + (size_t)x1] - v[(size_t)y0 * (size_t)w + (size_t)x0];
-            double bump = 11 * world_noise(seed, x / cell + 3.3 * world_noise(seed + 1, y / cell)) +
+            double u = x / cell, q = y / cell;
+            double bump = 7 * world_noise(seed, u + 1.4 * world_noise(seed + 1, q * .7)) +
+                          7 * world_noise(seed + 2, q + 1.4 * world_noise(seed + 3, u * .7)) +
                           7 * (grain(seed, x / 2, y / 2) - .5);
             double lit = .62 * slope + bump - 9.0 * (double)y / h + 6;
             uint8_t *p = rgb + 3 * ((size_t)y * (size_t)w + (size_t)x);
             double l = luma(p);
             for (int c = 0; c < 3; c++) {
-                double u = l + (p[c] - l) * .88;
-                p[c] = byte(u * .86 + 22 + lit);
+                double matt = l + (p[c] - l) * .88;
+                p[c] = byte(matt * .86 + 22 + lit);
             }
         }
     free(v);
@@ -77,21 +79,23 @@ static int charcoal(const world_frame *f, uint8_t *rgb) {
     double mean = 0;
     for (size_t i = 0; i < (size_t)w * (size_t)h; i++) mean += v[i];
     mean /= (double)w * h;
-    double gain = mean < 110 ? 1.25 : 1, lift = mean < 110 ? 25 : 0; /* night still leaves paper to see */
+    double gain = fmin(1.9, fmax(1, 150 / fmax(1, mean))),
+           lift = mean < 110 ? 12 : 0; /* night still leaves paper to see */
     uint64_t seed = world_hash(f->seed, 610), boil = world_hash(seed, (uint64_t)(f->time * 8));
     int e = h / 128 > 1 ? h / 128 : 1;
+    double drawn = h < 128 ? 70 + 60.0 * h / 128 : 130; /* in a small picture lines would cover the shapes */
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
             int x0 = x - e < 0 ? 0 : x - e, x1 = x + e >= w ? w - 1 : x + e, y0 = y - e < 0 ? 0 : y - e,
                 y1 = y + e >= h ? h - 1 : y + e;
             double gx = v[(size_t)y * (size_t)w + (size_t)x1] - v[(size_t)y * (size_t)w + (size_t)x0];
             double gy = v[(size_t)y1 * (size_t)w + (size_t)x] - v[(size_t)y0 * (size_t)w + (size_t)x];
-            double edge = fmin(1, sqrt(gx * gx + gy * gy) / 90);
+            double edge = pow(fmin(1, sqrt(gx * gx + gy * gy) / 150), 1.3);
             double l = v[(size_t)y * (size_t)w + (size_t)x] * gain + lift;
-            double tone = 96 + .62 * l;
+            double tone = 48 + .80 * fmin(250, l);
             double rough = grain(seed, x, y) * .6 + grain(boil, x, y) * .4 - .5;
             double hatch = sin((x * .8 + y) * 2 * WORLD_PI / (h / 26.0 + 2)) * fmax(0, 1 - l / 150) * 16;
-            double out = tone + rough * (26 + 26 * (1 - tone / 255)) - edge * 150 + hatch;
+            double out = tone + rough * (20 + 22 * (1 - tone / 255)) - edge * drawn + hatch;
             uint8_t *p = rgb + 3 * ((size_t)y * (size_t)w + (size_t)x);
             p[0] = p[1] = p[2] = byte(out);
         }

@@ -26,7 +26,8 @@ static void rain(world_frame *f, bool front) {
     int n = count(f, front ? 34 : 40);
     double len = f->height * (front ? .11 : .07), lean = .18 * (f->scene->sun < 0 ? -1 : 1);
     cairo_set_line_width(f->cr, fmax(.75, f->height * (front ? .0075 : .005)));
-    cairo_set_source_rgba(f->cr, .84, .91, 1, front ? .62 : .45);
+    double ink = f->scene->attr[WORLD_STYLE] == WORLD_CHARCOAL ? .5 : 1; /* its edges get drawn */
+    cairo_set_source_rgba(f->cr, .84, .91, 1, ink * (front ? .62 : .45));
     for (int i = 0; i < n; i++) {
         double x, y;
         place(f, seed, i, 1.9, 1.9 * lean, front ? 2.5 : 6, &x, &y);
