@@ -21,15 +21,19 @@ int complain(int code, const char *format, ...) {
     return code;
 }
 
-/* "name|n": does it match the n bytes at `word`? */
-static int matches(const char *names, const char *word, size_t n) {
-    while (*names) {
+/* Which of the words in "name|n" the n bytes at `word` are; -1: none. */
+static int find_word(const char *names, const char *word, size_t n) {
+    for (int i = 0; *names; i++) {
         const size_t length = strcspn(names, "|");
         if (length == n && memcmp(names, word, n) == 0)
-            return 1;
+            return i;
         names += length + (names[length] == '|');
     }
-    return 0;
+    return -1;
+}
+
+static int matches(const char *names, const char *word, size_t n) {
+    return find_word(names, word, n) >= 0;
 }
 
 static void print_help(const option *table, const command_help *help) {
@@ -39,7 +43,10 @@ static void print_help(const option *table, const command_help *help) {
         char left[64];
         snprintf(left, sizeof left, "%s%.*s%s--%.*s%s%s", bar ? "-" : "", bar ? 1 : 0, bar ? bar + 1 : "", bar ? ", " : "",
                  (int)strcspn(table->name, "|"), table->name, table->value ? " " : "", table->value ? table->value : "");
-        printf("  %-24s %s\n", left, table->help);
+        if (strlen(left) > 24)
+            printf("  %s\n  %-24s %s\n", left, "", table->help);
+        else
+            printf("  %-24s %s\n", left, table->help);
     }
     printf("  %-24s %s\n", "--help", "this text");
     if (help->more)
@@ -60,12 +67,30 @@ static int read_value(const option *o, const char *text) {
     case OPTION_SIZE:
         return sscanf(text, "%5dx%5d%n", (int *)o->to, (int *)o->to + 1, &used) == 2 && !text[used] && ((int *)o->to)[0] > 0 &&
                ((int *)o->to)[1] > 0;
+    case OPTION_CHOICE:
+        used = find_word(o->value, text, strlen(text));
+        *(long long *)o->to = used;
+        return used >= 0 && *text;
     case OPTION_TEXT:
     case OPTION_FLAG:
     default:
         *(const char **)o->to = text;
         return 1;
     }
+}
+
+/* EXIT_DONE, or the usage error: the value is none of its kind, or out of range. */
+static int take_value(const option *o, const char *text) {
+    const int length = (int)strcspn(o->name, "|");
+    if (!read_value(o, text))
+        return o->kind == OPTION_CHOICE ? complain(EXIT_USAGE, "option --%.*s: %s is none of %s", length, o->name, text, o->value)
+                                        : complain(EXIT_USAGE, "option --%.*s: %s is no %s", length, o->name, text, o->value);
+    if ((o->kind != OPTION_INT && o->kind != OPTION_NUMBER) || (o->lowest == 0.0 && o->highest == 0.0))
+        return EXIT_DONE;
+    const double value = o->kind == OPTION_INT ? (double)*(long long *)o->to : *(double *)o->to;
+    return value >= o->lowest && value <= o->highest
+               ? EXIT_DONE
+               : complain(EXIT_USAGE, "option --%.*s: %s is outside %.16g..%.16g", length, o->name, text, o->lowest, o->highest);
 }
 
 int options_parse(const option *table, const command_help *help, int argc, char **argv, const char **positional, int most, int *count) {
@@ -104,8 +129,9 @@ int options_parse(const option *table, const command_help *help, int argc, char 
         const char *value = name[length] ? name + length + 1 : i + 1 < argc ? argv[++i] : NULL;
         if (!value)
             return complain(EXIT_USAGE, "option %s needs a value: %s", word, o->value);
-        if (!read_value(o, value))
-            return complain(EXIT_USAGE, "option --%.*s: %s is no %s", (int)strcspn(o->name, "|"), o->name, value, o->value);
+        const int taken = take_value(o, value);
+        if (taken != EXIT_DONE)
+            return taken;
     }
     return OPTIONS_GO_ON;
 }

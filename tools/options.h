@@ -2,15 +2,17 @@
 #ifndef SORA_TOOLS_OPTIONS_H
 #define SORA_TOOLS_OPTIONS_H
 
-enum option_kind { OPTION_FLAG, OPTION_INT, OPTION_NUMBER, OPTION_TEXT, OPTION_SIZE };
+enum option_kind { OPTION_FLAG, OPTION_INT, OPTION_NUMBER, OPTION_TEXT, OPTION_SIZE, OPTION_CHOICE };
 
 typedef struct option {
     const char *name;  /* "seed": used as --seed; a short form may follow as "prompt|p" */
     enum option_kind kind;
-    void *to;          /* int * for FLAG, long long *, double *, const char **, int[2] for SIZE */
-    const char *value; /* what --help shows: "N", "FILE", "WxH" */
+    void *to;          /* int * for FLAG, long long *, double *, const char **, int[2] for SIZE, long long * for CHOICE: 0, 1, .. */
+    const char *value; /* what --help shows: "N", "FILE", "WxH"; of a CHOICE its words: "f32|bf16" */
     const char *help;
+    double lowest, highest; /* of INT and NUMBER; both 0: any */
 } option;
+#define OPTIONS_END {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0}
 
 typedef struct command_help {
     const char *usage; /* "sora train RECIPE [options]" */

@@ -117,17 +117,17 @@ static int train(sora_trainer *t, data *d, const run *r, const char *with, sora_
 int cmd_train(int argc, char **argv) {
     run r = {.save_every = 300, .measure_every = 1000};
     const option table[] = {
-        {"out", OPTION_TEXT, &r.out, "DIR", "folder for checkpoint, logs, pictures and the model (required)"},
-        {"with", OPTION_TEXT, &r.with, "MODEL", "model whose other parts the exported model takes over"},
-        {"export", OPTION_TEXT, &r.export_path, "FILE", "where the model goes (DIR/model.sora)"},
-        {"fresh", OPTION_FLAG, &r.fresh, NULL, "begin anew even when DIR holds a checkpoint"},
-        {"stop-after", OPTION_INT, &r.stop_after, "STEP", "stop at this step, as if it were the last, without changing the schedule"},
-        {"save-every", OPTION_INT, &r.save_every, "SECONDS", "seconds between checkpoints (300)"},
-        {"measure-every", OPTION_INT, &r.measure_every, "STEPS", "steps between measurements on held-out scenes (1000); 0: only at the end"},
-        {"export-every", OPTION_INT, &r.export_every, "STEPS", "steps between exports of the model (0: at the end)"},
-        {"threads", OPTION_INT, &r.threads, "N", "threads (one per core)"},
-        {"quiet", OPTION_FLAG, &r.quiet, NULL, "no progress bar"},
-        {NULL, OPTION_FLAG, NULL, NULL, NULL},
+        {"out", OPTION_TEXT, &r.out, "DIR", "folder for checkpoint, logs, pictures and the model (required)", 0, 0},
+        {"with", OPTION_TEXT, &r.with, "MODEL", "model whose other parts the exported model takes over", 0, 0},
+        {"export", OPTION_TEXT, &r.export_path, "FILE", "where the model goes (DIR/model.sora)", 0, 0},
+        {"fresh", OPTION_FLAG, &r.fresh, NULL, "begin anew even when DIR holds a checkpoint", 0, 0},
+        {"stop-after", OPTION_INT, &r.stop_after, "STEP", "stop at this step, as if it were the last, without changing the schedule", 0, 1e15},
+        {"save-every", OPTION_INT, &r.save_every, "SECONDS", "seconds between checkpoints (300)", 0, 1e15},
+        {"measure-every", OPTION_INT, &r.measure_every, "STEPS", "steps between measurements on held-out scenes (1000); 0: only at the end", 0, 1e15},
+        {"export-every", OPTION_INT, &r.export_every, "STEPS", "steps between exports of the model (0: at the end)", 0, 1e15},
+        {"threads", OPTION_INT, &r.threads, "N", "threads (one per core)", 0, 1024},
+        {"quiet", OPTION_FLAG, &r.quiet, NULL, "no progress bar", 0, 0},
+        OPTIONS_END,
     };
     static const command_help help = {
         "sora train RECIPE.json --out DIR [options]",
