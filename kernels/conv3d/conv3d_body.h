@@ -14,6 +14,8 @@ typedef float element;
 #endif
 #define CONV_BYTES ((int64_t)sizeof(element))
 
+#ifndef CONV_PRODUCT_ONLY
+
 /* --- the input, padded ----------------------------------------------------------------------------------------------------- */
 
 /* n values to elements; `to` has room for whole vectors. */
@@ -121,16 +123,21 @@ int CONV_NAME(conv3d_prep)(const void *args, const sorak_env *env) {
     return 0;
 }
 
+#endif
+
 /* --- the product ------------------------------------------------------------------------------------------------------------ */
 
 #define CONV_MAX_SEGMENTS 4096
+#ifndef CONV_LEAST_STEPS
+#define CONV_LEAST_STEPS 1
+#endif
 
 int CONV_NAME(conv3d)(const void *args, const sorak_env *env) {
     const sorak_conv3d_args *const a = args;
     const int64_t segments = a->kt * a->kh, steps = sorak_steps(CONV_DT, a->kw * a->cp), width = sorak_panel(a->co);
     const int64_t row_bytes = a->wp * a->cp * CONV_BYTES, panel_bytes = segments * steps * width * 4;
     int64_t *const offset = env->scratch;
-    if (segments > CONV_MAX_SEGMENTS)
+    if (segments > CONV_MAX_SEGMENTS || steps < CONV_LEAST_STEPS)
         return -1;
     if (env->begin == env->end)
         return 0;
@@ -163,6 +170,8 @@ int CONV_NAME(conv3d_dw)(const void *args, const sorak_env *env) {
     const int64_t rows = a->b * a->to * a->ho, steps = sorak_steps(CONV_DT, a->wo), width = sorak_panel(a->co);
     const int64_t plane = a->ci * a->wp * CONV_BYTES; /* of one input row */
     int64_t *const offset = env->scratch;
+    if (steps < CONV_LEAST_STEPS)
+        return -1;
     for (int64_t u = env->begin; u < env->end; u++) {
         const int64_t c0 = u % blocks * SORAK_DW_CHANNELS, n0 = u / blocks % panels * width, s = u / blocks / panels % taps;
         const int64_t kt = s / a->kh, kh = s % a->kh, chunk = u / blocks / panels / taps;
@@ -191,6 +200,8 @@ int CONV_NAME(conv3d_dw)(const void *args, const sorak_env *env) {
     }
     return 0;
 }
+
+#ifndef CONV_PRODUCT_ONLY
 
 /* --- weights ------------------------------------------------------------------------------------------------------------------- */
 
@@ -223,3 +234,5 @@ int CONV_NAME(conv3d_pack)(const void *args, const sorak_env *env) {
     }
     return 0;
 }
+
+#endif

@@ -25,5 +25,6 @@ typedef struct sorak_block_args {
 typedef void sorak_block_fn(const sorak_block_args *args, int64_t rows);
 sorak_block_fn sorak_block_f32_avx2, sorak_block_bf16_avx2;             /* up to 16 columns */
 sorak_block_fn sorak_block_f32_avx512, sorak_block_bf16_avx512bf16;     /* up to 32 */
+sorak_block_fn sorak_block_bf16_amx; /* up to 32; reads whole tiles: 60 bytes past the end of the rows of a, which must be finite */
 
 #endif

@@ -11,6 +11,7 @@
 #define BLOCK_UNROLL _Pragma("GCC unroll 24")
 #endif
 
+#define BLOCK_AHEAD 3072 /* bytes of b fetched early: it streams from the second or third level cache */
 #if VL == 16
 #define BLOCK_ROWS(w) ((w) == 2 ? 12 : 24)
 #else
@@ -63,6 +64,9 @@ static inline __attribute__((always_inline)) void block_body(const int rows, con
             BLOCK_UNROLL
             for (int j = 0; j < w; j++)
                 bv[j] = v_load((const float *)(const void *)b + j * VL);
+            BLOCK_UNROLL
+            for (int j = 0; j < w * VL; j += 16)
+                _mm_prefetch(b + BLOCK_AHEAD + 4 * j, _MM_HINT_T0);
             BLOCK_UNROLL
             for (int i = 0; i < rows; i++) {
                 const vec av = block_a(a[i / 3] + (i % 3) * r1);

@@ -63,7 +63,8 @@ static void convert_a(const sorak_gemm_args *g, int64_t row0, int64_t rows, int6
         }
         return;
     }
-    for (int64_t k = 0; k < count; k += VL)
+    const int64_t whole = BLOCK_BF16 ? (count + 31) / 32 * 32 : count; /* tiles read 32 at a time: zeros follow */
+    for (int64_t k = 0; k < whole; k += VL)
         for (int64_t i = 0; i < rows; i += VL) {
             vec r[VL];
             const int64_t n = rows - i < VL ? rows - i : VL;
@@ -128,6 +129,7 @@ int GEMM_NAME(gemm)(const void *args, const sorak_env *env) {
     return 0;
 }
 
+#ifndef GEMM_PRODUCT_ONLY
 int GEMM_NAME(gemm_pack)(const void *args, const sorak_env *env) {
     const sorak_gemm_pack_args *const g = args;
     const int64_t width = sorak_panel(g->n), blocks = sorak_gemm_pack_blocks(g->k), steps = sorak_steps(GEMM_DT, g->k);
@@ -172,3 +174,4 @@ int GEMM_NAME(gemm_pack)(const void *args, const sorak_env *env) {
     }
     return 0;
 }
+#endif
