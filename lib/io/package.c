@@ -151,7 +151,7 @@ static void sora_range(const sorai_package *p, const char *part, const sorai_ten
     for (size_t i = 0; i < table->count; i++)
         if (strncmp(table->items[i].name, part, length) == 0 && table->items[i].name[length] == '/' && n++ == 0)
             begin = i;
-    *first = table->items + begin;
+    *first = n ? table->items + begin : NULL;
     *count = n;
 }
 

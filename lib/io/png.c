@@ -96,7 +96,9 @@ static void set_conversions(png_structp png, png_infop info, int32_t channels) {
 /* Under setjmp; returns a status when it fails without libpng. */
 static int read_image(job *j, png_structp png, png_infop info) {
     png_set_user_limits(png, SORAI_PNG_MAX_SIDE, SORAI_PNG_MAX_SIDE);
-    png_set_chunk_malloc_max(png, 16u << 20);
+    /* a chunk says how long it is, and libpng believes it up to this */
+    const uint64_t file = sorai_source_size(j->source);
+    png_set_chunk_malloc_max(png, file < 16u << 20 ? (png_alloc_size_t)file + 65536 : 16u << 20);
     png_set_chunk_cache_max(png, 64);
     png_set_read_fn(png, j, on_read);
     png_read_info(png, info);

@@ -149,7 +149,7 @@ static int read_header(sorai_safetensors *st, sorai_source *source, sora_error *
         }
     json_decref(header);
     if (status == SORA_OK)
-        status = check_cover(file, st->table.items + first, st->table.count - first, data_size, err);
+        status = check_cover(file, st->table.items ? st->table.items + first : NULL, st->table.count - first, data_size, err);
     if (status != SORA_OK)
         return status;
     for (size_t i = first; i < st->table.count; i++)

@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets to test/fuzz/corpus/<target>/: small good files, and a few that are nearly good.
+Only Python's own library. Tokenizers are cut from test/parity/fixtures/tokenizer."""
+import json
+import os
+import struct
+import zlib
+
+here = os.path.dirname(os.path.abspath(__file__))
+fixtures = os.path.join(here, "..", "parity", "fixtures", "tokenizer")
+
+
+def put(target, name, data):
+    folder = os.path.join(here, "corpus", target)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "wb") as f:
+        f.write(data if isinstance(data, bytes) else data.encode())
+
+
+# --- safetensors
+def safetensors(header, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header, separators=(",", ":")).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def t(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+put("safetensors", "empty", safetensors({}))
+put("safetensors", "two", safetensors({"__metadata__": {"format": "pt"}, "a": t("F32", [2], 0, 8), "b": t("BF16", [1, 2], 8, 12)}, bytes(12)))
+put("safetensors", "types", safetensors({n: t(n, [1], 8 * i, 8 * i + s) if s == 8 else t(n, [8 // s], 8 * i, 8 * i + 8)
+                                         for i, (n, s) in enumerate([("I64", 8), ("F64", 8), ("I32", 4), ("F16", 2), ("U8", 1), ("F8_E4M3", 1), ("BOOL", 1)])}, bytes(56)))
+put("safetensors", "scalar", safetensors({"s": t("F32", [], 0, 4), "z": t("I8", [0, 5], 4, 4)}, bytes(4)))
+put("safetensors", "hole", safetensors({"a": t("F32", [1], 0, 4), "b": t("F32", [1], 8, 12)}, bytes(12)))
+put("safetensors", "huge", safetensors({"a": t("F32", [1 << 40, 1 << 40], 0, 8)}, bytes(8)))
+
+# --- index of shards
+put("json_index", "good", json.dumps({"metadata": {"total_size": 24}, "weight_map": {"ax": "a.safetensors", "bx": "b.safetensors"}}))
+put("json_index", "one", json.dumps({"weight_map": {"ax": "a.safetensors"}}))
+put("json_index", "missing", json.dumps({"weight_map": {"ax": "c.safetensors"}}))
+put("json_index", "outside", json.dumps({"weight_map": {"ax": "../a.safetensors", "ax2": "index.json"}}))
+
+# --- .sora
+M = (1 << 64) - 1
+P1, P2, P3, P4, P5 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5
+
+
+def rot(x, r):
+    return (x << r | x >> (64 - r)) & M
+
+
+def mix(lane, x):
+    return rot((lane + x * P2) & M, 31) * P1 & M
+
+
+def xxh64(data):
+    lanes, i = [(P1 + P2) & M, P2, 0, -P1 & M], 0
+    while len(data) - i >= 32:
+        lanes = [mix(l, x) for l, x in zip(lanes, struct.unpack_from("<4Q", data, i))]
+        i += 32
+    h = P5
+    if len(data) >= 32:
+        h = sum(rot(l, r) for l, r in zip(lanes, (1, 7, 12, 18))) & M
+        for l in lanes:
+            h = ((h ^ mix(0, l)) * P1 + P4) & M
+    h = (h + len(data)) & M
+    while len(data) - i >= 8:
+        h, i = (rot(h ^ mix(0, struct.unpack_from("<Q", data, i)[0]), 27) * P1 + P4) & M, i + 8
+    if len(data) - i >= 4:
+        h, i = (rot(h ^ struct.unpack_from("<I", data, i)[0] * P1 & M, 23) * P2 + P3) & M, i + 4
+    for c in data[i:]:
+        h = rot(h ^ c * P5 & M, 11) * P1 & M
+    h = (h ^ h >> 33) * P2 & M
+    h = (h ^ h >> 29) * P3 & M
+    return h ^ h >> 32
+
+
+def zstd_raw(data):  # one frame, one block that is not packed
+    return b"\x28\xb5\x2f\xfd\x20" + bytes([len(data)]) + struct.pack("<I", len(data) << 3 | 1)[:3] + data
+
+
+def sora(entries, blobs, parts):
+    body = bytearray(64)
+
+    def place(row, codec, data):
+        body.extend(bytes(-len(body) % 64))
+        row |= {"offset": len(body), "stored": len(data), "codec": codec, "checksum": "%016x" % xxh64(data)}
+        body.extend(data)
+        return row
+
+    header = {"metadata": {"name": "seed", "card": "text"}, "parts": {p: {"config": {"dim": 8, "list": [1, 2]}} for p in parts},
+              "tensors": [place({"name": n, "dtype": d, "shape": s}, c, b) for n, d, s, c, b in entries],
+              "blobs": [place({"name": n, "size": z}, c, b) for n, z, c, b in blobs]}
+    body.extend(bytes(-len(body) % 64))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    head = b"\x89SORA\r\n\x1a" + struct.pack("<IIQQQQQ", 1, 0, len(body), len(text), xxh64(text), len(body) + len(text), 0)
+    body[:64] = head + struct.pack("<Q", xxh64(head))
+    return bytes(body) + text
+
+
+assert xxh64(b"abc") == 0x44BC2CF5AD770999
+sixteen = bytes(range(16))
+put("sora", "empty", sora([], [], []))
+put("sora", "plain", sora([("vae/a", "f32", [2, 2], "none", sixteen)], [("tokenizer/x", 3, "none", b"abc")], ["vae"]))
+put("sora", "packed", sora([("vae/a", "bf16", [8], "zstd-split", zstd_raw(sixteen)), ("dit/b", "i8", [4, 4], "zstd", zstd_raw(sixteen))],
+                           [("card", 5, "zstd", zstd_raw(b"hello"))], ["vae", "dit"]))
+put("sora", "big", sora([("vae/a", "f32", [1 << 20], "zstd", zstd_raw(sixteen))], [], ["vae"]))
+
+# --- PNG
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width, height, depth, kind, rows, extra=b"", interlace=0):
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, interlace)) + extra
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+put("png", "rgb", png(3, 2, 8, 2, (b"\0" + bytes(9)) * 2))
+put("png", "rgba16", png(2, 2, 16, 6, (b"\1" + bytes(range(16))) * 2))
+put("png", "grey1", png(9, 3, 1, 0, b"\0\xaa\x80" * 3))
+put("png", "palette", png(4, 2, 2, 3, b"\0\x1b" * 2, chunk(b"PLTE", bytes(range(12))) + chunk(b"tRNS", b"\0\x80")))
+put("png", "laced", png(5, 5, 8, 0, b"\0\1" * 3 + b"\0\1\2" * 10, interlace=1))
+put("png", "text", png(1, 1, 8, 4, b"\0\1\2", chunk(b"tEXt", b"Title\0x") + chunk(b"gAMA", struct.pack(">I", 45455))))
+
+# --- text
+for i, text in enumerate(["a cat &amp;amp; a dog", "\ufb01ne \u201cquotes\u201d\r\n\u2028&#x2019;&eacute;&notit;", "\x1b[31mred\x1b[0m \x00\ufeff\x85", "e\u0301\u0323 \uff26\uff35 \u3000 <b>&lt;</b>",
+                          "\u1100\u1161\u11a8 &#128512; &EACUTE; &#0; &#xD800;"]):
+    put("clean_text", "%d" % i, text)
+
+# --- tokenizers: the fixtures with few pieces
+for name in ("umt5", "first", "whole"):
+    with open(os.path.join(fixtures, name + ".json")) as f:
+        tok = json.load(f)
+    vocab = tok["model"]["vocab"]
+    tok["model"]["vocab"] = vocab[:5] + vocab[4 + 0x40:4 + 0x48] + vocab[260:290]
+    put("tokenizer_json", name, json.dumps(tok, separators=(",", ":"), ensure_ascii=False))
+with open(os.path.join(fixtures, "nmt.json")) as f:
+    tok = json.load(f)
+tok["model"]["vocab"] = tok["model"]["vocab"][:20]
+tok["normalizer"]["precompiled_charsmap"] = "EAAAAAAAAABhAAAAAAQAAAAAAIBhYgA="
+put("tokenizer_json", "map", json.dumps(tok, separators=(",", ":"), ensure_ascii=False))
+
+
+def varint(x):
+    out = b""
+    while True:
+        out += bytes([x & 127 | (128 if x > 127 else 0)])
+        x >>= 7
+        if not x:
+            return out
+
+
+def message(field, data):
+    return varint(field << 3 | 2) + varint(len(data)) + data
+
+
+def number(field, value):
+    return varint(field << 3) + varint(value & M)
+
+
+def piece(text, score, kind=1):
+    return message(1, message(1, text.encode()) + b"\x15" + struct.pack("<f", score) + number(3, kind))
+
+
+specials = piece("<pad>", 0, 3) + piece("</s>", 0, 3) + piece("<unk>", 0, 2)
+words = b"".join(piece(w, -i - 1.0) for i, w in enumerate(["\u2581", "\u2581a", "\u2581cat", "c", "a", "t", "walk", "s", "\u2581the"]))
+trainer = message(2, number(3, 1) + number(40, 2) + number(41, -1) + number(42, 1) + number(43, 0))
+put("spiece", "small", specials + words + trainer + message(3, message(1, b"identity") + number(3, 1)))
+put("spiece", "bytes", specials + b"".join(piece("<0x%02X>" % c, 0, 6) for c in range(256)) + words
+    + message(2, number(3, 1) + number(35, 1) + number(40, 2) + number(42, 1)))
+trie = struct.pack("<4I", 0, 0x61 | 1 << 10, 0, 1 << 31)
+put("spiece", "map", specials + words + trainer + message(3, message(2, struct.pack("<I", len(trie)) + trie + b"ab\0fi\0")))
+put("spiece", "bpe", specials + message(2, number(3, 2)))
+with open(os.path.join(fixtures, "nmt.model"), "rb") as f:  # the real map, cut short: its first units and the end of its texts
+    model = f.read()
+put("spiece", "head", model[:4000])
