@@ -222,24 +222,53 @@ END_TEST
 
 /* A word (or one of several) that a caption must have for a value. Written down here again, so that a slip in the
  * grammar shows. */
-static const char *const SUBJECT_WORDS[WORLD_SUBJECTS] = {
-    "man|grandfather", "woman|lady", "boy",      "robot", "kangaroo", "Shiba", "cat",
-    "tiger",           "monster",    "dinosaur", "car",   "boat",     "fish"};
+static const char *const SUBJECT_WORDS[WORLD_SUBJECTS] = {"man|grandfather|grandpa",
+                                                          "woman|lady",
+                                                          "boy",
+                                                          "robot",
+                                                          "kangaroo",
+                                                          "shiba|dog",
+                                                          "cat|kitty",
+                                                          "tiger",
+                                                          "monster",
+                                                          "dino",
+                                                          "car|automobile",
+                                                          "boat",
+                                                          "fish"};
 static const char *const OUTFIT_WORDS[WORLD_OUTFITS] = {"", "boots", "jeans", "sun hat", "beret", "wool hat"};
-static const char *const PLACE_WORDS[WORLD_PLACES] = {
-    "city",   "beach", "jungle", "desert", "mountains", "Antarctica",   "under water|underwater",
-    "reef",   "space", "castle", "neon",   "village",   "Johannesburg", "Mumbai",
-    "meadow", "hall"};
+static const char *const PLACE_WORDS[WORLD_PLACES] = {"city",
+                                                      "beach",
+                                                      "jungle",
+                                                      "desert",
+                                                      "mountains",
+                                                      "Antarctica",
+                                                      "under water|underwater|under the sea",
+                                                      "reef",
+                                                      "space|moon",
+                                                      "castle",
+                                                      "neon|cyberpunk",
+                                                      "village",
+                                                      "Johannesburg",
+                                                      "Mumbai",
+                                                      "meadow",
+                                                      "hall|palace"};
 static const char *const CONDITION_WORDS[WORLD_CONDITIONS] = {
-    "", "sunset", "night", "northern|aurora", "rain", "snow|winter storm", "festival", "autumn"};
+    "",         "sunset|sun sets",   "night", "northern|aurora", "rain", "snow|winter storm|blizzard",
+    "festival", "autumn|in the fall"};
 static const char *const STYLE_WORDS[WORLD_STYLES] = {"", "clay", "charcoal", "pixel", "1920s"};
 static const char *const DIRECTION_WORDS[WORLD_DIRECTIONS] = {"", "left", "right", "toward|closer", "away"};
-static const char *const CAMERA_WORDS[WORLD_CAMERAS] = {
-    "", "left", "right", "orbit", "zooms in|zoom in", "zooms out|zoom out", "forward", "follows|tracking"};
+static const char *const CAMERA_WORDS[WORLD_CAMERAS] = {"",
+                                                        "left",
+                                                        "right",
+                                                        "orbit|circles",
+                                                        "zooms in|zoom in|zooming in",
+                                                        "zooms out|zoom out|zooming out",
+                                                        "forward|dolly in",
+                                                        "follows|tracking"};
 static const char *const RELATION_WORDS[WORLD_RELATIONS] = {"", "left", "right", "behind", "chasing"};
 static const char *const ACTION_WORDS[WORLD_ACTIONS] = {
     "standing|parked|floating|resting|hovering",
-    "strolling|walking|stroll|driving|rolling|sailing|drifting|swimming|gliding",
+    "strolling|walking|stroll|taking a walk|driving|rolling|sailing|drifting|swimming|gliding",
     "running|sprinting|speeding|racing|darting|very fast|chasing",
     "jumping|hopping|bouncing|leaping",
     "waving",

@@ -19,59 +19,62 @@ static void put(text *t, const char *s) {
     if (t->capacity) t->buffer[t->length < t->capacity ? t->length : t->capacity - 1] = 0;
 }
 
-/* One of up to four variants; a NULL ends the list. */
+enum { WORDS = 7 }; /* most variants of a phrase, and a NULL */
+
+/* One of the variants; the first is the usual word and comes more often than the others. */
 static const char *pick(const text *t, uint64_t slot, const char *const *variants) {
     unsigned n = 0;
-    while (n < 4 && variants[n]) n++;
-    return n ? variants[world_hash(t->seed, slot) % n] : "";
+    while (n < WORDS && variants[n]) n++;
+    if (n == 0 || world_unit(t->seed, slot + 1000) < .3) return n ? variants[0] : "";
+    return variants[world_hash(t->seed, slot) % n];
 }
 
 static bool chance(const text *t, uint64_t slot, double p) { return world_unit(t->seed, slot) < p; }
 
-static const char *const NOUNS[WORLD_SUBJECTS][4] = {
-    {"old man", "elderly man", "grandfather"},
+static const char *const NOUNS[WORLD_SUBJECTS][WORDS] = {
+    {"old man", "elderly man", "grandfather", "grandpa"},
     {"woman", "lady"},
-    {"boy", "little boy", "young boy"},
-    {"toy robot", "robot", "small robot"},
-    {"kangaroo", "adorable kangaroo"},
-    {"Shiba Inu", "Shiba Inu dog"},
-    {"cat", "cute cat"},
-    {"tiger", "young tiger"},
+    {"boy", "little boy", "young boy", "small boy"},
+    {"toy robot", "robot", "small robot", "little robot"},
+    {"kangaroo", "adorable kangaroo", "cute kangaroo"},
+    {"Shiba Inu", "Shiba Inu dog", "dog", "shiba"},
+    {"cat", "cute cat", "kitty", "little cat"},
+    {"tiger", "young tiger", "little tiger"},
     {"monster", "one-eyed monster", "furry monster"},
-    {"dinosaur", "little dinosaur"},
-    {"car"},
-    {"boat", "sailing boat"},
+    {"dinosaur", "little dinosaur", "dino"},
+    {"car", "automobile", "little car"},
+    {"boat", "sailing boat", "sailboat", "little boat"},
     {"fish", "big fish"},
 };
 
 /* "%" stands for the colour and a space, or for nothing where colours cannot be seen. */
-static const char *const CLOTHES[WORLD_OUTFITS][4] = {
+static const char *const CLOTHES[WORLD_OUTFITS][WORDS] = {
     {""},
-    {"%overalls and cowboy boots", "%dungarees and cowboy boots"},
-    {"blue jeans and a %t-shirt", "a %t-shirt and blue jeans"},
-    {"a %dress and a sun hat", "a sun hat and a %dress"},
-    {"a beret and a %turtleneck", "a %turtleneck and a beret"},
-    {"a %scarf, a wool hat and a winter coat", "a winter coat with a %scarf and a wool hat"},
+    {"%overalls and cowboy boots", "%dungarees and cowboy boots", "cowboy boots and %overalls"},
+    {"blue jeans and a %t-shirt", "a %t-shirt and blue jeans", "jeans and a %t-shirt", "a %t-shirt and jeans"},
+    {"a %dress and a sun hat", "a sun hat and a %dress", "a %dress with a straw sun hat"},
+    {"a beret and a %turtleneck", "a %turtleneck and a beret", "a beret and a %turtleneck sweater"},
+    {"a %scarf, a wool hat and a winter coat", "a winter coat with a %scarf and a wool hat", "a wool hat and a %scarf"},
 };
 
-static const char *const WEARING[] = {"wearing", "in", "dressed in", NULL};
+static const char *const WEARING[] = {"wearing", "in", "dressed in", "with", NULL};
 
-static const char *const LEGS[WORLD_ACTIONS][4] = {
+static const char *const LEGS[WORLD_ACTIONS][WORDS] = {
     {"standing", "standing still"},
-    {"strolling", "walking", "taking a stroll"},
-    {"running", "sprinting"},
-    {"jumping", "jumping up and down", "hopping"},
-    {"waving", "waving a hand"},
-    {"dancing", "doing a dance"},
-    {"turning around", "spinning around"},
-    {"eating", "eating a snack"},
-    {"painting", "painting a picture", "painting on a canvas"},
+    {"strolling", "walking", "taking a stroll", "taking a pleasant stroll", "taking a walk"},
+    {"running", "sprinting", "running fast"},
+    {"jumping", "jumping up and down", "hopping", "leaping into the air"},
+    {"waving", "waving a hand", "waving hello"},
+    {"dancing", "doing a dance", "dancing about"},
+    {"turning around", "spinning around", "turning around once"},
+    {"eating", "eating a snack", "eating something"},
+    {"painting", "painting a picture", "painting on a canvas", "painting at an easel"},
     {"walking", "strolling"},
     {"walking out", "going out"},
 };
-static const char *const WHEELS[WORLD_ACTIONS][4] = {
+static const char *const WHEELS[WORLD_ACTIONS][WORDS] = {
     {"standing", "parked"},
-    {"driving slowly", "rolling along"},
+    {"driving", "driving slowly", "rolling along"},
     {"speeding", "racing"},
     {"jumping", "bouncing up and down"},
     {""},
@@ -82,7 +85,7 @@ static const char *const WHEELS[WORLD_ACTIONS][4] = {
     {"driving"},
     {"driving out"},
 };
-static const char *const SAILS[WORLD_ACTIONS][4] = {
+static const char *const SAILS[WORLD_ACTIONS][WORDS] = {
     {"floating", "resting"},
     {"sailing", "drifting"},
     {"speeding", "racing"},
@@ -95,7 +98,7 @@ static const char *const SAILS[WORLD_ACTIONS][4] = {
     {"sailing"},
     {"sailing out"},
 };
-static const char *const FINS[WORLD_ACTIONS][4] = {
+static const char *const FINS[WORLD_ACTIONS][WORDS] = {
     {"floating", "hovering"},
     {"swimming", "gliding"},
     {"darting", "swimming very fast"},
@@ -109,33 +112,34 @@ static const char *const FINS[WORLD_ACTIONS][4] = {
     {"swimming out"},
 };
 
-static const char *const WAYS[WORLD_DIRECTIONS][4] = {
+static const char *const WAYS[WORLD_DIRECTIONS][WORDS] = {
     {""},
-    {"to the left", "from right to left", "leftward"},
-    {"to the right", "from left to right", "rightward"},
-    {"toward the camera", "toward us", "closer to the camera"},
+    {"to the left", "from right to left", "leftward", "left"},
+    {"to the right", "from left to right", "rightward", "right"},
+    {"toward the camera", "toward us", "closer to the camera", "towards the viewer"},
     {"away from the camera", "away from us", "away into the distance"},
 };
 
-static const char *const PLACES[WORLD_PLACES][4] = {
-    {"on a city street", "in the city", "in a city street"},
-    {"on a beach", "on a sandy beach", "on a beach by the sea"},
-    {"in a jungle", "in a lush jungle", "in the jungle"},
+static const char *const PLACES[WORLD_PLACES][WORDS] = {
+    {"on a city street", "in the city", "in a big city", "on a street in the city", "in a city"},
+    {"on a beach", "at the beach", "on a sandy beach", "on a beach by the sea", "on the beach"},
+    {"in a jungle", "in a lush jungle", "in the jungle", "in a dense jungle"},
     {"in the desert", "in a desert", "in a sandy desert"},
-    {"in snowy mountains", "in the snow mountains", "among snowy mountains"},
-    {"in Antarctica", "on the ice of Antarctica"},
-    {"under water", "underwater", "deep under water"},
-    {"on a coral reef", "at a coral reef", "in a coral reef"},
-    {"in space", "in outer space", "on the moon in space"},
-    {"at a castle", "in front of a castle", "before a medieval castle"},
-    {"in a neon city", "in a cyberpunk neon city", "on a neon city street"},
-    {"in a village", "in a small village", "in a quiet village"},
+    {"in snowy mountains", "in the snow mountains", "among snowy mountains", "in the snowy mountains",
+     "in the mountains"},
+    {"in Antarctica", "on the ice of Antarctica", "in icy Antarctica"},
+    {"under water", "underwater", "deep under water", "under the sea"},
+    {"on a coral reef", "at a coral reef", "in a coral reef", "among the corals of a reef"},
+    {"in space", "in outer space", "on the moon", "on the moon in space"},
+    {"at a castle", "in front of a castle", "before a medieval castle", "near a castle", "at an old castle"},
+    {"in a neon city", "in a cyberpunk city", "on a neon city street", "in a cyberpunk neon city"},
+    {"in a village", "in a small village", "in a quiet village", "in a little village"},
     {"in Johannesburg", "on a street in Johannesburg"},
     {"in Mumbai", "on a street in Mumbai"},
-    {"in a meadow", "in a meadow of flowers", "on a flowery meadow"},
-    {"in a palace hall", "in a grand hall", "in the hall of a palace"},
+    {"in a meadow", "in a meadow of flowers", "on a flowery meadow", "in a flower meadow"},
+    {"in a palace hall", "in a grand hall", "in the hall of a palace", "inside a palace", "in a palace"},
 };
-static const char *const WATERS[WORLD_PLACES][4] = {
+static const char *const WATERS[WORLD_PLACES][WORDS] = {
     {"on a canal in the city", "on a city canal"},
     {"on the sea at a beach", "off a sandy beach"},
     {"on a river in the jungle", "on a jungle river"},
@@ -154,37 +158,37 @@ static const char *const WATERS[WORLD_PLACES][4] = {
     {""},
 };
 
-static const char *const CONDITIONS[WORLD_CONDITIONS][4] = {
-    {"on a clear day", "on a sunny day", "in bright daylight"},
-    {"at sunset", "during a beautiful sunset", "in the light of the sunset"},
-    {"at night", "by night", "in the dark of night"},
-    {"under the northern lights", "with northern lights in the sky", "under an aurora"},
-    {"in the rain", "on a rainy day", "in pouring rain"},
-    {"in a snow storm", "during a winter storm", "in a snowstorm"},
-    {"during a festival", "during a colorful festival", "at a festival with lanterns"},
-    {"in autumn", "on an autumn day", "with autumn leaves falling"},
+static const char *const CONDITIONS[WORLD_CONDITIONS][WORDS] = {
+    {"on a clear day", "on a sunny day", "in bright daylight", "in the daytime"},
+    {"at sunset", "during a beautiful sunset", "in the light of the sunset", "during a sunset", "as the sun sets"},
+    {"at night", "by night", "in the dark of night", "during the night"},
+    {"under the northern lights", "with northern lights in the sky", "under an aurora", "with an aurora in the sky"},
+    {"in the rain", "on a rainy day", "in pouring rain", "while it rains"},
+    {"in a snow storm", "during a winter storm", "in a snowstorm", "in a blizzard", "in heavy snow"},
+    {"during a festival", "during a colorful festival", "at a festival with lanterns", "at a festival"},
+    {"in autumn", "on an autumn day", "with autumn leaves falling", "in the fall", "during autumn"},
 };
 
-static const char *const STYLES[WORLD_STYLES][4] = {
-    {"flat colour cartoon", "cartoon in flat colours"},
-    {"claymation", "clay animation"},
-    {"black and white charcoal drawing", "charcoal drawing"},
-    {"pixel art", "pixel art in the manner of an old game"},
-    {"1920s film", "old film of the 1920s"},
+static const char *const STYLES[WORLD_STYLES][WORDS] = {
+    {"flat colour cartoon", "cartoon in flat colours", "flat cartoon"},
+    {"claymation", "clay animation", "stop motion clay"},
+    {"charcoal drawing", "black and white charcoal drawing", "charcoal sketch"},
+    {"pixel art", "8-bit pixel art", "pixel art in the manner of an old game"},
+    {"1920s film", "old film of the 1920s", "silent 1920s film", "vintage 1920s film"},
 };
 
-static const char *const CAMERAS[WORLD_CAMERAS][4] = {
+static const char *const CAMERAS[WORLD_CAMERAS][WORDS] = {
     {"still camera", "the camera stays still"},
-    {"the camera pans left", "camera panning to the left"},
-    {"the camera pans right", "camera panning to the right"},
-    {"the camera orbits around", "camera circling around in an orbit"},
-    {"the camera zooms in", "zoom in"},
-    {"the camera zooms out", "zoom out"},
-    {"the camera moves forward", "dolly shot going forward"},
-    {"the camera follows along", "tracking shot"},
+    {"the camera pans left", "camera panning to the left", "pan to the left", "panning left"},
+    {"the camera pans right", "camera panning to the right", "pan to the right", "panning right"},
+    {"the camera orbits around", "the camera circles around", "orbit shot"},
+    {"the camera zooms in", "zoom in", "zooming in"},
+    {"the camera zooms out", "zoom out", "zooming out"},
+    {"the camera moves forward", "dolly shot going forward", "dolly in"},
+    {"the camera follows along", "tracking shot", "the camera follows"},
 };
 
-static const char *const MOODS[WORLD_EMOTIONS][4] = {
+static const char *const MOODS[WORLD_EMOTIONS][WORDS] = {
     {""}, {"happy", "smiling"}, {"sad"}, {"angry"}, {"surprised", "astonished"}};
 
 static const char *const COVERS[WORLD_PLACES] = {
@@ -304,11 +308,11 @@ static void put_action(text *t, const world_scene *s, bool moving) {
             put(t, way);
         }
     }
-    static const char *const RELATED[WORLD_RELATIONS][4] = {{""},
-                                                            {"to the left of", "on the left of", "left of"},
-                                                            {"to the right of", "on the right of", "right of"},
-                                                            {"behind"},
-                                                            {""}};
+    static const char *const RELATED[WORLD_RELATIONS][WORDS] = {{""},
+                                                                {"to the left of", "on the left of", "left of"},
+                                                                {"to the right of", "on the right of", "right of"},
+                                                                {"behind"},
+                                                                {""}};
     if (world_attr_visible(s, WORLD_RELATION, moving)) {
         put(t, " ");
         put(t, pick(t, 23, RELATED[a[WORLD_RELATION]]));
@@ -349,26 +353,37 @@ static void put_shots(text *t, const world_scene *s) {
 }
 
 static void brief(text *t, const world_scene *s, bool moving) {
+    enum { SUBJECT_FIRST, CONDITION_FIRST, PLACE_FIRST };
     const int *a = s->attr;
-    bool said_style = a[WORLD_STYLE] != WORLD_FLAT || chance(t, 41, .2), style_first = chance(t, 42, .5);
-    bool said_condition = says_condition(t, a[WORLD_PLACE], a[WORLD_CONDITION], false),
-         condition_first = chance(t, 32, .25);
+    bool said_style = a[WORLD_STYLE] != WORLD_FLAT || chance(t, 41, .2), style_first = said_style && chance(t, 42, .5);
+    bool said_condition = says_condition(t, a[WORLD_PLACE], a[WORLD_CONDITION], false);
+    bool game = a[WORLD_KIND] == WORLD_GAME;
+    double u = world_unit(t->seed, 32);
+    int order = u < .12 ? PLACE_FIRST : u < .3 && said_condition ? CONDITION_FIRST : SUBJECT_FIRST;
     const char *condition = pick(t, 33, CONDITIONS[a[WORLD_CONDITION]]), *style = pick(t, 40, STYLES[a[WORLD_STYLE]]);
-    if (said_style && style_first) {
+    if (style_first) {
         put(t, style);
-        put(t, chance(t, 43, .5) ? " of " : ": ");
+        put(t, order == SUBJECT_FIRST && chance(t, 43, .5) ? " of " : ": ");
     }
-    if (said_condition && condition_first) {
-        put(t, condition);
+    if (order == PLACE_FIRST) {
+        put_place(t, s, a[WORLD_PLACE], 30);
+        if (said_condition) put(t, " ");
+    }
+    if (order != SUBJECT_FIRST) {
+        if (said_condition) put(t, condition);
         put(t, ", ");
     }
-    if (a[WORLD_KIND] == WORLD_GAME)
-        put(t, chance(t, 25, .5) ? "a video game in which we see " : "a platform game with ");
+    if (game) put(t, chance(t, 25, .5) ? "a video game in which we see " : "a platform game with ");
     put_subject(t, s, false);
+    if (!style_first && !game && chance(t, 26, .3) &&
+        (a[WORLD_RELATION] == WORLD_CHASING || world_attr_visible(s, WORLD_ACTION, moving)))
+        put(t, " is"); /* a sentence, not a title */
     put_action(t, s, moving);
-    put(t, " ");
-    put_place(t, s, a[WORLD_PLACE], 30);
-    if (said_condition && !condition_first) {
+    if (order != PLACE_FIRST) {
+        put(t, " ");
+        put_place(t, s, a[WORLD_PLACE], 30);
+    }
+    if (said_condition && order == SUBJECT_FIRST) {
         put(t, " ");
         put(t, condition);
     }
