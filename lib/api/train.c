@@ -59,7 +59,14 @@ int sora_trainer_apply(sora_trainer *trainer, const sora_tensor *video, sora_ten
     if (!out)
         return none("sora_trainer_apply", err);
     *out = NULL;
-    return trainer ? sorai_trainer_apply(trainer, video, out, err) : none("sora_trainer_apply", err);
+    if (!trainer)
+        return none("sora_trainer_apply", err);
+    const int status = sorai_trainer_apply(trainer, video, out, err);
+    if (status == SORA_OK) {
+        (*out)->context = sorai_context_ref(trainer->context);
+        (*out)->context_unref = sorai_context_unref;
+    }
+    return status;
 }
 
 int sora_trainer_export(sora_trainer *trainer, const char *path, const char *with, int32_t weights, sora_error *err) {

@@ -42,5 +42,9 @@ typedef const sorai_backend *sorai_backend_entry_fn(void);
 
 /* Feature bits of this processor (SK_CPU_*), as far as the operating system lets them be used. */
 uint32_t sorai_cpu_flags(void);
+/* SORA_DTYPE_F32 or SORA_DTYPE_BF16: the type of matrix products that is faster on this processor, for callers who leave the choice to
+ * the library. bf16 with tiles, and where VDPBF16PS runs at the rate of an f32 multiply-add. Intel's cores issue it every other cycle on
+ * one port, which is half the arithmetic of their two f32 units: there f32 is faster, and exact. */
+int32_t sorai_cpu_products(void);
 
 #endif

@@ -172,7 +172,9 @@ int sorai_store_get(sorai_store *s, sorai_param **out, const char *name, int32_t
     p->store = s;
     p->version = 1;
     p->trainable = s->trainable;
-    if (s->lookup) {
+    if (s->blank) {
+        status = sorai_device_tensor(&p->value, s->mem, s->device, s->blank(s->lookup_user, name), rank, shape, err);
+    } else if (s->lookup) {
         status = s->lookup(s->lookup_user, name, &found, err);
         if (status != SORA_OK)
             goto fail;

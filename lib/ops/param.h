@@ -39,6 +39,8 @@ typedef struct sorai_store {
     sorai_device *device;
     sorai_lookup_fn *lookup; /* NULL: a new network */
     void *lookup_user;
+    /* On a device that only counts memory: gives the type a value would have, and values stay undefined. NULL otherwise. */
+    int32_t (*blank)(void *user, const char *name);
     const char *prefix;      /* put before every name when asking lookup; "" by default */
     uint64_t seed;           /* of the initial values */
     int32_t trainable;       /* parameters get gradients and f32 values */

@@ -53,8 +53,23 @@ uint32_t sorai_cpu_flags(void) {
         flags |= SK_CPU_AMXBF16;
     return flags;
 }
+
+int32_t sorai_cpu_products(void) {
+    uint32_t a, b, c, d;
+    const uint32_t flags = sorai_cpu_flags();
+    if (flags & SK_CPU_AMXBF16)
+        return SORA_DTYPE_BF16;
+    if (!(flags & SK_CPU_AVX512BF16) || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return SORA_DTYPE_F32;
+    /* AVX512-FP16 came with the cores whose VDPBF16PS is slow; those where it is fast do not have it. */
+    return d & (1u << 23) ? SORA_DTYPE_F32 : SORA_DTYPE_BF16;
+}
 #else
 uint32_t sorai_cpu_flags(void) {
     return 0;
+}
+
+int32_t sorai_cpu_products(void) {
+    return SORA_DTYPE_F32;
 }
 #endif

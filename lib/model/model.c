@@ -1,0 +1,188 @@
+#include "lib/model/model.h"
+
+#include <string.h>
+
+#include "lib/io/clean_text.h"
+#include "lib/model/fields.h"
+#include "sora/pipeline.h"
+
+static const char *const part_names[SORAI_NET_COUNT] = {"transformer", "vae", "vae", "text_encoder", "probe"};
+
+static int read_defaults(sora_model *m, sora_error *err) {
+    json_t *index = sorai_package_index(m->package), *own = index ? json_object_get(index, "sora") : NULL;
+    sorai_fields f = {own, "model_index.sora", err, SORA_OK};
+    sorai_model_defaults *d = &m->defaults;
+    d->name = sorai_field_text(&f, "name", "");
+    d->text_length = sorai_field_int(&f, "text_length", 512, 1, 1 << 20);
+    d->width = sorai_field_int(&f, "width", 832, 1, 1 << 16);
+    d->height = sorai_field_int(&f, "height", 480, 1, 1 << 16);
+    d->frames = sorai_field_int(&f, "frames", 81, 1, 1 << 20);
+    d->steps = sorai_field_int(&f, "steps", 50, 1, 1000);
+    d->fps = sorai_field_number(&f, "fps", 16);
+    d->guidance = sorai_field_number(&f, "guidance", 5);
+    d->shift = sorai_field_number(&f, "shift", 0);
+    const char *solver = sorai_field_text(&f, "sampler", "unipc");
+    d->solver = strcmp(solver, "euler") == 0 ? SORA_SAMPLER_EULER : strcmp(solver, "dpmpp") == 0 ? SORA_SAMPLER_DPMPP : SORA_SAMPLER_UNIPC;
+    if (f.status == SORA_OK && d->shift == 0.0) {
+        /* Not said there: the scheduler's own, under the names that its classes have. */
+        json_t *scheduler = NULL;
+        d->shift = 3.0;
+        if (sorai_package_has(m->package, "scheduler") && sorai_package_config(m->package, "scheduler", &scheduler, NULL) == SORA_OK) {
+            sorai_fields s = {scheduler, "scheduler", err, SORA_OK};
+            d->shift = sorai_field_number(&s, "flow_shift", sorai_field_number(&s, "shift", 1.0));
+            f.status = s.status;
+        }
+    }
+    if (f.status == SORA_OK && (!(d->fps > 0.0) || !(d->shift > 0.0)))
+        f.status = sorai_fail(err, SORA_E_FORMAT, "%s: fps and shift must be positive", sorai_package_name(m->package));
+    return f.status;
+}
+
+static int read_config(sora_model *m, const char *part, int32_t *has, json_t **json, sora_error *err) {
+    *has = 0;
+    if (!sorai_package_has(m->package, part))
+        return SORA_OK;
+    SORA_TRY(sorai_package_config(m->package, part, json, err));
+    *has = 1;
+    return SORA_OK;
+}
+
+static int read_configs(sora_model *m, sora_error *err) {
+    json_t *json = NULL;
+    SORA_TRY(read_config(m, "transformer", &m->has_dit, &json, err));
+    if (m->has_dit)
+        SORA_TRY(sorai_config_dit(json, &m->dit_config, err));
+    SORA_TRY(read_config(m, "vae", &m->has_vae, &json, err));
+    if (m->has_vae)
+        SORA_TRY(sorai_config_vae(json, &m->vae_config, err));
+    SORA_TRY(read_config(m, "text_encoder", &m->has_t5, &json, err));
+    if (m->has_t5)
+        SORA_TRY(sorai_config_t5(json, &m->t5_config, err));
+    SORA_TRY(read_config(m, "probe", &m->has_probe, &json, err));
+    if (m->has_probe)
+        SORA_TRY(sorai_config_probe(json, &m->probe_config, err));
+    return SORA_OK;
+}
+
+int sorai_model_create(sora_model **out, sorai_mem *mem, sorai_device *device, int32_t product, sorai_package *package, sora_error *err) {
+    *out = NULL;
+    sora_model *m = sorai_calloc(mem, 1, sizeof *m);
+    if (!m) {
+        sorai_package_close(&package);
+        return sorai_fail(err, SORA_E_NOMEM, "no memory for a model");
+    }
+    atomic_init(&m->refs, 1);
+    m->mem = mem;
+    m->device = device;
+    m->product = product;
+    m->package = package;
+    sorai_lock_init(&m->lock);
+    int status = read_defaults(m, err);
+    if (status == SORA_OK)
+        status = read_configs(m, err);
+    if (status == SORA_OK)
+        *out = m;
+    else
+        sorai_model_unref(&m);
+    return status;
+}
+
+void sorai_model_unref(sora_model **handle) {
+    sora_model *m = *handle;
+    *handle = NULL;
+    if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
+        return;
+    sorai_dit_release(&m->dit);
+    sorai_t5_release(&m->t5);
+    for (int i = 0; i < SORAI_NET_COUNT; i++)
+        if (m->stores[i].mem)
+            sorai_store_release(&m->stores[i]);
+    sorai_tokenizer_close(&m->tokenizer);
+    sorai_package_close(&m->package);
+    sorai_lock_destroy(&m->lock);
+    sora_context *context = m->context;
+    void (*context_unref)(sora_context **) = m->context_unref;
+    sorai_free(m->mem, m->json);
+    sorai_free(m->mem, m);
+    if (context)
+        context_unref(&context);
+}
+
+typedef struct lookup_place {
+    sora_model *model;
+    const char *part;
+} lookup_place;
+
+static int lookup(void *user, const char *name, sora_tensor **out, sora_error *err) {
+    const lookup_place *place = user;
+    return sorai_model_weight(place->model->package, place->model->mem, place->part, name, out, err);
+}
+
+static int bind(sora_model *m, enum sorai_model_net net, sora_error *err) {
+    const int32_t has[SORAI_NET_COUNT] = {m->has_dit, m->has_vae, m->has_vae, m->has_t5, m->has_probe};
+    if (!has[net])
+        return sorai_fail(err, SORA_E_NOTFOUND, "%s: has no %s", sorai_package_name(m->package), part_names[net]);
+    lookup_place place = {m, part_names[net]};
+    sorai_store *store = &m->stores[net];
+    SORA_TRY(sorai_store_init(store, m->mem, m->device));
+    store->lookup = lookup;
+    store->lookup_user = &place;
+    store->prefix = net == SORAI_NET_TRANSFORMER ? "transformer/" : net == SORAI_NET_TEXT ? "text_encoder/" : net == SORAI_NET_PROBE ? "probe/" : "vae/";
+    int status;
+    switch (net) {
+    case SORAI_NET_TRANSFORMER:
+        status = sorai_dit_bind(&m->dit, store, &m->dit_config, err);
+        break;
+    case SORAI_NET_ENCODER:
+        status = sorai_vae_bind(&m->encoder, store, &m->vae_config, SORAI_VAE_ENCODER, err);
+        break;
+    case SORAI_NET_DECODER:
+        status = sorai_vae_bind(&m->decoder, store, &m->vae_config, SORAI_VAE_DECODER, err);
+        break;
+    case SORAI_NET_TEXT:
+        status = sorai_t5_bind(&m->t5, store, &m->t5_config, err);
+        break;
+    case SORAI_NET_PROBE:
+        status = sorai_probe_bind(&m->probe, store, &m->probe_config, err);
+        break;
+    default:
+        status = SORA_E_INTERNAL;
+        break;
+    }
+    store->lookup = NULL;
+    store->lookup_user = NULL;
+    if (status != SORA_OK)
+        sorai_store_release(store);
+    return status;
+}
+
+int sorai_model_need(sora_model *m, enum sorai_model_net net, sora_error *err) {
+    int status = SORA_OK;
+    sorai_lock_take(&m->lock);
+    if (!m->bound[net]) {
+        status = bind(m, net, err);
+        m->bound[net] = status == SORA_OK;
+    }
+    sorai_lock_give(&m->lock);
+    return status;
+}
+
+int sorai_model_need_tokenizer(sora_model *m, sora_error *err) {
+    int status = SORA_OK;
+    sorai_lock_take(&m->lock);
+    if (!m->tokenizer)
+        status = sorai_tokenizer_open_package(&m->tokenizer, m->mem, m->package, err);
+    sorai_lock_give(&m->lock);
+    return status;
+}
+
+int sorai_model_tokenize(sora_model *m, const char *text, size_t length, sorai_ids *out, sora_error *err) {
+    SORA_TRY(sorai_model_need_tokenizer(m, err));
+    sorai_buffer clean;
+    sorai_buffer_init(&clean, m->mem);
+    int status = sorai_clean_text(text, length, &clean, err);
+    if (status == SORA_OK)
+        status = sorai_tokenizer_encode(m->tokenizer, (const char *)clean.data, clean.size, (size_t)m->defaults.text_length, out, err);
+    sorai_buffer_release(&clean);
+    return status;
+}

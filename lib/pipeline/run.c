@@ -1,0 +1,209 @@
+/* A run: text, denoising steps, decoding frame by frame; each step does one bounded slice. */
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/rng.h"
+#include "lib/ops/ops.h"
+#include "lib/pipeline/pipeline.h"
+
+static double seconds_now(void) {
+    struct timespec now;
+    return timespec_get(&now, TIME_UTC) ? (double)now.tv_sec + 1e-9 * (double)now.tv_nsec : 0.0;
+}
+
+void sorai_pipeline_stop(sora_pipeline *p) {
+    if (p->state == SORAI_RUN_NONE || p->state == SORAI_RUN_DONE)
+        return;
+    p->state = SORAI_RUN_NONE;
+    p->ready = 0;
+    p->prompt = NULL;
+    sorai_sampler_release(&p->sampler);
+    memset(&p->sampler, 0, sizeof p->sampler);
+    sorai_vae_stream_release(&p->stream);
+    sorai_arena_rewind(&p->exec.data, (sorai_arena_mark){0, 0});
+    sorai_arena_rewind(&p->exec.meta, (sorai_arena_mark){0, 0});
+    p->exec.status = SORA_OK;
+}
+
+/* Ends a run that failed: everything as before begin. */
+static int give_up(sora_pipeline *p, int status) {
+    sorai_pipeline_stop(p);
+    if (status == SORA_E_CANCELLED)
+        atomic_store(&p->cancel, 0);
+    return status;
+}
+
+int sorai_pipeline_begin(sora_pipeline *p, sora_error *err) {
+    sorai_plan plan;
+    if (p->state != SORAI_RUN_NONE && p->state != SORAI_RUN_DONE)
+        return sorai_fail(err, SORA_E_STATE, "a run is under way already");
+    if (atomic_exchange(&p->cancel, 0))
+        return sorai_fail(err, SORA_E_CANCELLED, "cancelled");
+    SORA_TRY(sorai_plan_make(p, &plan, err));
+    SORA_TRY(sorai_model_need(p->model, SORAI_NET_TRANSFORMER, err));
+    SORA_TRY(sorai_model_need(p->model, SORAI_NET_DECODER, err));
+    if (p->mem->limit) {
+        uint64_t after, peak;
+        SORA_TRY(sorai_pipeline_estimate(p, &after, &peak, err));
+        const uint64_t used = atomic_load(&p->mem->used);
+        if (used + peak > p->mem->limit)
+            return sorai_fail(err, SORA_E_LIMIT, "the run needs %llu MiB more, the limit leaves %llu",
+                              (unsigned long long)(peak >> 20), (unsigned long long)((p->mem->limit - used) >> 20));
+    }
+    size_t bytes;
+    if (!sorai_mul_ok((size_t)plan.width * (size_t)plan.height * 3, (size_t)plan.frames, &bytes))
+        return sorai_fail(err, SORA_E_LIMIT, "the video is too large");
+    uint8_t *rgb = sorai_alloc(p->mem, bytes);
+    if (!rgb)
+        return sorai_fail(err, SORA_E_NOMEM, "no memory for %lld frames", (long long)plan.frames);
+    sorai_free(p->mem, p->rgb);
+    p->rgb = rgb;
+    for (int i = 0; i < SORAI_SLOTS; i++)
+        sorai_tensor_unref(&p->made[i]);
+    p->plan = plan;
+    p->ready = p->decoded = 0;
+    p->begun = seconds_now();
+    p->state = SORAI_RUN_TEXT;
+    return SORA_OK;
+}
+
+/* Shares of the work, by how many passes through the networks there are; the decoder's passes are the dearer ones. */
+static int report(sora_pipeline *p, int32_t phase, int32_t step, int32_t steps, sora_error *err) {
+    if (!p->progress)
+        return SORA_OK;
+    const double denoise = p->plan.steps * (p->plan.guided ? 2.0 : 1.0), decode = 0.3 * denoise / p->plan.steps * 10.0;
+    const double total = 1.0 + denoise + decode;
+    double done = phase == SORA_PHASE_TEXT ? 0.0 : phase == SORA_PHASE_DENOISE ? 1.0 : 1.0 + denoise;
+    done += (phase == SORA_PHASE_TEXT ? 1.0 : phase == SORA_PHASE_DENOISE ? denoise : decode) * step / (steps ? steps : 1);
+    const sora_progress now = {sizeof now, phase, step, steps, done / total, seconds_now() - p->begun};
+    return p->progress(p->progress_user, &now) == 0 ? SORA_OK : sorai_fail(err, SORA_E_CANCELLED, "stopped by the progress callback");
+}
+
+static sora_tensor *text_slot(sora_pipeline *p, sora_slot slot, sora_param param) {
+    const sora_tensor *given = p->slots[slot];
+    if (given)
+        return sorai_upload(&p->exec, SORA_DTYPE_F32, 3, (const int64_t[]){1, given->shape[0], given->shape[1]}, given->data);
+    const char *text = p->params.text[param];
+    return sorai_stage_text_device(p, text ? text : "", p->params.length[param]);
+}
+
+static int keep_made(sora_pipeline *p, sora_slot slot, sora_tensor *t, int planes, sora_error *err) {
+    sorai_tensor_unref(&p->made[slot]);
+    return sorai_stage_give(p, t, planes, &p->made[slot], err);
+}
+
+/* The noise as the host gives it, or from the seed: value i of [C, T, h, w] is number i of the stream. */
+static sora_tensor *first_noise(sora_pipeline *p) {
+    const int64_t *l = p->plan.latent, shape[5] = {1, l[4], l[1], l[2], l[3]};
+    const int64_t count = l[1] * l[2] * l[3] * l[4];
+    const sora_tensor *given = p->slots[SORA_SLOT_NOISE];
+    if (given)
+        return sorai_dit_from_planes(&p->exec, sorai_upload(&p->exec, SORA_DTYPE_F32, 5, shape, given->data));
+    float *values = sorai_alloc(p->mem, (size_t)count * sizeof *values);
+    if (!values)
+        return sorai_exec_fail(&p->exec, SORA_E_NOMEM, "no memory for noise");
+    sorai_rng_normals((uint64_t)p->params.i[SORA_PARAM_SEED], sorai_rng_stream("noise"), 0, values, (size_t)count);
+    sora_tensor *noise = sorai_upload(&p->exec, SORA_DTYPE_F32, 5, shape, values);
+    sorai_free(p->mem, values);
+    return sorai_dit_from_planes(&p->exec, noise);
+}
+
+static int step_text(sora_pipeline *p, sora_error *err) {
+    sorai_exec *x = &p->exec;
+    sora_tensor *text = text_slot(p, SORA_SLOT_TEXT, SORA_PARAM_PROMPT), *negative = NULL;
+    if (p->plan.guided)
+        negative = text_slot(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE);
+    SORA_TRY(sorai_exec_finish(x, err));
+    SORA_TRY(keep_made(p, SORA_SLOT_TEXT, text, 0, err));
+    if (negative)
+        SORA_TRY(keep_made(p, SORA_SLOT_NEGATIVE, negative, 0, err));
+    p->prompt = sorai_stage_prompt(p, text, negative);
+    p->mark = sorai_exec_here(x);
+    sora_tensor *noise = first_noise(p);
+    SORA_TRY(sorai_exec_finish(x, err));
+    SORA_TRY(sorai_sampler_init(&p->sampler, p->mem, p->model->device, p->plan.solver, p->plan.steps, p->plan.shift, noise, err));
+    sorai_exec_rewind(x, p->mark);
+    p->state = SORAI_RUN_DENOISE;
+    return report(p, SORA_PHASE_TEXT, 1, 1, err);
+}
+
+static int step_denoise(sora_pipeline *p, sora_error *err) {
+    sorai_exec *x = &p->exec;
+    sorai_sampler_step(x, &p->sampler, sorai_guided_velocity(p, &p->sampler, p->prompt, p->plan.guided, p->plan.guidance));
+    sorai_exec_rewind(x, p->mark);
+    SORA_TRY(sorai_exec_finish(x, err));
+    const int32_t done = p->sampler.index;
+    if (done == p->sampler.steps) {
+        SORA_TRY(keep_made(p, SORA_SLOT_LATENT, p->sampler.x, 1, err));
+        sorai_vae_stream_begin(&p->stream, p->mem);
+        p->prompt = NULL;
+        sorai_arena_rewind(&x->data, (sorai_arena_mark){0, 0});
+        sorai_arena_rewind(&x->meta, (sorai_arena_mark){0, 0});
+        p->mark = sorai_exec_here(x);
+        p->state = SORAI_RUN_DECODE;
+    }
+    return report(p, SORA_PHASE_DENOISE, done, p->sampler.steps, err);
+}
+
+/* Frames [n, h, w, 3] in -1..1 -> bytes of the picture asked for, cut out of the middle. */
+static int take_frames(sora_pipeline *p, const float *values, int64_t n, sora_error *err) {
+    const sorai_plan *plan = &p->plan;
+    const int64_t left = (plan->full_width - plan->width) / 2, top = (plan->full_height - plan->height) / 2;
+    const size_t size = (size_t)plan->width * (size_t)plan->height * 3;
+    for (int64_t f = 0; f < n && p->ready < plan->frames; f++, p->ready++) {
+        uint8_t *out = p->rgb + (size_t)p->ready * size;
+        for (int64_t y = 0; y < plan->height; y++) {
+            const float *in = values + ((f * plan->full_height + y + top) * plan->full_width + left) * 3;
+            for (int64_t i = 0; i < (int64_t)plan->width * 3; i++) {
+                const float v = in[i] < -1.0f ? -1.0f : in[i] > 1.0f ? 1.0f : in[i];
+                out[y * plan->width * 3 + i] = (uint8_t)lrintf((v + 1.0f) * 127.5f);
+            }
+        }
+        if (p->frame && p->frame(p->frame_user, p->ready, out, plan->width, plan->height) != 0)
+            return sorai_fail(err, SORA_E_CANCELLED, "stopped by the frame callback");
+    }
+    return SORA_OK;
+}
+
+static int step_decode(sora_pipeline *p, sora_error *err) {
+    sorai_exec *x = &p->exec;
+    const sorai_vae *vae = &p->model->decoder;
+    const int64_t i = p->decoded, n = i ? sorai_vae_time_factor(&vae->config) : 1;
+    sora_tensor *one = sorai_vae_denormalize(x, vae, sorai_slice(x, p->sampler.x, 1, i, i + 1));
+    sora_tensor *video = sorai_vae_decode(x, vae, &p->stream, one);
+    sorai_exec_poll(x);
+    float *values = video && x->status == SORA_OK ? sorai_alloc(p->mem, sorai_tensor_bytes(video)) : NULL;
+    if (values)
+        sorai_download(x, video, values);
+    else
+        sorai_exec_fail(x, SORA_E_NOMEM, "no memory for frames");
+    int status = sorai_exec_finish(x, err);
+    if (status == SORA_OK)
+        status = take_frames(p, values, n, err);
+    sorai_free(p->mem, values);
+    sorai_exec_rewind(x, p->mark);
+    SORA_TRY(status);
+    p->decoded++;
+    SORA_TRY(report(p, SORA_PHASE_DECODE, (int32_t)p->decoded, (int32_t)p->plan.latent[1], err));
+    if (p->decoded == p->plan.latent[1]) {
+        sorai_sampler_release(&p->sampler);
+        memset(&p->sampler, 0, sizeof p->sampler);
+        sorai_vae_stream_release(&p->stream);
+        p->state = SORAI_RUN_DONE;
+    }
+    return SORA_OK;
+}
+
+int sorai_pipeline_step(sora_pipeline *p, sora_error *err) {
+    if (p->state == SORAI_RUN_NONE || p->state == SORAI_RUN_DONE)
+        return sorai_fail(err, SORA_E_STATE, "no run is under way: call sora_pipeline_begin");
+    int status = SORA_OK;
+    if (atomic_load(&p->cancel))
+        status = sorai_fail(err, SORA_E_CANCELLED, "cancelled");
+    if (status == SORA_OK)
+        status = p->state == SORAI_RUN_TEXT ? step_text(p, err) : p->state == SORAI_RUN_DENOISE ? step_denoise(p, err) : step_decode(p, err);
+    if (status != SORA_OK)
+        return give_up(p, status);
+    return p->state == SORAI_RUN_DONE ? SORA_OK : SORA_MORE;
+}
