@@ -152,12 +152,12 @@ $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libsora.a
 CFLAGS_test += -Wno-missing-prototypes # suites are called from the generated main only
 UNIT_SRC := $(wildcard test/unit/*.c)
 CHECKKERNEL_SRC := $(wildcard test/kernels/*.c)
-CASES_SRC := $(wildcard kernels/*/*_cases.c)
+CASES_SRC := $(filter-out test/kernels/checkkernel.c,$(CHECKKERNEL_SRC)) $(wildcard kernels/*/*_cases.c)
 PARITY_SRC := $(wildcard test/parity/*.c)
 GOLDEN_SRC := $(wildcard test/golden/*.c)
 FUZZ_SRC := $(sort $(wildcard test/fuzz/fuzz_*.c))
 FUZZ_HELP_SRC := $(filter-out $(FUZZ_SRC) test/fuzz/replay.c,$(wildcard test/fuzz/*.c))
-BENCH_SRC := $(sort $(wildcard test/bench/*.c))
+BENCH := $(sort $(patsubst test/bench/%/main.c,%,$(wildcard test/bench/*/main.c)))
 test_link = $(link) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1) $(LIBS)
 
 SUITES := $(sort $(patsubst test/unit/test_%.c,%,$(wildcard test/unit/test_*.c)))
@@ -180,7 +180,12 @@ $(BUILD)/test/unit: $(BUILD)/obj/test/unit_main.o $(call obj,$(UNIT_SRC)) $(TOOL
 	$(say) "  LINK  $@"
 	$(Q)$(call test_link,$(CHECK_LIBS) $(if $(TOOLS_A),$(TOOL_LIBS)))
 
-$(BUILD)/test/checkkernel: $(call obj,$(CHECKKERNEL_SRC) $(CASES_SRC)) $(BUILD)/libsora.a
+# What the kernels are tried on: shared by their tests and their benchmark.
+$(BUILD)/obj/cases.a: $(call obj,$(CASES_SRC))
+	@rm -f $@
+	$(Q)ar rcsD $@ $^
+
+$(BUILD)/test/checkkernel: $(BUILD)/obj/test/kernels/checkkernel.o $(BUILD)/obj/cases.a $(BUILD)/libsora.a
 	@mkdir -p $(@D)
 	$(say) "  LINK  $@"
 	$(Q)$(call test_link)
@@ -198,10 +203,14 @@ $(BUILD)/test/fuzz/%: $(BUILD)/obj/test/fuzz/%.o $(BUILD)/obj/test/fuzz/replay.o
 	@mkdir -p $(@D)
 	$(Q)$(call test_link)
 
-$(BUILD)/bench/%: $(BUILD)/obj/test/bench/%.o $(BUILD)/libsora.a
-	@mkdir -p $(@D)
-	$(say) "  LINK  $@"
-	$(Q)$(call test_link)
+define bench_rule
+$(BUILD)/bench/$(1): $(call obj,$(filter-out $(if $(filter x86_64,$(ISA)),,$(x86_only)),$(wildcard test/bench/$(1)/*.c))) \
+    $(BUILD)/obj/cases.a $(BUILD)/libsora.a
+	@mkdir -p $$(@D)
+	$$(say) "  LINK  $$@"
+	$$(Q)$$(call test_link)
+endef
+$(foreach b,$(BENCH),$(eval $(call bench_rule,$(b))))
 
 # A part of the checks counts as soon as its files are there.
 PARTS := $(if $(SUITES),unit) $(if $(CHECKKERNEL_SRC),kernels) $(if $(PARITY_SRC),parity)
@@ -301,9 +310,10 @@ demo: all
 bootstrap-test:
 	bash test/bootstrap.sh
 
-bench: $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
-	$(Q)for b in $^; do $$b $(ARGS) || exit 1; done
-	@[ -n '$^' ] || { echo 'there is no benchmark yet'; exit 1; }
+bench: $(BUILD)/bench/kernels
+	$(Q)$< $(K) $(ARGS)
+benches: $(addprefix $(BUILD)/bench/,$(BENCH))
+.PHONY: benches
 
 # The model that ships, again from nothing: many hours.
 model: all
@@ -319,7 +329,7 @@ help:
 	@echo 'make check-parity    the networks against fixtures of an independent implementation'
 	@echo 'make check-san       the tests under AddressSanitizer, UBSan and ThreadSanitizer'
 	@echo 'make fuzz            FUZZ_SECONDS=600 each, T=name for one target; needs clang'
-	@echo 'make bench           speed of the kernels against this machine'"'"'s ceilings'
+	@echo 'make bench           speed of the kernels against the ceilings of the machine; K=op for one'
 	@echo 'make bootstrap-test  the README'"'"'s commands in a bare Debian 12 (root, debootstrap)'
 	@echo 'make model           train the model that ships, from nothing'
 	@echo 'make install         PREFIX from configure, DESTDIR=; make uninstall; make dist'
