@@ -3,6 +3,7 @@
 #define PAIR 0
 #define LANE_VECS 4
 #define TILE 6
+#define TILED 0
 #define BLOCK 96
 #define v_dot(acc, a, b) vfma(a, b, acc)
 

@@ -6,6 +6,7 @@
  *   v_elements(p, n)   VW elements from PAIR ? 2 VW : VW floats, of which n are there and the others zero
  *   v_dot(acc, a, b)   acc + a b per lane                  v_join(p0, p1)   one row of elements of two (PAIR) or one row of floats
  *   v_power(t)         2^t
+ *   TILED       1: tile_scores and tile_accumulate do the products instead of register tiles
  *
  * A unit owns up to two blocks of rows, its lanes: queries forward and for dq, keys for dk and dv. They lie transposed in panels of
  * LANES columns (an element per depth step and lane), and so do scores, probabilities and results: a maximum or a sum over the other
@@ -15,7 +16,8 @@
  *   scores      [row][lane]    = sum over depth of rows[row][depth] panel[depth][lane]
  *   accumulate  [column][lane] += sum over rows of rows[row][column] probabilities[row][lane]
  *
- * With pairs, the first wants pairs of neighbouring columns and the second pairs of neighbouring rows: two copies. */
+ * With pairs, the first wants pairs of neighbouring columns and the second pairs of neighbouring rows: two copies. With tiles the second
+ * is transposed as well. */
 #include <math.h>
 #include <string.h>
 
@@ -27,11 +29,15 @@
 #define NOTHING (-1e30f)    /* below every score, and finite: differences stay numbers */
 #define INLINE static inline __attribute__((always_inline))
 
+/* The most that a unit takes: four panels of lanes, four copies of the other side, four blocks of scores. */
+_Static_assert(16 * (SORAK_ATTENTION_BLOCK / 2 * SORAK_ATTENTION_MAX_D + BLOCK / 2 * SORAK_ATTENTION_MAX_D + BLOCK * LANES) <=
+                   SORAK_SCRATCH, "scratch");
+
 /* A block of rows of the other side as elements. */
 typedef struct NAME(rows) {
     float *own_wide, *own_deep; /* scratch for the two, or NULL */
     const float *wide;          /* [row][wide_stride]: elements along the depth */
-    const float *deep;          /* [row / STEP][deep_stride]: elements along the rows */
+    const float *deep;          /* [row / STEP][deep_stride]: elements along the rows; TILED: [column][deep_stride] */
     int64_t wide_stride, deep_stride;
 } NAME(rows);
 
@@ -79,16 +85,27 @@ static void NAME(pack_rows)(const NAME(plan) *p, NAME(rows) *to, const float *fr
     for (int64_t r = 0; to->own_wide && r < count; r++)
         for (int64_t k = 0; k < p->stride; k += VW)
             vstore(to->own_wide + r * p->stride + k, v_elements(from + r * from_stride + k * STEP, p->d - k * STEP));
-    for (int64_t r = 0; to->own_deep && r < count; r += 2)
+    for (int64_t r = 0; to->own_deep && r < count; r += 2 * (TILED ? VW : 1))
         for (int64_t c = 0; c < p->width; c += VW) {
-            const float *const even = from + r * from_stride + c;
-            const vf odd = r + 1 < count ? vload_n(even + from_stride, p->d - c) : vset(0.0f);
-            vstore(to->own_deep + r / 2 * p->width + c, v_join(vload_n(even, p->d - c), odd));
+            vf e[VW];
+            for (int64_t i = 0; i < (TILED ? VW : 1); i++) {
+                const float *const even = from + (r + 2 * i) * from_stride + c;
+                const vf low = r + 2 * i < count ? vload_n(even, p->d - c) : vset(0.0f);
+                const vf high = r + 2 * i + 1 < count ? vload_n(even + from_stride, p->d - c) : vset(0.0f);
+                e[i] = v_join(low, high);
+            }
+            if (!TILED) {
+                vstore(to->own_deep + r / 2 * p->width + c, e[0]);
+                continue;
+            }
+            vtranspose(e);
+            for (int64_t i = 0; i < VW; i++)
+                vstore(to->own_deep + (c + i) * (p->block / STEP) + r / 2, e[i]);
         }
     to->wide = to->own_wide;
     to->wide_stride = p->stride;
     to->deep = PAIR ? to->own_deep : to->own_wide;
-    to->deep_stride = PAIR ? p->width : p->stride;
+    to->deep_stride = TILED ? p->block / STEP : PAIR ? p->width : p->stride;
 }
 
 /* Rows become lanes: to[panel][depth][LANES]. */
@@ -124,6 +141,8 @@ static void NAME(unpack_panels)(const NAME(plan) *p, float *to, int64_t to_strid
 }
 
 /* --- products ----------------------------------------------------------------------------------------------------------------- */
+
+#if !TILED
 
 /* One register tile: c[m][lanes] = sum over k of a[m * rs + k * ks] b[k][lanes], or with `add` c * factor + the sum. */
 INLINE void NAME(tile)(const int rows, const int vecs, const int add, const float *a, int64_t rs, int64_t ks, int64_t depth,
@@ -177,6 +196,8 @@ INLINE void NAME(tiles)(const int vecs, const int add, const float *a, int64_t r
         NAME(tile)(1, vecs, add, a + m * rs, rs, ks, depth, b, c + m * LANES, f);
 }
 
+#endif
+
 #define BY_VECS(vecs, call)                                                                                            \
     switch (vecs) {                                                                                                    \
     case 1: call(1); break;                                                                                            \
@@ -187,18 +208,26 @@ INLINE void NAME(tiles)(const int vecs, const int add, const float *a, int64_t r
 
 /* c[row][lanes] = rows of `wide` times a panel. */
 static void NAME(scores)(const NAME(plan) *p, int vecs, const NAME(rows) *from, int64_t rows, const float *panel, float *c) {
+#if TILED
+    tile_scores(vecs, from->wide, from->wide_stride, rows, p->stride, panel, c);
+#else
 #define CALL(n) NAME(tiles)(n, 0, from->wide, from->wide_stride, 1, rows, p->depth, panel, c, NULL)
     BY_VECS(vecs, CALL)
 #undef CALL
+#endif
 }
 
 /* c[column][lanes] = c * factor + `deep`, transposed, times probabilities. */
-static void NAME(accumulate)(const NAME(plan) *p, int vecs, const NAME(rows) *from, int64_t rows, const float *elements, float *c,
+static void NAME(accumulate)(const NAME(plan) *p, int vecs, const NAME(rows) *from, int64_t rows, float *elements, float *c,
                              const float *factor) {
     const int64_t depth = (rows + STEP - 1) / STEP;
+#if TILED
+    tile_accumulate(vecs, from->deep, from->deep_stride, p->width, depth, elements, c, factor);
+#else
 #define CALL(n) NAME(tiles)(n, 1, from->deep, 1, from->deep_stride, p->d, depth, elements, c, factor)
     BY_VECS(vecs, CALL)
 #undef CALL
+#endif
 }
 
 /* --- softmax ------------------------------------------------------------------------------------------------------------------- */
