@@ -93,12 +93,32 @@ static void set_conversions(png_structp png, png_infop info, int32_t channels) {
     png_read_update_info(png, info);
 }
 
+/* libpng takes as much memory as a chunk says it is long, before it reads: every chunk must be in the file. */
+static int check_chunks(const sorai_source *source, sora_error *err) {
+    const uint64_t size = sorai_source_size(source);
+    unsigned char head[8];
+    if (size >= sizeof head)
+        SORA_TRY(sorai_source_read(source, 0, head, sizeof head, err));
+    if (size < sizeof head || png_sig_cmp(head, 0, sizeof head) != 0)
+        return sorai_fail(err, SORA_E_FORMAT, "%.300s: not a PNG", sorai_source_name(source));
+    for (uint64_t at = 8; at < size;) {
+        if (size - at < 12)
+            return sorai_fail(err, SORA_E_FORMAT, "%.300s: PNG: cut short", sorai_source_name(source));
+        SORA_TRY(sorai_source_read(source, at, head, sizeof head, err));
+        const uint32_t length = (uint32_t)head[0] << 24 | (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
+        if (length > size - at - 12)
+            return sorai_fail(err, SORA_E_FORMAT, "%.300s: PNG: a chunk is longer than the file", sorai_source_name(source));
+        if (memcmp(head + 4, "IEND", 4) == 0)
+            break;
+        at += 12 + (uint64_t)length;
+    }
+    return SORA_OK;
+}
+
 /* Under setjmp; returns a status when it fails without libpng. */
 static int read_image(job *j, png_structp png, png_infop info) {
     png_set_user_limits(png, SORAI_PNG_MAX_SIDE, SORAI_PNG_MAX_SIDE);
-    /* a chunk says how long it is, and libpng believes it up to this */
-    const uint64_t file = sorai_source_size(j->source);
-    png_set_chunk_malloc_max(png, file < 16u << 20 ? (png_alloc_size_t)file + 65536 : 16u << 20);
+    png_set_chunk_malloc_max(png, 16u << 20);
     png_set_chunk_cache_max(png, 64);
     png_set_read_fn(png, j, on_read);
     png_read_info(png, info);
@@ -133,6 +153,7 @@ int sorai_png_read(sorai_mem *mem, sorai_source *source, int32_t channels, sora_
     if (channels != 3 && channels != 4)
         return sorai_fail(err, SORA_E_INVALID, "%.300s: an image is read with 3 or 4 channels, not %d", sorai_source_name(source),
                           (int)channels);
+    SORA_TRY(check_chunks(source, err));
     job j = {.mem = mem, .name = sorai_source_name(source), .source = source, .channels = channels, .err = err};
     png_structp png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning, &j, on_alloc, on_free);
     png_infop info = png ? png_create_info_struct(png) : NULL;
