@@ -36,7 +36,7 @@ sora_tensor *sorai_conv3d(sorai_exec *x, sora_tensor *in, sora_tensor *history, 
 
 /* softmax(scale q k^T + bias) v, per head, never storing the scores. q [b, lq, heads, d], k and v [b, lk, heads, d] -> [b, lq, heads, d].
  * bias: NULL or [heads, lq, lk], shared by the batch (gets a gradient). k_lengths: NULL or host array of b counts: keys past them
- * are ignored (at least 1). d up to 256; may be odd. */
+ * are ignored (at least 1). d up to 1024; may be odd. */
 sora_tensor *sorai_attention(sorai_exec *x, sora_tensor *q, sora_tensor *k, sora_tensor *v, double scale, sora_tensor *bias,
                              const int32_t *k_lengths);
 /* Rotates adjacent pairs of the last axis: x [b, l, heads, d], table [l, d/2, 2] with (cos, sin). Shared by batch and heads. */
