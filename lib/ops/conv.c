@@ -75,7 +75,7 @@ static int measure(sorai_exec *x, shape *s, const sora_tensor *in, const sora_te
 }
 
 static sorak_conv3d_pack_args pack_args(const sorai_param *p, int flip) {
-    sorak_conv3d_pack_args args = {.src = p->value->data, .flip = flip};
+    sorak_conv3d_pack_args args = {.src_dtype = SK_DT_f32, .flip = flip};
     (void)weight_axes(p->value, &args.co, &args.ci, &args.kt, &args.kh, &args.kw);
     return args;
 }
@@ -83,8 +83,8 @@ static sorak_conv3d_pack_args pack_args(const sorai_param *p, int flip) {
 static void pack_weight(sorai_exec *x, const sorai_param *p, int flip, void *dst) {
     sorak_conv3d_pack_args args = pack_args(p, flip);
     args.dst = dst;
-    args.src_dtype = sorai_weight_dt(x, p);
-    if (args.src_dtype >= 0)
+    args.src = sorai_param_f32(x, p);
+    if (args.src)
         sorai_run(x, SK_OP_conv3d_pack, sorai_product_dt(x), &args, sorak_conv3d_pack_units(&args));
 }
 
@@ -129,7 +129,8 @@ static void input_gradient(sorai_exec *x, const shape *s, sorai_param *w, const 
     const sorak_conv3d_args args = {
         .x = plain && sorai_product_dt(x) == SK_DT_f32 ? dy : prepare(x, &prep), .w = packed_weight(x, w, 1), .y = dx, .b = s->b,
         .tp = prep.tp, .hp = prep.hp, .wp = prep.wp, .cp = sorak_conv_channels(sorai_product_dt(x), s->co),
-        .to = s->t, .ho = s->h, .wo = s->w, .co = s->ci, .kt = s->kt, .kh = s->kh, .kw = s->kw, .st = 1, .sh = 1, .sw = 1};
+        .to = s->t, .ho = s->h, .wo = s->w, .co = s->ci, .kt = s->kt, .kh = s->kh, .kw = s->kw, .st = 1, .sh = 1, .sw = 1,
+        .live_begin = prep.front_t > 0 ? prep.front_t : 0, .live_end = prep.front_t + (s->to - 1) * s->st + 1};
     if (args.x && args.w)
         sorai_run(x, SK_OP_conv3d, sorai_product_dt(x), &args, sorak_conv3d_units(&args));
 }
@@ -145,7 +146,8 @@ static void weight_gradient(sorai_exec *x, const shape *s, sorai_param *w, const
     sorak_conv3d_dw_args args = {
         .x = prepare_input(x, s, in, s->sw), .dy = pack.dst, .b = s->b, .tp = s->tp, .hp = s->hp,
         .wp = sorak_conv3d_dw_width(s->wp, s->wo, s->kw, s->sw), .ci = s->ci, .to = s->to, .ho = s->ho, .wo = s->wo, .co = s->co,
-        .kt = s->kt, .kh = s->kh, .kw = s->kw, .st = s->st, .sh = s->sh, .sw = s->sw};
+        .kt = s->kt, .kh = s->kh, .kw = s->kw, .st = s->st, .sh = s->sh, .sw = s->sw, .live_begin = s->front_t - s->history_t,
+        .live_end = s->front_t + s->t};
     args.chunks = sorak_conv3d_dw_chunks(&args);
     const int64_t taps = s->kt * s->kh * s->kw, all = taps * s->ci * s->co, parts[2] = {args.chunks, all};
     sora_tensor *const partial = sorai_temp(x, 2, parts), *const dw = sorai_temp_like(x, w->grad);
@@ -199,7 +201,8 @@ sora_tensor *sorai_conv3d(sorai_exec *x, sora_tensor *in, sora_tensor *history, 
     const sorak_conv3d_args args = {
         .x = prepare_input(x, &s, in->data, 0), .w = packed_weight(x, w, 0), .bias = sorai_param_f32(x, b), .y = out->data, .b = s.b,
         .tp = s.tp, .hp = s.hp, .wp = s.wp, .cp = sorak_conv_channels(sorai_product_dt(x), s.ci), .to = s.to, .ho = s.ho, .wo = s.wo,
-        .co = s.co, .kt = s.kt, .kh = s.kh, .kw = s.kw, .st = s.st, .sh = s.sh, .sw = s.sw};
+        .co = s.co, .kt = s.kt, .kh = s.kh, .kw = s.kw, .st = s.st, .sh = s.sh, .sw = s.sw, .live_begin = s.front_t - s.history_t,
+        .live_end = s.front_t + s.t};
     if (args.x && args.w)
         sorai_run(x, SK_OP_conv3d, sorai_product_dt(x), &args, sorak_conv3d_units(&args));
     sorai_drop_scratch(x, mark);

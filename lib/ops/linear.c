@@ -24,11 +24,10 @@ static void run_gemm(sorai_exec *x, const sorak_gemm_args *args) {
 /* w [n, k] as factor of y = x w^T: k runs along w's rows; transposed, of dx = dy w: n does. */
 static void pack_weight(sorai_exec *x, const sorai_param *p, int transposed, void *dst) {
     const int64_t n = p->value->shape[0], k = sorai_tensor_count(p->value) / n;
-    const int src = sorai_weight_dt(x, p);
-    if (src < 0)
+    sorak_gemm_pack_args args = {.src = sorai_param_f32(x, p), .dst = dst, .n = n, .k = k, .segments = 1, .n_stride = k, .k_stride = 1,
+                                 .src_dtype = SK_DT_f32};
+    if (!args.src)
         return;
-    sorak_gemm_pack_args args = {.src = p->value->data, .dst = dst, .n = n, .k = k, .segments = 1, .n_stride = k, .k_stride = 1,
-                                 .src_dtype = src};
     if (transposed) {
         args.n = k;
         args.k = n;

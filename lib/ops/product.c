@@ -24,7 +24,9 @@ const void *sorai_packed(sorai_exec *x, sorai_param *p, int transposed, size_t b
         sorai_exec_fail(x, SORA_E_NOMEM, "no memory to pack %s (%zu bytes)", p->name, bytes);
     } else {
         if (p->packed[slot].version != p->version) {
-            pack(x, p, transposed, p->packed[slot].data);
+            const sorai_exec_mark mark = sorai_exec_here(x);
+            pack(x, p, transposed, p->packed[slot].data); /* a weight of 16 bits is a temporary in f32 on the way */
+            sorai_drop_scratch(x, mark);
             if (x->status == SORA_OK)
                 p->packed[slot].version = p->version;
         }
@@ -33,17 +35,6 @@ const void *sorai_packed(sorai_exec *x, sorai_param *p, int transposed, size_t b
     }
     atomic_flag_clear_explicit(&store->packing, memory_order_release);
     return result;
-}
-
-int sorai_weight_dt(sorai_exec *x, const sorai_param *p) {
-    switch (p->value->dtype) {
-    case SORA_DTYPE_F32: return SK_DT_f32;
-    case SORA_DTYPE_BF16: return SK_DT_bf16;
-    case SORA_DTYPE_F16: return SK_DT_f16;
-    default:
-        sorai_exec_fail(x, SORA_E_UNSUPPORTED, "%s: products take f32, bf16 and f16 weights", p->name);
-        return -1;
-    }
 }
 
 void sorai_drop_scratch(sorai_exec *x, sorai_exec_mark mark) {

@@ -9,11 +9,8 @@
 typedef void sorai_pack_fn(sorai_exec *x, const sorai_param *p, int transposed, void *dst);
 
 /* The packed form of a parameter for x's type of products, made by `pack` if there is none or it is of an older version. Kept with the
- * parameter. NULL on failure. Any number of threads may ask at once as long as the value does not change. */
+ * parameter. NULL on failure. `pack` may make temporaries, which are given back. Any number of threads may ask at once as long as the value does not change. */
 const void *sorai_packed(sorai_exec *x, sorai_param *p, int transposed, size_t bytes, sorai_pack_fn *pack);
-
-/* enum sorak_dtype of a weight's values; fails (-1) for a type that products do not take. */
-int sorai_weight_dt(sorai_exec *x, const sorai_param *p);
 
 /* Gives back everything made since `mark`, also while a tape is active: only for an operation's own scratch. */
 void sorai_drop_scratch(sorai_exec *x, sorai_exec_mark mark);

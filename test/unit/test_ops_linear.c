@@ -157,6 +157,47 @@ START_TEST(linear_versions_and_errors) {
 }
 END_TEST
 
+/* Weights stored in 16 bits are the same as their values in f32. */
+static int give_bf16(void *user, const char *name, sora_tensor **out, sora_error *err) {
+    sora_context *const c = user;
+    (void)name;
+    SORA_TRY(sorai_tensor_new(out, &c->mem, SORA_DTYPE_BF16, 2, (int64_t[]){6, 5}, err));
+    for (int i = 0; i < 30; i++)
+        ((uint16_t *)(*out)->data)[i] = sorak_f32_to_bf16((float)(i - 11) * 0.125f);
+    return SORA_OK;
+}
+
+START_TEST(linear_stored_bf16) {
+    sora_context *c;
+    sorai_store store;
+    sorai_param *w;
+    sorai_exec x;
+    float in[15], y[18];
+    ck_assert_int_eq(sorai_context_create(&c, &(sorai_context_config){.threads = 1}, NULL), SORA_OK);
+    ck_assert_int_eq(sorai_store_init(&store, &c->mem, sorai_context_device(c, NULL)), SORA_OK);
+    store.lookup = give_bf16;
+    store.lookup_user = c;
+    ck_assert_int_eq(sorai_store_get(&store, &w, "w", 2, (int64_t[]){6, 5}, SORAI_INIT_ZERO, 0, NULL), SORA_OK);
+    ck_assert_int_eq(w->value->dtype, SORA_DTYPE_BF16);
+    for (int i = 0; i < 15; i++)
+        in[i] = (float)i * 0.25f - 1.0f;
+    for (int product = 0; product < 2; product++) {
+        ck_assert_int_eq(sorai_exec_init(&x, sorai_context_device(c, NULL), &c->mem, product ? SORA_DTYPE_BF16 : SORA_DTYPE_F32, NULL), SORA_OK);
+        sora_tensor *t = sorai_linear(&x, sorai_upload(&x, SORA_DTYPE_F32, 2, (int64_t[]){3, 5}, in), w, NULL, SORAI_ACT_NONE);
+        ck_assert_int_eq(sorai_download(&x, t, y), SORA_OK);
+        for (int i = 0; i < 18; i++) {
+            double sum = 0;
+            for (int k = 0; k < 5; k++)
+                sum += (double)in[i / 6 * 5 + k] * (i % 6 * 5 + k - 11) * 0.125;
+            ck_assert_double_lt(fabs(sum - (double)y[i]), 1e-5);
+        }
+        sorai_exec_release(&x);
+    }
+    sorai_store_release(&store);
+    sorai_context_unref(&c);
+}
+END_TEST
+
 Suite *suite_ops_linear(void) {
     Suite *s = suite_create("ops_linear");
     TCase *c = tcase_create("ops_linear");
@@ -167,6 +208,7 @@ Suite *suite_ops_linear(void) {
     tcase_add_test(c, linear_activation);
     tcase_add_test(c, matmul_both_ways);
     tcase_add_test(c, linear_versions_and_errors);
+    tcase_add_test(c, linear_stored_bf16);
     suite_add_tcase(s, c);
     return s;
 }
