@@ -91,14 +91,18 @@ static void run_strip(const sorak_gemm_args *g, void *scratch, int64_t row0, int
     const int64_t pieces = (steps + GEMM_STEPS - 1) / GEMM_STEPS, per = (steps + pieces - 1) / pieces;
     /* An odd number of cache lines keeps rows from falling on the same sets. */
     const int64_t stride = ((per + 2 * VL + 15) / 16 | 1) * 64;
+    /* Rows that are f32 already are read where they are, unless they lie so that they push each other out of the first level cache. */
+    const int direct = !BLOCK_BF16 && g->a_col == 1 && g->a_row % 256 != 0;
     char *const a = scratch;
     float *const sums = (float *)(void *)((char *)scratch + GEMM_SUMS_AT);
     for (int64_t k = 0; k < steps; k += per) {
         const int64_t now = steps - k < per ? steps - k : per, left = g->k - k * in_step;
-        convert_a(g, row0, rows, k * in_step, left < now * in_step ? left : now * in_step, a, stride);
+        if (!direct)
+            convert_a(g, row0, rows, k * in_step, left < now * in_step ? left : now * in_step, a, stride);
         for (int64_t c = 0; c < cols; c += SORAK_BLOCK_COLS) {
             const int64_t j = col0 + c;
-            sorak_block_args p = {.a = a, .a_row = stride, .offset = &zero, .segments = 1, .steps = now, .b_step = width * 4,
+            sorak_block_args p = {.a = direct ? (const char *)(g->a + row0 * g->a_row + k) : a,
+                                  .a_row = direct ? g->a_row * 4 : stride, .offset = &zero, .segments = 1, .steps = now, .b_step = width * 4,
                                   .b = (const char *)g->b + ((j / width * steps + k) * width + j % width) * 4,
                                   .init = k > 0 ? sums + c : NULL, .init_ld = GEMM_STRIP, .c = sums + c, .ldc = GEMM_STRIP,
                                   .cols = cols - c < SORAK_BLOCK_COLS ? cols - c : SORAK_BLOCK_COLS, .scale = 1.0f};
