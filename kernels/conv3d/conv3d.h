@@ -67,6 +67,7 @@ typedef struct sorak_conv3d_args {
     int64_t to, ho, wo, co;
     int64_t kt, kh, kw;
     int64_t st, sh, sw;
+    int64_t live_begin, live_end; /* frames of x outside of these are zero throughout, so their taps may be left out; 0, 0: none is known to be */
 } sorak_conv3d_args;
 
 static inline int64_t sorak_conv3d_units(const sorak_conv3d_args *a) { return a->b * a->to * a->ho; }
@@ -84,6 +85,7 @@ typedef struct sorak_conv3d_dw_args {
     int64_t to, ho, wo, co;
     int64_t kt, kh, kw;
     int64_t st, sh, sw;
+    int64_t live_begin, live_end; /* as above */
 } sorak_conv3d_dw_args;
 
 static inline int64_t sorak_conv3d_dw_units(const sorak_conv3d_dw_args *a) {

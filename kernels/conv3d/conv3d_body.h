@@ -132,6 +132,22 @@ int CONV_NAME(conv3d_prep)(const void *args, const sorak_env *env) {
 #define CONV_LEAST_STEPS 1
 #endif
 
+/* Taps in time begin..end-1 of output frame t that reach frames with something in them; at least one. A causal convolution of one image
+ * needs a third of the work so. */
+static void live_taps(int64_t t, int64_t st, int64_t kt, int64_t live_begin, int64_t live_end, int64_t *begin, int64_t *end) {
+    *begin = 0;
+    *end = kt;
+    if (live_end <= live_begin)
+        return;
+    const int64_t first = live_begin - t * st, last = live_end - t * st;
+    *begin = first > 0 ? first : 0;
+    *end = last < kt ? last : kt;
+    if (*begin >= *end) {
+        *begin = 0;
+        *end = 1;
+    }
+}
+
 int CONV_NAME(conv3d)(const void *args, const sorak_env *env) {
     const sorak_conv3d_args *const a = args;
     const int64_t segments = a->kt * a->kh, steps = sorak_steps(CONV_DT, a->kw * a->cp), width = sorak_panel(a->co);
@@ -149,9 +165,13 @@ int CONV_NAME(conv3d)(const void *args, const sorak_env *env) {
         for (int64_t n = 0; n < a->co; n += SORAK_BLOCK_COLS)
             for (int64_t u = u0; u < env->end && u < u0 + some; u++) {
                 const int64_t h = u % a->ho, t = u / a->ho % a->to, b = u / a->ho / a->to;
+                int64_t tap, taps;
+                live_taps(t, a->st, a->kt, a->live_begin, a->live_end, &tap, &taps);
+                tap *= a->kh;
+                taps = taps * a->kh - tap;
                 sorak_block_args p = {.a = (const char *)a->x + ((b * a->tp + t * a->st) * a->hp + h * a->sh) * row_bytes,
-                           .a_row = a->sw * a->cp * CONV_BYTES, .offset = offset, .segments = segments, .steps = steps,
-                           .b = (const char *)a->w + n / width * panel_bytes + n % width * 4, .b_step = width * 4,
+                           .a_row = a->sw * a->cp * CONV_BYTES, .offset = offset + tap, .segments = taps, .steps = steps,
+                           .b = (const char *)a->w + n / width * panel_bytes + (tap * steps * width + n % width) * 4, .b_step = width * 4,
                            .c = a->y + u * a->wo * a->co + n, .ldc = a->co, .cols = a->co - n < SORAK_BLOCK_COLS ? a->co - n : SORAK_BLOCK_COLS,
                            .bias = a->bias ? a->bias + n : NULL, .scale = 1.0f};
                 BLOCK_NAME(&p, a->wo);
@@ -179,8 +199,25 @@ int CONV_NAME(conv3d_dw)(const void *args, const sorak_env *env) {
         const int64_t channels = a->ci - c0 < SORAK_DW_CHANNELS ? a->ci - c0 : SORAK_DW_CHANNELS;
         int64_t some = DW_BYTES / (channels * a->wp * CONV_BYTES + steps * width * 4);
         some = some < 1 ? 1 : some > DW_ROWS ? DW_ROWS : some;
-        for (int64_t r0 = first; r0 < last; r0 += some) {
-            const int64_t count = last - r0 < some ? last - r0 : some;
+        /* Output frames t0..t1-1 see something through this tap. Rows of the others add nothing. */
+        int64_t t0 = 0, t1 = a->to;
+        if (a->live_end > a->live_begin) {
+            t0 = a->live_begin > kt ? (a->live_begin - kt + a->st - 1) / a->st : 0;
+            t1 = a->live_end > kt ? (a->live_end - kt + a->st - 1) / a->st : 0;
+            t1 = t1 < a->to ? t1 : a->to;
+        }
+        const int whole = t0 == 0 && t1 == a->to;
+        int started = 0;
+        for (int64_t r0 = first, count; r0 < last && t0 < t1; r0 += count) {
+            count = last - r0 < some ? last - r0 : some;
+            if (!whole) {
+                const int64_t clip = a->to * a->ho, at = r0 % clip, begin = r0 - at + t0 * a->ho, end = r0 - at + t1 * a->ho;
+                if (r0 < begin || r0 >= end) {
+                    count = r0 < begin ? begin - r0 : clip - at;
+                    continue;
+                }
+                count = end - r0 < count ? end - r0 : count;
+            }
             for (int64_t i = 0; i < count; i++) {
                 const int64_t r = r0 + i, hp = r % a->ho * a->sh + kh, tp = r / a->ho % a->to * a->st + kt, b = r / a->ho / a->to;
                 offset[i] = ((b * a->tp + tp) * a->hp + hp) * plane;
@@ -192,11 +229,16 @@ int CONV_NAME(conv3d_dw)(const void *args, const sorak_env *env) {
                     sorak_block_args p = {.a = (const char *)a->x + (c0 * a->wp + shift) * CONV_BYTES, .a_row = a->wp * CONV_BYTES,
                                .offset = offset, .segments = count, .steps = steps,
                                .b = (const char *)a->dy + ((n0 / width * rows + r0) * steps * width + n % width) * 4, .b_step = width * 4,
-                               .init = r0 > first ? c : NULL, .init_ld = a->co, .c = c, .ldc = a->co,
+                               .init = started ? c : NULL, .init_ld = a->co, .c = c, .ldc = a->co,
                                .cols = a->co - n < SORAK_BLOCK_COLS ? a->co - n : SORAK_BLOCK_COLS, .scale = 1.0f};
                     BLOCK_NAME(&p, channels);
                 }
+            started = 1;
         }
+        const int64_t cols = a->co - n0 < width ? a->co - n0 : width;
+        for (int64_t i = 0; !started && i < a->kw * channels; i++)
+            memset(a->partial + (((chunk * taps + s) * a->kw + i / channels) * a->ci + c0 + i % channels) * a->co + n0, 0,
+                   (size_t)cols * sizeof *a->partial);
     }
     return 0;
 }
