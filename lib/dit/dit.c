@@ -169,6 +169,16 @@ static sora_tensor *block_run(sorai_exec *x, const sorai_dit *dit, int32_t layer
     return sorai_gate_add(x, h, linear(x, &b->down, y, SORAI_ACT_NONE), m[FF_GATE]);
 }
 
+/* [b, t, h, w, c] -> [b, l, dim]. Patches do not overlap, so the convolution is a product; its weight has c slowest. */
+static sora_tensor *embed_patches(sorai_exec *x, const sorai_dit *dit, sora_tensor *in, int64_t t, int64_t h, int64_t w) {
+    const int32_t *p = dit->config.patch_size;
+    const int64_t b = in->shape[0], c = in->shape[4], apart[7] = {b * t, p[0], h, p[1], w, p[2], c};
+    const int64_t joined[3] = {b, t * h * w, c * p[0] * p[1] * p[2]};
+    const int32_t axes[7] = {0, 2, 4, 6, 1, 3, 5};
+    in = sorai_permute(x, sorai_reshape(x, in, 7, apart), axes);
+    return linear(x, &dit->patch, sorai_reshape(x, in, 3, joined), SORAI_ACT_NONE);
+}
+
 /* [b, l, pt ph pw c] -> [b, t, h, w, c]; c is the fastest in a token's row. */
 static sora_tensor *unpatch(sorai_exec *x, const sorai_dit_config *c, sora_tensor *in, int64_t t, int64_t h, int64_t w) {
     if (!in)
@@ -204,11 +214,8 @@ sora_tensor *sorai_dit_forward(sorai_exec *x, const sorai_dit *dit, sora_tensor 
     if (!embed_times(x, dit, &time, timesteps, b, groups, t))
         return NULL;
     sora_tensor *rope = sorai_rope_table(x, t, h, w, c->attention_head_dim, 0);
-    const sorai_conv conv = {.stride_t = p[0], .stride_h = p[1], .stride_w = p[2]};
-    const int64_t rows[3] = {b, tokens, dit->dim};
-    sora_tensor *y = sorai_conv3d(x, latent, NULL, dit->patch.weight, dit->patch.bias, &conv);
     const sorai_exec_mark inner = sorai_exec_here(x);
-    y = sorai_reshape(x, y, 3, rows);
+    sora_tensor *y = sorai_exec_rewind_keep(x, inner, embed_patches(x, dit, latent, t, h, w));
     for (int32_t i = 0; i < c->num_layers && y; i++) {
         y = sorai_exec_rewind_keep(x, inner, block_run(x, dit, i, y, &time, rope, prompt));
         sorai_exec_poll(x);
