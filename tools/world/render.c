@@ -154,7 +154,8 @@ static int compose(world_frame *f) {
     for (int i = 0; i < n; i++) {
         if (!hung && (items[i].kind < 0 || items[i].depth < 4)) { /* what hangs and falls behind the subjects */
             world_weather(f, false);
-            if (f->scene->attr[WORLD_STYLE] == WORLD_CHARCOAL) { /* what is far is drawn faintly */
+            bool grey = f->condition == WORLD_RAIN || f->condition == WORLD_SNOWSTORM; /* white must show on it */
+            if (f->scene->attr[WORLD_STYLE] == WORLD_CHARCOAL && !grey) { /* what is far is drawn faintly */
                 cairo_set_source_rgba(f->cr, 1, 1, 1, f->palette.dark > .5 ? .18 : .30);
                 cairo_paint(f->cr);
             }

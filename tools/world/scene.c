@@ -13,6 +13,11 @@ static bool in_place(int action) {
 
 static bool shows_colour(int style) { return style != WORLD_CHARCOAL && style != WORLD_FILM; }
 
+/* Without colours a sunset, northern lights and autumn look like any day or night. */
+static bool shows_condition(int style, int condition) {
+    return shows_colour(style) || (condition != WORLD_SUNSET && condition != WORLD_AURORA && condition != WORLD_AUTUMN);
+}
+
 /* A face is seen long enough only from the front. */
 static bool shows_face(const int *attr) {
     int action = attr[WORLD_ACTION];
@@ -53,6 +58,7 @@ bool world_scene_valid(const world_scene *s) {
         !world_camera_allowed(a[WORLD_ACTION], a[WORLD_DIRECTION], a[WORLD_CAMERA]))
         return false;
     if (a[WORLD_EMOTION] != WORLD_NEUTRAL && !shows_face(a)) return false;
+    if (!shows_condition(a[WORLD_STYLE], a[WORLD_CONDITION])) return false;
     int relation = a[WORLD_RELATION], shots = a[WORLD_SHOTS];
     if (relation != WORLD_ALONE) {
         bool sideways = a[WORLD_DIRECTION] == WORLD_LEFT || a[WORLD_DIRECTION] == WORLD_RIGHT;
@@ -68,7 +74,7 @@ bool world_scene_valid(const world_scene *s) {
         if (!in_place(a[WORLD_ACTION]) && !(shots == WORLD_PLACE_CUT && a[WORLD_ACTION] == WORLD_STROLL)) return false;
         if (shots == WORLD_PLACE_CUT &&
             (s->place2 == a[WORLD_PLACE] || !world_place_allowed(a[WORLD_SUBJECT], s->place2) ||
-             !world_condition_allowed(s->place2, s->condition2)))
+             !world_condition_allowed(s->place2, s->condition2) || !shows_condition(a[WORLD_STYLE], s->condition2)))
             return false;
     }
     if (a[WORLD_KIND] == WORLD_GAME) /* one player, who runs left or right with the camera after him */
@@ -134,10 +140,10 @@ static bool try_scene(world_scene *s, uint64_t seed, const world_limits *given) 
     m = l->allow[WORLD_PLACE];
     FILTER(m, WORLD_PLACES, world_place_allowed(a[WORLD_SUBJECT], v))
     a[WORLD_PLACE] = draw(seed, WORLD_PLACE, m);
-    m = l->allow[WORLD_CONDITION];
-    FILTER(m, WORLD_CONDITIONS, world_condition_allowed(a[WORLD_PLACE], v))
-    a[WORLD_CONDITION] = draw(seed, WORLD_CONDITION, m);
     a[WORLD_STYLE] = draw_rare(seed, WORLD_STYLE, l->allow[WORLD_STYLE], WORLD_FLAT, l->style_prob);
+    m = l->allow[WORLD_CONDITION];
+    FILTER(m, WORLD_CONDITIONS, world_condition_allowed(a[WORLD_PLACE], v) && shows_condition(a[WORLD_STYLE], v))
+    a[WORLD_CONDITION] = draw(seed, WORLD_CONDITION, m);
 
     int relation = WORLD_ALONE;
     uint32_t relations = l->allow[WORLD_RELATION];
@@ -198,7 +204,7 @@ static bool try_scene(world_scene *s, uint64_t seed, const world_limits *given) 
     s->image = given->image;
     s->place2 = draw(seed, 46, m);
     m = l->allow[WORLD_CONDITION];
-    FILTER(m, WORLD_CONDITIONS, world_condition_allowed(s->place2, v))
+    FILTER(m, WORLD_CONDITIONS, world_condition_allowed(s->place2, v) && shows_condition(a[WORLD_STYLE], v))
     s->condition2 = draw(seed, 47, m);
     if (a[WORLD_SHOTS] != WORLD_PLACE_CUT) {
         s->place2 = a[WORLD_PLACE];

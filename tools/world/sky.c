@@ -88,7 +88,7 @@ static void aurora(world_frame *f) {
     for (int k = 0; k < 3; k++) {
         uint64_t seed = world_hash(f->seed, (uint64_t)(210 + k));
         double base = top * (.86 - .22 * k), tall = top * (.62 - .08 * k);
-        int n = 22;
+        int n = f->width < 110 ? 22 : f->width < 320 ? f->width / 5 : 64; /* columns of light */
         double prev_x = -1, prev_y = 0;
         for (int i = 0; i <= n; i++) {
             double x = f->width * (double)i / n, az = azimuth_at(f, x);

@@ -320,6 +320,14 @@ void world_stage(world_frame *f, const world_scene *s, int width, int height, do
         f->cover_height = fmax(.8, tall * 1.12);
     }
     world_palette_make(&f->palette, f->place, f->condition, f->water);
+    int style = s->attr[WORLD_STYLE];
+    if (f->condition == WORLD_SNOWSTORM && (style == WORLD_CHARCOAL || style == WORLD_FILM)) {
+        world_palette *p = &f->palette; /* without colours white flakes need a darker sky */
+        world_rgb slate = {.38, .38, .38};
+        p->sky_top = world_mix(p->sky_top, slate, .75);
+        p->sky_low = world_mix(p->sky_low, slate, .55);
+        p->haze = p->sky_low;
+    }
 }
 
 bool world_bounds(const world_scene *scene, int width, int height, double t, double duration, double box[4]) {

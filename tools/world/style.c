@@ -79,8 +79,9 @@ static int charcoal(const world_frame *f, uint8_t *rgb) {
     double mean = 0;
     for (size_t i = 0; i < (size_t)w * (size_t)h; i++) mean += v[i];
     mean /= (double)w * h;
-    double gain = fmin(1.9, fmax(1, 150 / fmax(1, mean))),
+    double gain = fmin(1.6, fmax(1, (f->palette.dark > .5 ? 105 : 150) / fmax(1, mean))),
            lift = mean < 110 ? 12 : 0; /* night still leaves paper to see */
+    if (f->condition == WORLD_RAIN || f->condition == WORLD_SNOWSTORM) gain *= .78, lift = 0; /* what falls is white */
     uint64_t seed = world_hash(f->seed, 610), boil = world_hash(seed, (uint64_t)(f->time * 8));
     int e = h / 128 > 1 ? h / 128 : 1;
     double drawn = h < 128 ? 70 + 60.0 * h / 128 : 130; /* in a small picture lines would cover the shapes */
@@ -137,7 +138,7 @@ static int film(const world_frame *f, uint8_t *rgb) {
     for (size_t i = 0; i < (size_t)w * (size_t)h; i++) mean += luma(rgb + 3 * i);
     mean /= 255.0 * w * h;
     double gamma =
-        fmin(1, fmax(.45, log(.42) / log(fmax(.02, fmin(.9, mean))))); /* dark scenes were lit for the camera */
+        fmin(1, fmax(.45, log(.30) / log(fmax(.02, fmin(.9, mean))))); /* dark scenes were lit for the camera */
     double flicker = 1 + .07 * (world_unit(seed, 1) - .5);
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {

@@ -26,8 +26,10 @@ static void rain(world_frame *f, bool front) {
     int n = count(f, front ? 34 : 40);
     double len = f->height * (front ? .11 : .07), lean = .18 * (f->scene->sun < 0 ? -1 : 1);
     cairo_set_line_width(f->cr, fmax(.75, f->height * (front ? .0075 : .005)));
-    double ink = f->scene->attr[WORLD_STYLE] == WORLD_CHARCOAL ? .5 : 1; /* its edges get drawn */
-    cairo_set_source_rgba(f->cr, .84, .91, 1, ink * (front ? .62 : .45));
+    bool plain = f->scene->attr[WORLD_STYLE] == WORLD_CHARCOAL || f->scene->attr[WORLD_STYLE] == WORLD_FILM;
+    if (plain) /* no grey of the sky to tell it: the streaks must */
+        cairo_set_line_width(f->cr, fmax(1, f->height * (front ? .010 : .007)));
+    cairo_set_source_rgba(f->cr, .84, .91, 1, plain ? .85 : front ? .62 : .45);
     for (int i = 0; i < n; i++) {
         double x, y;
         place(f, seed, i, 1.9, 1.9 * lean, front ? 2.5 : 6, &x, &y);
@@ -41,9 +43,12 @@ static void snow(world_frame *f, bool front) {
     uint64_t seed = world_hash(f->seed, front ? 503 : 504);
     int n = count(f, front ? 44 : 70);
     double drift = .55 * (f->scene->sun < 0 ? -1 : 1);
+    bool plain = f->scene->attr[WORLD_STYLE] == WORLD_CHARCOAL || f->scene->attr[WORLD_STYLE] == WORLD_FILM;
     cairo_set_source_rgba(f->cr, 1, 1, 1, .93);
     for (int i = 0; i < n; i++) {
-        double x, y, s = f->height * (front ? .0105 : .007) * world_range(seed, (uint64_t)(900 + i), .6, 1.5);
+        double x, y,
+            s = f->height * (plain ? 1.5 : 1) * (front ? .0105 : .007) *
+                world_range(seed, (uint64_t)(900 + i), .6, 1.5);
         place(f, seed, i, .5, drift, front ? 2.5 : 6, &x, &y);
         cairo_new_sub_path(f->cr);
         cairo_arc(f->cr, x, y, fmax(.6, s), 0, 2 * WORLD_PI);
