@@ -2,10 +2,22 @@
 #ifndef SORA_TOOLS_COMMANDS_H
 #define SORA_TOOLS_COMMANDS_H
 
+#include <sora/sora.h>
+
+int cmd_bench(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
+int cmd_generate(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_stage(int argc, char **argv);
+int cmd_tokenize(int argc, char **argv);
+int cmd_tokenizer(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_world(int argc, char **argv);
 
 /* Set by Ctrl-C. Long work looks at it and stops cleanly. */
 int interrupted(void);
+/* Ctrl-C cancels this pipeline as well, at once; NULL: none. */
+void interrupt_watch(sora_pipeline *pipeline);
 
 #endif

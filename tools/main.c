@@ -13,17 +13,29 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *about;
 } commands[] = {
+    {"generate", cmd_generate, "make a video or an image from words"},
     {"train", cmd_train, "train an autoencoder, a transformer or a probe from a recipe"},
     {"world", cmd_world, "render captioned clips of the drawn world"},
+    {"info", cmd_info, "what is in a model or a tensor file"},
+    {"tokenize", cmd_tokenize, "the ids of a text"},
+    {"tokenizer", cmd_tokenizer, "make a tokenizer from captions"},
+    {"stage", cmd_stage, "run one stage alone, tensors in and out"},
+    {"convert", cmd_convert, "turn a folder into a .sora file or back, or change the types of weights"},
 };
 
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 static volatile sig_atomic_t stop;
+static sora_pipeline *volatile watched;
 
 static void on_interrupt(int signal_number) {
     (void)signal_number;
     stop = 1;
+    sora_pipeline_cancel(watched); /* an atomic store; NULL is fine */
+}
+
+void interrupt_watch(sora_pipeline *pipeline) {
+    watched = pipeline;
 }
 
 int interrupted(void) {
@@ -48,6 +60,8 @@ int main(int argc, char **argv) {
         return fflush(stdout) == 0 ? EXIT_DONE : complain(EXIT_FAILED, "stdout: could not be written");
     }
     signal(SIGINT, on_interrupt);
+    signal(SIGTERM, on_interrupt);
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of writing, not a signal */
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);

@@ -7,6 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes of the character at c; 0 when it is none that may be printed: damaged UTF-8, or a control character. */
+static int printable(const unsigned char *c) {
+    if (c[0] < 0x80)
+        return c[0] >= 0x20 && c[0] != 0x7f;
+    const int n = c[0] >= 0xc2 && c[0] < 0xe0 ? 2 : c[0] >= 0xe0 && c[0] < 0xf0 ? 3 : c[0] >= 0xf0 && c[0] < 0xf5 ? 4 : 0;
+    for (int i = 1; i < n; i++)
+        if ((c[i] & 0xc0) != 0x80)
+            return 0;
+    return n == 2 && c[0] == 0xc2 && c[1] < 0xa0 ? 0 : n;
+}
+
 int complain(int code, const char *format, ...) {
     char line[500];
     va_list args;
@@ -14,9 +25,12 @@ int complain(int code, const char *format, ...) {
     if (vsnprintf(line, sizeof line - 8, format, args) < 0)
         line[0] = 0;
     va_end(args);
-    for (char *c = line; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+    for (unsigned char *c = (unsigned char *)line; *c;) {
+        const int n = printable(c);
+        if (!n)
             *c = '?';
+        c += n ? n : 1;
+    }
     fprintf(stderr, "sora: %s\n", line);
     return code;
 }

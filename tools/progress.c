@@ -44,6 +44,11 @@ void progress_show(progress *p, double fraction, const char *note) {
     fflush(stderr);
 }
 
+void progress_clear(progress *p) {
+    if (!p->quiet && p->terminal)
+        fprintf(stderr, "\r\x1b[K");
+}
+
 void progress_end(progress *p, const char *note) {
     if (p->quiet)
         return;

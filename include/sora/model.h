@@ -62,8 +62,8 @@ typedef struct sora_model_desc {
 /* Strings are valid while the model lives. */
 SORA_API int sora_model_info(const sora_model *model, sora_model_desc *out);
 /* Everything known, as JSON (format, parts with configs, tensors with types and shapes): the text of `sora info --json`. The caller frees
- * nothing: it belongs to the model. NULL on failure. Any thread. */
-SORA_API const char *sora_model_json(sora_model *model);
+ * nothing: it belongs to the model. All files are checked first, checksums included. NULL on failure (SORA_E_FORMAT ...). Any thread. */
+SORA_API const char *sora_model_json(sora_model *model, sora_error *err);
 
 /* Ids of a text after clean-up and truncation, end token included, no padding. Writes at most `capacity` ids, gives their whole number in
  * *count. SORA_E_NOTFOUND without a tokenizer. */

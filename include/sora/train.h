@@ -63,6 +63,11 @@ SORA_API SORA_WUR int sora_trainer_apply(sora_trainer *trainer, const sora_tenso
  * path, may be NULL) that were not trained here. Whole or not at all. */
 SORA_API SORA_WUR int sora_trainer_export(sora_trainer *trainer, const char *path, const char *with, int32_t weights, sora_error *err);
 
+/* Makes a unigram tokenizer (sentencepiece's spiece.model, with byte fallback) of at most `pieces` pieces, 400 to 1000000, from texts, and
+ * writes it to `path`, whole or not at all. Texts are cleaned as prompts are; the same texts give the same bytes. SORA_E_INVALID, _NOMEM, _IO. */
+SORA_API SORA_WUR int sora_tokenizer_train(sora_context *ctx, const char *path, const char *const *texts, size_t count, uint32_t pieces,
+                                           sora_error *err);
+
 #ifdef __cplusplus
 }
 #endif

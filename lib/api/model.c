@@ -165,12 +165,12 @@ int sora_model_info(const sora_model *model, sora_model_desc *out) {
     return sorai_give_struct(out, &o, sizeof o);
 }
 
-const char *sora_model_json(sora_model *model) {
+const char *sora_model_json(sora_model *model, sora_error *err) {
     if (!model)
         return NULL;
     sorai_lock_take(&model->lock);
     if (!model->json)
-        model->json = sorai_model_describe(model, NULL);
+        model->json = sorai_model_describe(model, err);
     sorai_lock_give(&model->lock);
     return model->json;
 }

@@ -3,6 +3,7 @@
 #include "lib/api/intake.h"
 #include "lib/backend/context.h"
 #include "lib/io/safetensors.h"
+#include "lib/model/model.h"
 #include "sora/tensor.h"
 
 static int take_desc(const sora_tensor_desc *desc, sora_tensor_desc *out, sora_error *err) {
@@ -144,5 +145,26 @@ int sora_tensor_load(sora_tensor **out, sora_context *ctx, const char *path, con
     }
     sorai_tensor_unref(&found);
     sorai_safetensors_close(&file);
+    return status;
+}
+
+int sora_tensors_describe(sora_tensor **out, sora_context *ctx, const char *path, sora_error *err) {
+    if (!out)
+        return sorai_fail(err, SORA_E_INVALID, "sora_tensors_describe: out is NULL");
+    *out = NULL;
+    if (!ctx || !path)
+        return sorai_fail(err, SORA_E_INVALID, "sora_tensors_describe: context and path are needed");
+    sorai_safetensors *file = NULL;
+    sora_error why = {.struct_size = sizeof why};
+    SORA_TRY(sorai_safetensors_open_path(&file, &ctx->mem, path, err));
+    char *text = sorai_tensors_describe(&ctx->mem, file, path, &why);
+    sorai_safetensors_close(&file);
+    if (!text)
+        return sorai_fail(err, why.code, "%s", why.message);
+    const sora_tensor_desc d = {sizeof d, SORA_DTYPE_U8, 1, 0, {(int64_t)strlen(text) + 1}};
+    const int status = sora_tensor_create(out, ctx, &d, err);
+    if (status == SORA_OK)
+        memcpy((*out)->data, text, strlen(text) + 1);
+    sorai_free(&ctx->mem, text);
     return status;
 }

@@ -198,8 +198,12 @@ int sorai_package_verify(sorai_package *p, sora_error *err) {
     if (p->file)
         return sorai_sora_file_verify(p->file, err);
     for (size_t i = 0; i < p->folder.part_count; i++) {
-        SORA_TRY(sorai_folder_config(&p->folder, &p->folder.parts[i], err));
+        sora_error why = {.struct_size = sizeof why};
         SORA_TRY(sorai_folder_weights(&p->folder, &p->folder.parts[i], err));
+        const int status = sorai_folder_config(&p->folder, &p->folder.parts[i], &why);
+        /* A tokenizer is often without one; a network can't be. */
+        if (status != SORA_OK && (status != SORA_E_NOTFOUND || p->folder.parts[i].weights))
+            return sorai_fail(err, status, "%s", why.message);
     }
     return SORA_OK;
 }

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "lib/base/lock.h"
+#include "lib/io/safetensors.h"
 #include "lib/io/tokenizer.h"
 #include "lib/model/config.h"
 
@@ -54,8 +55,10 @@ int sorai_model_need_tokenizer(sora_model *m, sora_error *err);
 /* Clean-up, ids, truncation to the model's text length. */
 int sorai_model_tokenize(sora_model *m, const char *text, size_t length, sorai_ids *out, sora_error *err);
 
-/* describe.c: JSON of everything known; NULL without memory. The caller frees it with sorai_free. */
+/* describe.c: JSON of everything known, after a check of all files; NULL on failure. The caller frees it with sorai_free. */
 char *sorai_model_describe(sora_model *m, sora_error *err);
+/* The same of a file of tensors. */
+char *sorai_tensors_describe(sorai_mem *mem, const sorai_safetensors *file, const char *path, sora_error *err);
 /* convert.c */
 int sorai_model_convert(sorai_mem *mem, const char *from, const char *to, int32_t weights, sora_error *err);
 

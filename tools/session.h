@@ -1,0 +1,56 @@
+/* What most commands begin with: a context, a model and a pipeline, from the common options. */
+#ifndef SORA_TOOLS_SESSION_H
+#define SORA_TOOLS_SESSION_H
+
+#include <sora/sora.h>
+
+#include "tools/options.h"
+
+typedef struct session_opts {
+    const char *model;       /* NULL: the model that comes with the program */
+    long long threads, dtype; /* dtype: of the choice "f32|bf16"; -1: the command's own */
+} session_opts;
+
+#define SESSION_DEFAULTS {NULL, 0, -1}
+#define SESSION_MODEL_OPTION(o) {"model", OPTION_TEXT, &(o).model, "MODEL", "a .sora file or a model folder (the model that comes with sora)", 0, 0}
+#define SESSION_OPTIONS(o)                                                                   \
+    {"threads", OPTION_INT, &(o).threads, "N", "threads that work (one per core)", 0, 1024}, \
+    {"dtype", OPTION_CHOICE, &(o).dtype, "f32|bf16", "type of the matrix products; f32 is the exact path", 0, 0}
+
+typedef struct session {
+    sora_context *ctx;
+    sora_model *model;
+    sora_pipeline *pipeline;
+    char path[4096]; /* of the model */
+} session;
+
+/* dtype: SORA_DTYPE_* when the option was not given; 0: the library's choice. Prints a line and returns an exit code on failure, else 0.
+ * session_close in any case. */
+int session_open(session *s, const session_opts *opts, int32_t dtype);
+/* Only the context; model and pipeline stay NULL. */
+int session_open_context(session *s, const session_opts *opts);
+void session_close(session *s);
+
+/* Parameters of the pipeline as options: `mask` has bit (1 << id) for each that the command takes. */
+#define PARAM_MAX 32
+typedef struct param_options {
+    sora_param_desc desc[PARAM_MAX];
+    char name[PARAM_MAX][64];
+    long long i[PARAM_MAX];
+    double f[PARAM_MAX];
+    const char *text[PARAM_MAX];
+    int count;
+} param_options;
+
+/* Fills rows of `table` and returns how many. */
+int param_options_list(param_options *p, uint32_t mask, option *table);
+long long *param_option_int(param_options *p, sora_param id); /* its value; NULL when it is not listed */
+/* Sets everything in the pipeline; a line and EXIT_USAGE when it does not fit. */
+int param_options_apply(const param_options *p, sora_pipeline *pipeline);
+
+/* Refuses to write a tensor, text or picture over anything but a regular file: EXIT_DONE, or a line and EXIT_FAILED. */
+int check_output(const char *path);
+/* EXIT_DONE when all of stdout went out, else a line and EXIT_FAILED. */
+int flush_output(void);
+
+#endif
