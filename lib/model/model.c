@@ -120,7 +120,7 @@ static int lookup(void *user, const char *name, sora_tensor **out, sora_error *e
 
 static int bind(sora_model *m, enum sorai_model_net net, sora_error *err) {
     const int32_t has[SORAI_NET_COUNT] = {m->has_dit, m->has_vae, m->has_vae, m->has_t5, m->has_probe};
-    if (!has[net])
+    if (net >= SORAI_NET_COUNT || !has[net])
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has no %s", sorai_package_name(m->package), part_names[net]);
     lookup_place place = {m, part_names[net]};
     sorai_store *store = &m->stores[net];
