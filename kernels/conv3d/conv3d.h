@@ -1,10 +1,10 @@
 /* Convolution over channels-last video as indirect matrix products: no column buffer, no bounds checks inside.
  *
- * conv3d_prep copies the input once into the type of the products, with its padding around it (and zeros between, for the gradient of a
- * strided convolution). For an output row and a tap (kt, kh), the kw * cp values that an output position needs then lie side by side, so
+ * conv3d_prep copies the input once into the type of the products, with its padding around it. For an output row and a tap (kt, kh), the kw * cp values that an output position needs then lie side by side, so
  * the product runs over kt * kh such segments, and neighbouring outputs lie stride_w * cp values apart.
  *
- * The gradient of the input is conv3d over the prepared gradient of the output with weights packed flipped. The gradient of the
+ * The gradient of the input is conv3d over the prepared gradient of the output with weights packed flipped; under a stride s, one for
+ * every remainder of the input position modulo s, with every s-th tap and writing every s-th position. The gradient of the
  * weights, conv3d_dw, is a product over positions: its left factor is the input prepared "planar" (channel rows, w running fastest), its
  * right one the gradient of the output from gemm_pack with n = co, k = wo, segments = b * to * ho. */
 #ifndef SORAK_CONV3D_H
@@ -19,8 +19,7 @@
 static inline int64_t sorak_conv_channels(int dtype, int64_t c) { return dtype == SK_DT_bf16 ? (c + 1) / 2 * 2 : c; }
 static inline size_t sorak_conv_width(int dtype) { return dtype == SK_DT_bf16 ? 2 : 4; }
 
-/* x [b, t, h, w, c] f32 -> y, zero where x does not reach. Source frame i stands at t index front_t + i * dilate_t, and so for h and w;
- * what falls outside of 0..tp-1 (front may be negative) is left out. history [b, history_t, h, w, c] stands right before frame 0.
+/* x [b, t, h, w, c] f32 -> y, zero where x does not reach. Source frame i stands at t index front_t + i, and so for h and w; what falls outside of 0..tp-1 (front may be negative) is left out. history [b, history_t, h, w, c] stands right before frame 0.
  * planar = 0: y [b, tp, hp, wp, cp] with cp >= c, then SORAK_CONV_SLACK zero bytes. planar = s > 0: y [b, tp, hp, c, wp] (cp unused), where
  * w is taken apart by its remainder modulo s: index j of it stands at (j % s) * (wp / s) + j / s; wp is a multiple of s; also slack.
  * A unit is one row (b, t, h). */
@@ -30,7 +29,6 @@ typedef struct sorak_conv3d_prep_args {
     int64_t b, t, h, w, c, history_t;
     int64_t tp, hp, wp, cp;
     int64_t front_t, front_h, front_w;
-    int64_t dilate_t, dilate_h, dilate_w; /* 1: dense */
     int64_t planar;
 } sorak_conv3d_prep_args;
 
@@ -39,26 +37,38 @@ static inline size_t sorak_conv3d_prep_bytes(int dtype, const sorak_conv3d_prep_
     return (size_t)(a->b * a->tp * a->hp * a->wp * (a->planar ? a->c : a->cp)) * sorak_conv_width(dtype) + SORAK_CONV_SLACK;
 }
 
-/* Weights [co, ci, kt, kh, kw] (f32, bf16 or f16) -> panels as in gemm.h with kt * kh segments of kw * cp values each, cp the input
- * channels made even for bf16 (the added one has zero weights). flip = 0: n = co, c = ci. flip = 1: n = ci, c = co and all taps
- * reversed. A unit is one segment of one panel. */
+/* Weights [co, ci, kt, kh, kw] (f32, bf16 or f16) -> panels as in gemm.h with a segment of (taps in w) * cp values for each tap in t and h, cp
+ * the input channels made even for bf16 (the added one has zero weights). On every axis the taps from, from + every ... are
+ * taken (every = 0 is read as 1); at least one. flip = 0: n = co, c = ci. flip = 1: n = ci, c = co and the order of taps reversed.
+ * A unit is one segment of one panel. */
 typedef struct sorak_conv3d_pack_args {
     const void *src;
     void *dst;
-    int64_t co, ci, kt, kh, kw;
+    int64_t co, ci, k[3];       /* extents of the weight along t, h, w */
+    int64_t from[3], every[3];
     int32_t src_dtype, flip;
 } sorak_conv3d_pack_args;
 
+static inline int64_t sorak_conv3d_pack_taps(const sorak_conv3d_pack_args *a, int axis) {
+    const int64_t every = a->every[axis] > 1 ? a->every[axis] : 1;
+    return (a->k[axis] - a->from[axis] + every - 1) / every;
+}
+/* The tap of the weight that stands at place i of an axis of the packed form. */
+static inline int64_t sorak_conv3d_pack_tap(const sorak_conv3d_pack_args *a, int axis, int64_t i) {
+    const int64_t every = a->every[axis] > 1 ? a->every[axis] : 1;
+    return a->from[axis] + (a->flip ? sorak_conv3d_pack_taps(a, axis) - 1 - i : i) * every;
+}
 static inline int64_t sorak_conv3d_pack_units(const sorak_conv3d_pack_args *a) {
-    return sorak_panels(a->flip ? a->ci : a->co) * a->kt * a->kh;
+    return sorak_panels(a->flip ? a->ci : a->co) * sorak_conv3d_pack_taps(a, 0) * sorak_conv3d_pack_taps(a, 1);
 }
 static inline size_t sorak_conv3d_packed_bytes(int dtype, const sorak_conv3d_pack_args *a) {
     const int64_t n = a->flip ? a->ci : a->co, c = sorak_conv_channels(dtype, a->flip ? a->co : a->ci);
-    return sorak_gemm_packed_bytes(dtype, n, a->kw * c, a->kt * a->kh);
+    return sorak_gemm_packed_bytes(dtype, n, sorak_conv3d_pack_taps(a, 2) * c,
+                                   sorak_conv3d_pack_taps(a, 0) * sorak_conv3d_pack_taps(a, 1));
 }
 
 /* y [b, to, ho, wo, co] = conv(x [b, tp, hp, wp, cp] prepared, w packed) + bias. Output (t, h, w) takes inputs (t st + kt, ...), all inside of x.
- * A unit is one output row (b, t, h). */
+ * y_step: distances in elements between samples, frames, rows and positions of y; all 0: dense. A unit is one output row (b, t, h). */
 typedef struct sorak_conv3d_args {
     const void *x, *w;
     const float *bias; /* [co] or NULL */
@@ -68,7 +78,15 @@ typedef struct sorak_conv3d_args {
     int64_t kt, kh, kw;
     int64_t st, sh, sw;
     int64_t live_begin, live_end; /* frames of x outside of these are zero throughout, so their taps may be left out; 0, 0: none is known to be */
+    int64_t y_step[4];
 } sorak_conv3d_args;
+
+/* Where output row (b, t, h) begins, and the distance of its positions. */
+static inline float *sorak_conv3d_row(const sorak_conv3d_args *a, int64_t unit, int64_t *step) {
+    const int64_t h = unit % a->ho, t = unit / a->ho % a->to, b = unit / a->ho / a->to;
+    *step = a->y_step[3] ? a->y_step[3] : a->co;
+    return a->y + (a->y_step[3] ? b * a->y_step[0] + t * a->y_step[1] + h * a->y_step[2] : unit * a->wo * a->co);
+}
 
 static inline int64_t sorak_conv3d_units(const sorak_conv3d_args *a) { return a->b * a->to * a->ho; }
 

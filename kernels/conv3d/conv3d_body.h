@@ -52,14 +52,11 @@ static inline void put_vector(element *to, vec v, int64_t n) {
 #endif
 }
 
-static int64_t place(int64_t p, int64_t front, int64_t dilate, int64_t n) {
-    const int64_t d = p - front;
-    return d >= 0 && d % dilate == 0 && d / dilate < n ? d / dilate : -1;
-}
+static int64_t place(int64_t p, int64_t front, int64_t n) { return p >= front && p - front < n ? p - front : -1; }
 
 static const float *prep_source(const sorak_conv3d_prep_args *a, int64_t unit) {
     const int64_t hp = unit % a->hp, tp = unit / a->hp % a->tp, b = unit / a->hp / a->tp;
-    const int64_t t = place(tp, a->front_t, a->dilate_t, a->t), h = place(hp, a->front_h, a->dilate_h, a->h);
+    const int64_t t = place(tp, a->front_t, a->t), h = place(hp, a->front_h, a->h);
     const int64_t past = a->history_t - (a->front_t - tp);
     if (h < 0)
         return NULL;
@@ -71,19 +68,18 @@ static const float *prep_source(const sorak_conv3d_prep_args *a, int64_t unit) {
 }
 
 static void prep_rows(const sorak_conv3d_prep_args *a, element *to, const float *row) {
-    /* places p0.. hold source values w0..w1-1, dilated */
-    int64_t w0 = a->front_w >= 0 ? 0 : (-a->front_w + a->dilate_w - 1) / a->dilate_w;
-    int64_t w1 = (a->wp - a->front_w + a->dilate_w - 1) / a->dilate_w;
-    w1 = w1 < a->w ? w1 : a->w;
-    if (a->dilate_w > 1 || a->cp != a->c || w0 >= w1) {
+    /* places p0 .. p1 - 1 hold source values from w0 on */
+    const int64_t w0 = a->front_w >= 0 ? 0 : -a->front_w, p0 = a->front_w + w0;
+    int64_t p1 = a->front_w + a->w < a->wp ? a->front_w + a->w : a->wp;
+    p1 = p1 > p0 ? p1 : p0;
+    if (a->cp != a->c) {
         memset(to, 0, (size_t)(a->wp * a->cp * CONV_BYTES));
-        for (int64_t w = w0; w < w1; w++)
-            convert_row(to + (a->front_w + w * a->dilate_w) * a->cp, row + w * a->c, a->c);
+        for (int64_t p = p0; p < p1; p++)
+            convert_row(to + p * a->cp, row + (w0 + p - p0) * a->c, a->c);
         return;
     }
-    const int64_t p0 = a->front_w + w0, p1 = a->front_w + w1;
     memset(to, 0, (size_t)(p0 * a->cp * CONV_BYTES));
-    convert_row(to + p0 * a->cp, row + w0 * a->c, (w1 - w0) * a->c);
+    convert_row(to + p0 * a->cp, row + w0 * a->c, (p1 - p0) * a->c);
     memset(to + p1 * a->cp, 0, (size_t)((a->wp - p1) * a->cp * CONV_BYTES));
 }
 
@@ -96,7 +92,7 @@ static void prep_planar(const sorak_conv3d_prep_args *a, element *to, const floa
                 vec r[VL];
                 const int64_t lanes = a->c - c < VL ? a->c - c : VL;
                 for (int64_t i = 0; i < VL; i++) {
-                    const int64_t w = place((j + i) * s + phase, a->front_w, a->dilate_w, a->w);
+                    const int64_t w = place((j + i) * s + phase, a->front_w, a->w);
                     r[i] = w >= 0 ? v_load_n(row + w * a->c + c, lanes) : v_zero();
                 }
                 v_transpose(r);
@@ -165,14 +161,15 @@ int CONV_NAME(conv3d)(const void *args, const sorak_env *env) {
         for (int64_t n = 0; n < a->co; n += SORAK_BLOCK_COLS)
             for (int64_t u = u0; u < env->end && u < u0 + some; u++) {
                 const int64_t h = u % a->ho, t = u / a->ho % a->to, b = u / a->ho / a->to;
-                int64_t tap, taps;
+                int64_t tap, taps, step;
+                float *const y = sorak_conv3d_row(a, u, &step);
                 live_taps(t, a->st, a->kt, a->live_begin, a->live_end, &tap, &taps);
                 tap *= a->kh;
                 taps = taps * a->kh - tap;
                 sorak_block_args p = {.a = (const char *)a->x + ((b * a->tp + t * a->st) * a->hp + h * a->sh) * row_bytes,
                            .a_row = a->sw * a->cp * CONV_BYTES, .offset = offset + tap, .segments = taps, .steps = steps,
                            .b = (const char *)a->w + n / width * panel_bytes + (tap * steps * width + n % width) * 4, .b_step = width * 4,
-                           .c = a->y + u * a->wo * a->co + n, .ldc = a->co, .cols = a->co - n < SORAK_BLOCK_COLS ? a->co - n : SORAK_BLOCK_COLS,
+                           .c = y + n, .ldc = step, .cols = a->co - n < SORAK_BLOCK_COLS ? a->co - n : SORAK_BLOCK_COLS,
                            .bias = a->bias ? a->bias + n : NULL, .scale = 1.0f};
                 BLOCK_NAME(&p, a->wo);
             }
@@ -249,20 +246,22 @@ int CONV_NAME(conv3d_dw)(const void *args, const sorak_env *env) {
 
 int CONV_NAME(conv3d_pack)(const void *args, const sorak_env *env) {
     const sorak_conv3d_pack_args *const a = args;
-    const int64_t n = a->flip ? a->ci : a->co, c = a->flip ? a->co : a->ci, cp = sorak_conv_channels(CONV_DT, c), taps = a->kt * a->kh * a->kw;
-    const int64_t width = sorak_panel(n), steps = sorak_steps(CONV_DT, a->kw * cp), segments = a->kt * a->kh;
+    const int64_t nh = sorak_conv3d_pack_taps(a, 1), nw = sorak_conv3d_pack_taps(a, 2), segments = sorak_conv3d_pack_taps(a, 0) * nh;
+    const int64_t n = a->flip ? a->ci : a->co, c = a->flip ? a->co : a->ci, cp = sorak_conv_channels(CONV_DT, c);
+    const int64_t width = sorak_panel(n), steps = sorak_steps(CONV_DT, nw * cp), taps = a->k[0] * a->k[1] * a->k[2];
     const int64_t n_stride = a->flip ? taps : a->ci * taps, c_stride = a->flip ? a->ci * taps : taps, in_step = BLOCK_BF16 ? 2 : 1;
     if (a->src_dtype != SK_DT_f32)
         return -1;
     for (int64_t u = env->begin; u < env->end; u++) {
         const int64_t panel = u / segments, lanes = n - panel * width < width ? n - panel * width : width;
+        const int64_t kt = sorak_conv3d_pack_tap(a, 0, u % segments / nh), kh = sorak_conv3d_pack_tap(a, 1, u % nh);
         element *to = (element *)a->dst + u * steps * width * in_step;
         memset(to, 0, (size_t)(steps * width * 4));
-        for (int64_t kw = 0; kw < a->kw; kw++) {
-            const int64_t tap = u % segments * a->kw + kw;
-            const float *const src = (const float *)a->src + panel * width * n_stride + (a->flip ? taps - 1 - tap : tap);
+        for (int64_t w = 0; w < nw; w++) {
+            const int64_t tap = (kt * a->k[1] + kh) * a->k[2] + sorak_conv3d_pack_tap(a, 2, w);
+            const float *const src = (const float *)a->src + panel * width * n_stride + tap;
             for (int64_t i = 0; i < c; i++) {
-                element *const at = to + ((kw * cp + i) / in_step * width) * in_step + (kw * cp + i) % in_step;
+                element *const at = to + ((w * cp + i) / in_step * width) * in_step + (w * cp + i) % in_step;
                 for (int64_t j = 0; j < lanes; j++) {
                     const float v = src[j * n_stride + i * c_stride];
 #if BLOCK_BF16

@@ -12,7 +12,6 @@ static void *packed_out(sorak_maker *m, int dtype, size_t bytes) {
 
 int sorak_cases_conv3d_prep(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_t index) {
     sorak_conv3d_prep_args *a = sorak_make_args(m, sizeof *a);
-    a->dilate_t = a->dilate_h = a->dilate_w = 1;
     if (bench) {
         static const int64_t sizes[][6] = {{9, 64, 64, 64, 0}, {9, 64, 64, 64, 1}, {9, 128, 128, 16, 0}, {9, 128, 128, 16, 1}};
         if (index >= 4)
@@ -40,14 +39,10 @@ int sorak_cases_conv3d_prep(sorak_maker *m, sorak_case *c, int dtype, int bench,
         a->front_t = sorak_make_int(m, 0, 2);
         a->front_h = sorak_make_int(m, -1, 2);
         a->front_w = sorak_make_int(m, -1, 3);
-        if (index % 6 == 4) {
-            a->dilate_t = sorak_make_int(m, 1, 2);
-            a->dilate_h = a->dilate_w = 2;
-        }
         a->history_t = index % 5 == 3 ? a->front_t : 0;
-        a->tp = a->front_t + (a->t - 1) * a->dilate_t + 1 + sorak_make_int(m, 0, 1);
-        a->hp = 1 + sorak_make_int(m, 0, 1) + a->h * a->dilate_h;
-        a->wp = 1 + sorak_make_int(m, 0, 3) + a->w * a->dilate_w;
+        a->tp = a->front_t + a->t + sorak_make_int(m, 0, 1);
+        a->hp = 1 + sorak_make_int(m, 0, 1) + a->h;
+        a->wp = 1 + sorak_make_int(m, 0, 3) + a->w;
     }
     if (a->planar)
         a->wp = (a->wp + a->planar - 1) / a->planar * a->planar;
@@ -59,8 +54,8 @@ int sorak_cases_conv3d_prep(sorak_maker *m, sorak_case *c, int dtype, int bench,
     c->args = a;
     c->units = sorak_conv3d_prep_units(a);
     c->bytes = (double)(a->b * a->t * a->h * a->w * a->c) * 4 + (double)bytes;
-    snprintf(c->text, sizeof c->text, "%lldx%lldx%lldx%lld%s%s%s", (long long)a->t, (long long)a->h, (long long)a->w, (long long)a->c,
-             a->planar ? " planar" : "", a->planar > 1 ? " by phases" : "", a->dilate_w > 1 ? " dilated" : "");
+    snprintf(c->text, sizeof c->text, "%lldx%lldx%lldx%lld%s%s", (long long)a->t, (long long)a->h, (long long)a->w, (long long)a->c,
+             a->planar ? " planar" : "", a->planar > 1 ? " by phases" : "");
     return 1;
 }
 
@@ -70,20 +65,22 @@ int sorak_cases_conv3d_pack(sorak_maker *m, sorak_case *c, int dtype, int bench,
         if (index >= 2)
             return 0;
         a->co = a->ci = 128;
-        a->kt = a->kh = a->kw = 3;
+        a->k[0] = a->k[1] = a->k[2] = 3;
         a->flip = (int32_t)index;
     } else {
         if (index >= 24)
             return 0;
         a->co = sorak_make_int(m, 1, 70);
         a->ci = sorak_make_int(m, 1, 40);
-        a->kt = sorak_make_int(m, 1, 3);
-        a->kh = sorak_make_int(m, 1, 3);
-        a->kw = sorak_make_int(m, 1, 4);
+        for (int i = 0; i < 3; i++) {
+            a->k[i] = sorak_make_int(m, 1, 4);
+            a->every[i] = index % 4 < 2 ? 0 : sorak_make_int(m, 1, 3);
+            a->from[i] = a->every[i] && a->k[i] > 1 ? sorak_make_int(m, 0, 1) : 0;
+        }
         a->flip = (int32_t)(index & 1);
         a->src_dtype = (int32_t)(index % 3);
     }
-    const int64_t count = a->co * a->ci * a->kt * a->kh * a->kw;
+    const int64_t count = a->co * a->ci * a->k[0] * a->k[1] * a->k[2];
     a->src = a->src_dtype == SK_DT_f32 ? (const void *)sorak_make_f32(m, count)
                                        : (const void *)(a->src_dtype == SK_DT_bf16 ? sorak_make_bf16(m, count) : sorak_make_f16(m, count));
     const size_t bytes = sorak_conv3d_packed_bytes(dtype, a);
@@ -91,8 +88,8 @@ int sorak_cases_conv3d_pack(sorak_maker *m, sorak_case *c, int dtype, int bench,
     c->args = a;
     c->units = sorak_conv3d_pack_units(a);
     c->bytes = (double)count * 4 + (double)bytes;
-    snprintf(c->text, sizeof c->text, "%lld -> %lld, %lldx%lldx%lld%s", (long long)a->ci, (long long)a->co, (long long)a->kt,
-             (long long)a->kh, (long long)a->kw, a->flip ? " flipped" : "");
+    snprintf(c->text, sizeof c->text, "%lld -> %lld, %lldx%lldx%lld%s", (long long)a->ci, (long long)a->co, (long long)a->k[0],
+             (long long)a->k[1], (long long)a->k[2], a->flip ? " flipped" : "");
     return 1;
 }
 
@@ -145,7 +142,6 @@ static float *values(sorak_maker *m, int bench, int64_t count) {
 
 static void *prepared(sorak_maker *m, int bench, int dtype, const sorak_conv3d_args *a, int64_t ci, int64_t wp, int64_t planar) {
     sorak_conv3d_prep_args *p = sorak_make_args(m, sizeof *p);
-    p->dilate_t = p->dilate_h = p->dilate_w = 1;
     p->b = a->b;
     p->t = p->tp = a->tp;
     p->h = p->hp = a->hp;
@@ -183,16 +179,24 @@ int sorak_cases_conv3d(sorak_maker *m, sorak_case *c, int dtype, int bench, int6
     sorak_conv3d_pack_args *p = sorak_make_args(m, sizeof *p);
     p->co = a->co;
     p->ci = ci;
-    p->kt = a->kt;
-    p->kh = a->kh;
-    p->kw = a->kw;
+    p->k[0] = a->kt;
+    p->k[1] = a->kh;
+    p->k[2] = a->kw;
     p->src = sorak_make_f32_range(m, a->co * ci * a->kt * a->kh * a->kw, -0.5, 0.5);
     p->dst = sorak_make_bytes(m, sorak_conv3d_packed_bytes(dtype, p));
     sorak_make_run_ref(SK_OP_conv3d_pack, dtype, p, sorak_conv3d_pack_units(p));
     sorak_make_input_done(m, p->dst);
     a->w = p->dst;
     a->bias = index & 1 ? sorak_make_f32(m, a->co) : NULL;
-    a->y = sorak_make_out_f32(m, a->b * a->to * a->ho * a->wo * a->co);
+    int64_t count = a->b * a->to * a->ho * a->wo * a->co;
+    if (!bench && index % 4 == 2) { /* every second position of every row of a larger array */
+        a->y_step[3] = 2 * a->co;
+        a->y_step[2] = a->wo * a->y_step[3] + a->co;
+        a->y_step[1] = 2 * a->ho * a->y_step[2];
+        a->y_step[0] = count = a->to * a->y_step[1];
+        count *= a->b;
+    }
+    a->y = sorak_make_out_f32(m, count);
     c->args = a;
     c->units = sorak_conv3d_units(a);
     describe(c, a, ci);

@@ -15,13 +15,10 @@ static double get(const void *x, int bf16, int64_t i) {
 }
 
 /* The source index that stands at place p of the padded axis, or -1. */
-static int64_t source_of(int64_t p, int64_t front, int64_t dilate, int64_t n) {
-    const int64_t d = p - front;
-    return d >= 0 && d % dilate == 0 && d / dilate < n ? d / dilate : -1;
-}
+static int64_t source_of(int64_t p, int64_t front, int64_t n) { return p >= front && p - front < n ? p - front : -1; }
 
 static const float *source_row(const sorak_conv3d_prep_args *a, int64_t b, int64_t tp, int64_t hp) {
-    const int64_t t = source_of(tp, a->front_t, a->dilate_t, a->t), h = source_of(hp, a->front_h, a->dilate_h, a->h);
+    const int64_t t = source_of(tp, a->front_t, a->t), h = source_of(hp, a->front_h, a->h);
     const int64_t past = a->history_t - (a->front_t - tp);
     if (h < 0)
         return NULL;
@@ -37,7 +34,7 @@ static void prep(const sorak_conv3d_prep_args *a, const sorak_env *env, int bf16
     for (int64_t u = env->begin; u < env->end; u++) {
         const float *row = source_row(a, u / a->hp / a->tp, u / a->hp % a->tp, u % a->hp);
         for (int64_t p = 0; p < a->wp; p++) {
-            const int64_t w = source_of(p, a->front_w, a->dilate_w, a->w);
+            const int64_t w = source_of(p, a->front_w, a->w);
             for (int64_t c = 0; c < channels; c++) {
                 const float v = row && w >= 0 && c < a->c ? row[w * a->c + c] : 0.0f;
                 const int64_t at = a->planar ? c * a->wp + p % a->planar * (a->wp / a->planar) + p / a->planar : p * channels + c;
@@ -60,23 +57,19 @@ int sorak_conv3d_prep_bf16_ref(const void *args, const sorak_env *env) {
 }
 
 static void pack(const sorak_conv3d_pack_args *a, const sorak_env *env, int bf16) {
-    const int64_t segments = a->kt * a->kh, n = a->flip ? a->ci : a->co, c = a->flip ? a->co : a->ci;
-    const int64_t cp = sorak_conv_channels(bf16 ? SK_DT_bf16 : SK_DT_f32, c), steps = a->kw * cp / (bf16 ? 2 : 1);
-    const int64_t width = sorak_panel(n);
+    const int64_t nh = sorak_conv3d_pack_taps(a, 1), nw = sorak_conv3d_pack_taps(a, 2), segments = sorak_conv3d_pack_taps(a, 0) * nh;
+    const int64_t n = a->flip ? a->ci : a->co, c = a->flip ? a->co : a->ci, width = sorak_panel(n);
+    const int64_t cp = sorak_conv_channels(bf16 ? SK_DT_bf16 : SK_DT_f32, c), steps = nw * cp / (bf16 ? 2 : 1);
     for (int64_t u = env->begin; u < env->end; u++) {
         const int64_t panel = u / segments;
-        int64_t kt = u % segments / a->kh, kh = u % a->kh;
-        if (a->flip) {
-            kt = a->kt - 1 - kt;
-            kh = a->kh - 1 - kh;
-        }
-        for (int64_t i = 0; i < a->kw * cp; i++)
+        const int64_t kt = sorak_conv3d_pack_tap(a, 0, u % segments / nh), kh = sorak_conv3d_pack_tap(a, 1, u % nh);
+        for (int64_t i = 0; i < nw * cp; i++)
             for (int64_t j = 0; j < width; j++) {
-                const int64_t in = i % cp, out = panel * width + j, kw = a->flip ? a->kw - 1 - i / cp : i / cp;
+                const int64_t in = i % cp, out = panel * width + j, kw = sorak_conv3d_pack_tap(a, 2, i / cp);
                 const int64_t co = a->flip ? in : out, ci = a->flip ? out : in;
                 float v = 0;
                 if (in < c && out < n)
-                    v = sorak_source_f32(a->src, a->src_dtype, (((co * a->ci + ci) * a->kt + kt) * a->kh + kh) * a->kw + kw);
+                    v = sorak_source_f32(a->src, a->src_dtype, (((co * a->ci + ci) * a->k[0] + kt) * a->k[1] + kh) * a->k[2] + kw);
                 if (bf16)
                     put(a->dst, 1, ((u * steps + i / 2) * width + j) * 2 + i % 2, v);
                 else
@@ -105,6 +98,8 @@ static void conv(const sorak_conv3d_args *a, const sorak_env *env, int bf16) {
     const int64_t steps = a->kw * a->cp / (bf16 ? 2 : 1);
     for (int64_t u = env->begin; u < env->end; u++) {
         const int64_t h = u % a->ho, t = u / a->ho % a->to, b = u / a->ho / a->to;
+        int64_t step;
+        float *const y = sorak_conv3d_row(a, u, &step);
         for (int64_t w = 0; w < a->wo; w++)
             for (int64_t n = 0; n < a->co; n++) {
                 double sum = 0;
@@ -116,7 +111,7 @@ static void conv(const sorak_conv3d_args *a, const sorak_env *env, int bf16) {
                 }
                 if (a->bias)
                     sum += (double)a->bias[n];
-                a->y[(u * a->wo + w) * a->co + n] = (float)sum;
+                y[w * step + n] = (float)sum;
             }
     }
 }

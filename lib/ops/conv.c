@@ -76,21 +76,40 @@ static int measure(sorai_exec *x, shape *s, const sora_tensor *in, const sora_te
 
 static sorak_conv3d_pack_args pack_args(const sorai_param *p, int flip) {
     sorak_conv3d_pack_args args = {.src_dtype = SK_DT_f32, .flip = flip};
-    (void)weight_axes(p->value, &args.co, &args.ci, &args.kt, &args.kh, &args.kw);
+    (void)weight_axes(p->value, &args.co, &args.ci, &args.k[0], &args.k[1], &args.k[2]);
     return args;
 }
 
-static void pack_weight(sorai_exec *x, const sorai_param *p, int flip, void *dst) {
-    sorak_conv3d_pack_args args = pack_args(p, flip);
-    args.dst = dst;
-    args.src = sorai_param_f32(x, p);
-    if (args.src)
-        sorai_run(x, SK_OP_conv3d_pack, sorai_product_dt(x), &args, sorak_conv3d_pack_units(&args));
+/* One remainder of the position modulo the strides: which taps the gradient of the input takes there. 0 when there are none. */
+static int choose_taps(sorak_conv3d_pack_args *args, const int64_t stride[3], const int64_t remainder[3]) {
+    for (int i = 0; i < 3; i++) {
+        args->from[i] = remainder[i];
+        args->every[i] = stride[i];
+        if (remainder[i] >= args->k[i])
+            return 0;
+    }
+    return 1;
 }
 
-static const void *packed_weight(sorai_exec *x, sorai_param *p, int flip) {
+static void pack_weight(sorai_exec *x, const sorai_param *p, int flip, const void *how, void *dst) {
+    const int64_t once[3] = {1, 1, 1}, *const stride = flip ? how : once;
+    sorak_conv3d_pack_args args = pack_args(p, flip);
+    const int dt = sorai_product_dt(x);
+    args.dst = dst;
+    args.src = sorai_param_f32(x, p);
+    for (int64_t i = 0; args.src && i < stride[0] * stride[1] * stride[2]; i++) {
+        const int64_t remainder[3] = {i / stride[2] / stride[1], i / stride[2] % stride[1], i % stride[2]};
+        if (!choose_taps(&args, stride, remainder))
+            continue;
+        sorai_run(x, SK_OP_conv3d_pack, dt, &args, sorak_conv3d_pack_units(&args));
+        args.dst = (char *)args.dst + sorak_conv3d_packed_bytes(dt, &args);
+    }
+}
+
+static const void *packed_weight(sorai_exec *x, sorai_param *p, int flip, const int64_t stride[3]) {
+    /* The taps of all remainders together are those of the whole weight. */
     const sorak_conv3d_pack_args args = pack_args(p, flip);
-    return sorai_packed(x, p, flip, sorak_conv3d_packed_bytes(sorai_product_dt(x), &args), pack_weight);
+    return sorai_packed(x, p, flip, sorak_conv3d_packed_bytes(sorai_product_dt(x), &args), pack_weight, stride);
 }
 
 /* Fills args->y with scratch and runs; NULL on failure. */
@@ -112,27 +131,73 @@ static const void *prepare_input(sorai_exec *x, const shape *s, const float *in,
     sorak_conv3d_prep_args args = {
         .x = in, .history = s->history, .b = s->b, .t = s->t, .h = s->h, .w = s->w, .c = s->ci, .history_t = s->history_t,
         .tp = s->tp, .hp = s->hp, .wp = planar ? sorak_conv3d_dw_width(s->wp, s->wo, s->kw, s->sw) : s->wp,
-        .front_t = s->front_t, .front_h = s->front_h, .front_w = s->front_w, .dilate_t = 1, .dilate_h = 1, .dilate_w = 1,
-        .planar = planar};
+        .front_t = s->front_t, .front_h = s->front_h, .front_w = s->front_w, .planar = planar};
     return prepare(x, &args);
 }
 
+/* One axis of the gradient of the input. Input i went into output o by tap k = i + front - o * stride; so the positions i = first,
+ * first + stride ... take every stride-th tap from `remainder` on, reversed, over outputs that begin at `begin` (may be negative). */
+typedef struct axis {
+    int64_t first, count, remainder, taps, begin;
+} axis;
+
+static axis axis_of(int64_t n, int64_t k, int64_t stride, int64_t front, int64_t first) {
+    axis a = {.first = first, .count = (n - first + stride - 1) / stride, .remainder = (first + front) % stride};
+    a.taps = a.remainder < k ? (k - a.remainder + stride - 1) / stride : 0;
+    a.begin = (first + front - a.remainder) / stride - (a.taps - 1);
+    return a;
+}
+
+/* Padding of the gradient of the output that suits all remainders. */
+static void pad_axis(int64_t n, int64_t k, int64_t stride, int64_t front, int64_t *pad, int64_t *size) {
+    int64_t low = 0, high = 0;
+    for (int64_t i = 0; i < stride && i < n; i++) {
+        const axis a = axis_of(n, k, stride, front, i);
+        const int64_t end = a.begin + a.count + a.taps - 1;
+        low = i == 0 || a.begin < low ? a.begin : low;
+        high = i == 0 || end > high ? end : high;
+    }
+    *pad = -low;
+    *size = high - low;
+}
+
 static void input_gradient(sorai_exec *x, const shape *s, sorai_param *w, const float *dy, float *dx) {
-    /* A full correlation with the reversed taps: the gradient of the output, spread by the strides, padded so that input 0 sees all
-     * outputs that it went into. */
-    sorak_conv3d_prep_args prep = {
-        .x = dy, .b = s->b, .t = s->to, .h = s->ho, .w = s->wo, .c = s->co, .tp = s->t + s->kt - 1, .hp = s->h + s->kh - 1,
-        .wp = s->w + s->kw - 1, .front_t = s->kt - 1 - s->front_t, .front_h = s->kh - 1 - s->front_h,
-        .front_w = s->kw - 1 - s->front_w, .dilate_t = s->st, .dilate_h = s->sh, .dilate_w = s->sw};
-    const int plain = s->kt * s->kh * s->kw == 1 && s->to == s->t && s->ho == s->h && s->wo == s->w && s->front_t == 0 &&
-                      s->front_h == 0 && s->front_w == 0;
-    const sorak_conv3d_args args = {
-        .x = plain && sorai_product_dt(x) == SK_DT_f32 ? dy : prepare(x, &prep), .w = packed_weight(x, w, 1), .y = dx, .b = s->b,
-        .tp = prep.tp, .hp = prep.hp, .wp = prep.wp, .cp = sorak_conv_channels(sorai_product_dt(x), s->co),
-        .to = s->t, .ho = s->h, .wo = s->w, .co = s->ci, .kt = s->kt, .kh = s->kh, .kw = s->kw, .st = 1, .sh = 1, .sw = 1,
-        .live_begin = prep.front_t > 0 ? prep.front_t : 0, .live_end = prep.front_t + (s->to - 1) * s->st + 1};
-    if (args.x && args.w)
-        sorai_run(x, SK_OP_conv3d, sorai_product_dt(x), &args, sorak_conv3d_units(&args));
+    const int dt = sorai_product_dt(x);
+    const int64_t stride[3] = {s->st, s->sh, s->sw}, cp = sorak_conv_channels(dt, s->co);
+    sorak_conv3d_prep_args prep = {.x = dy, .b = s->b, .t = s->to, .h = s->ho, .w = s->wo, .c = s->co};
+    pad_axis(s->t, s->kt, s->st, s->front_t, &prep.front_t, &prep.tp);
+    pad_axis(s->h, s->kh, s->sh, s->front_h, &prep.front_h, &prep.hp);
+    pad_axis(s->w, s->kw, s->sw, s->front_w, &prep.front_w, &prep.wp);
+    const int plain = prep.tp == s->to && prep.hp == s->ho && prep.wp == s->wo && !prep.front_t && !prep.front_h && !prep.front_w;
+    const char *const padded = plain && dt == SK_DT_f32 ? (const void *)dy : prepare(x, &prep);
+    const char *weight = packed_weight(x, w, 1, stride);
+    if (!padded || !weight)
+        return;
+    if ((s->kt < s->st || s->kh < s->sh || s->kw < s->sw) &&
+        x->device->zero(x->device, dx, (size_t)(s->b * s->t * s->h * s->w * s->ci) * sizeof *dx) != SORA_OK) {
+        sorai_exec_fail(x, SORA_E_BACKEND, "the device could not clear memory");
+        return;
+    }
+    for (int64_t i = 0; i < s->st * s->sh * s->sw; i++) {
+        const int64_t remainder[3] = {i / s->sw / s->sh, i / s->sw % s->sh, i % s->sw};
+        sorak_conv3d_pack_args taps = pack_args(w, 1);
+        if (!choose_taps(&taps, stride, remainder))
+            continue;
+        /* The first input position with this remainder. */
+        const axis at = axis_of(s->t, s->kt, s->st, s->front_t, ((remainder[0] - s->front_t) % s->st + s->st) % s->st);
+        const axis ah = axis_of(s->h, s->kh, s->sh, s->front_h, ((remainder[1] - s->front_h) % s->sh + s->sh) % s->sh);
+        const axis aw = axis_of(s->w, s->kw, s->sw, s->front_w, ((remainder[2] - s->front_w) % s->sw + s->sw) % s->sw);
+        const int64_t skip = ((at.begin + prep.front_t) * prep.hp + ah.begin + prep.front_h) * prep.wp + aw.begin + prep.front_w;
+        sorak_conv3d_args args = {
+            .x = padded + (size_t)(skip * cp) * sorak_conv_width(dt), .w = weight,
+            .y = dx + ((at.first * s->h + ah.first) * s->w + aw.first) * s->ci, .b = s->b, .tp = prep.tp, .hp = prep.hp, .wp = prep.wp,
+            .cp = cp, .to = at.count, .ho = ah.count, .wo = aw.count, .co = s->ci, .kt = at.taps, .kh = ah.taps, .kw = aw.taps,
+            .st = 1, .sh = 1, .sw = 1, .live_begin = at.begin < 0 ? -at.begin : 0, .live_end = s->to - at.begin,
+            .y_step = {s->t * s->h * s->w * s->ci, s->st * s->h * s->w * s->ci, s->sh * s->w * s->ci, s->sw * s->ci}};
+        weight += sorak_conv3d_packed_bytes(dt, &taps);
+        if (at.count > 0 && ah.count > 0 && aw.count > 0)
+            sorai_run(x, SK_OP_conv3d, dt, &args, sorak_conv3d_units(&args));
+    }
 }
 
 static void weight_gradient(sorai_exec *x, const shape *s, sorai_param *w, const float *in, const float *dy) {
@@ -199,7 +264,7 @@ sora_tensor *sorai_conv3d(sorai_exec *x, sora_tensor *in, sora_tensor *history, 
         return NULL;
     const sorai_exec_mark mark = sorai_exec_here(x);
     const sorak_conv3d_args args = {
-        .x = prepare_input(x, &s, in->data, 0), .w = packed_weight(x, w, 0), .bias = sorai_param_f32(x, b), .y = out->data, .b = s.b,
+        .x = prepare_input(x, &s, in->data, 0), .w = packed_weight(x, w, 0, NULL), .bias = sorai_param_f32(x, b), .y = out->data, .b = s.b,
         .tp = s.tp, .hp = s.hp, .wp = s.wp, .cp = sorak_conv_channels(sorai_product_dt(x), s.ci), .to = s.to, .ho = s.ho, .wo = s.wo,
         .co = s.co, .kt = s.kt, .kh = s.kh, .kw = s.kw, .st = s.st, .sh = s.sh, .sw = s.sw, .live_begin = s.front_t - s.history_t,
         .live_end = s.front_t + s.t};

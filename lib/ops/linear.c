@@ -22,7 +22,8 @@ static void run_gemm(sorai_exec *x, const sorak_gemm_args *args) {
 }
 
 /* w [n, k] as factor of y = x w^T: k runs along w's rows; transposed, of dx = dy w: n does. */
-static void pack_weight(sorai_exec *x, const sorai_param *p, int transposed, void *dst) {
+static void pack_weight(sorai_exec *x, const sorai_param *p, int transposed, const void *how, void *dst) {
+    (void)how;
     const int64_t n = p->value->shape[0], k = sorai_tensor_count(p->value) / n;
     sorak_gemm_pack_args args = {.src = sorai_param_f32(x, p), .dst = dst, .n = n, .k = k, .segments = 1, .n_stride = k, .k_stride = 1,
                                  .src_dtype = SK_DT_f32};
@@ -46,7 +47,7 @@ static void linear_backward(sorai_exec *x, const sorai_node *node) {
         sora_tensor *const dx = sorai_temp_like(x, in);
         if (!dx)
             return;
-        const void *const b = sorai_packed(x, w, 1, sorak_gemm_packed_bytes(sorai_product_dt(x), k, n, 1), pack_weight);
+        const void *const b = sorai_packed(x, w, 1, sorak_gemm_packed_bytes(sorai_product_dt(x), k, n, 1), pack_weight, NULL);
         const sorak_gemm_args args = {.a = dy, .b = b, .c = dx->data, .m = m, .n = k, .k = n, .a_row = n, .a_col = 1, .ldc = k,
                                       .scale = 1.0f};
         run_gemm(x, &args);
@@ -80,7 +81,7 @@ sora_tensor *sorai_linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_
         return NULL;
     const sorai_exec_mark mark = sorai_exec_here(x);
     const sorak_gemm_args args = {
-        .a = in->data, .b = sorai_packed(x, w, 0, sorak_gemm_packed_bytes(sorai_product_dt(x), n, k, 1), pack_weight),
+        .a = in->data, .b = sorai_packed(x, w, 0, sorak_gemm_packed_bytes(sorai_product_dt(x), n, k, 1), pack_weight, NULL),
         .bias = sorai_param_f32(x, b), .c = out->data, .m = m, .n = n, .k = k, .a_row = k, .a_col = 1, .ldc = n, .scale = 1.0f};
     run_gemm(x, &args);
     sorai_drop_scratch(x, mark);

@@ -2,7 +2,8 @@
 
 #include "lib/ops/util.h"
 
-const void *sorai_packed(sorai_exec *x, sorai_param *p, int transposed, size_t bytes, sorai_pack_fn *pack) {
+const void *sorai_packed(sorai_exec *x, sorai_param *p, int transposed, size_t bytes, sorai_pack_fn *pack,
+                         const void *how) {
     const int slot = (transposed ? 1 : 0) + (x->product == SORA_DTYPE_BF16 ? 2 : 0);
     const void *result = NULL;
     if (x->status != SORA_OK)
@@ -25,7 +26,7 @@ const void *sorai_packed(sorai_exec *x, sorai_param *p, int transposed, size_t b
     } else {
         if (p->packed[slot].version != p->version) {
             const sorai_exec_mark mark = sorai_exec_here(x);
-            pack(x, p, transposed, p->packed[slot].data); /* a weight of 16 bits is a temporary in f32 on the way */
+            pack(x, p, transposed, how, p->packed[slot].data); /* a weight of 16 bits is a temporary in f32 on the way */
             sorai_drop_scratch(x, mark);
             if (x->status == SORA_OK)
                 p->packed[slot].version = p->version;
