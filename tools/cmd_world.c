@@ -242,16 +242,19 @@ static int write_clip(const options *o, const world_scene *s, int index, uint64_
     return write_text(path, text);
 }
 
-enum { MARGIN = 6, LINE = 13, LINES = 3 };
+enum { MARGIN = 6, LINE = 13 };
+
+/* Lines of a caption: an image has less room beside. */
+static int lines_of(const options *o) { return o->frames == 1 ? 3 : 2; }
 
 static int columns_of(const options *o) { return o->frames < o->columns ? o->frames : o->columns; }
 
-/* The caption under its frames, in up to LINES lines; what does not fit is cut with dots. */
-static void show_text(cairo_t *cr, char *text, double x, double y, double room) {
+/* The caption under its frames, in a few lines; what does not fit is cut with dots. */
+static void show_text(cairo_t *cr, char *text, int lines, double x, double y, double room) {
     cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
     cairo_set_font_size(cr, 10.5);
     char *p = text;
-    for (int line = 0; line < LINES && *p; line++) {
+    for (int line = 0; line < lines && *p; line++) {
         char part[1024];
         size_t best = 0, n = strlen(p);
         for (size_t i = 1; i <= n && i + 4 < sizeof part; i++) {
@@ -264,7 +267,7 @@ static void show_text(cairo_t *cr, char *text, double x, double y, double room) 
             best = i;
         }
         memcpy(part, p, best);
-        strcpy(part + best, line == LINES - 1 && p[best] ? " .." : "");
+        strcpy(part + best, line == lines - 1 && p[best] ? " .." : "");
         cairo_move_to(cr, x, y + LINE * (line + .85));
         cairo_show_text(cr, part);
         p += best;
@@ -275,7 +278,7 @@ static void show_text(cairo_t *cr, char *text, double x, double y, double room) 
 static void sheet_row(const options *o, cairo_t *cr, const world_scene *s, int row, uint64_t seed, uint8_t *rgb) {
     int columns = columns_of(o), per = o->frames == 1 ? o->columns : 1;
     double x0 = MARGIN + (row % per) * (o->width + MARGIN),
-           y0 = MARGIN + (row / per) * (o->height + LINES * LINE + MARGIN);
+           y0 = MARGIN + (row / per) * (o->height + lines_of(o) * LINE + MARGIN);
     for (int c = 0; c < columns; c++) {
         int i = columns > 1 ? (int)((double)c * (o->frames - 1) / (columns - 1) + .5) : 0;
         if (world_render(s, o->width, o->height, i / o->fps, o->frames / o->fps, rgb)) continue;
@@ -287,7 +290,7 @@ static void sheet_row(const options *o, cairo_t *cr, const world_scene *s, int r
     char text[1024];
     world_caption(s, seed, o->frames == 1 ? WORLD_IMAGE : 0, text, sizeof text);
     cairo_set_source_rgb(cr, .1, .1, .1);
-    show_text(cr, text, x0, y0 + o->height, columns * (o->width + MARGIN) - MARGIN);
+    show_text(cr, text, lines_of(o), x0, y0 + o->height, columns * (o->width + MARGIN) - MARGIN);
 }
 
 int cmd_world(int argc, char **argv) {
@@ -306,7 +309,7 @@ int cmd_world(int argc, char **argv) {
     if (o.sheet && !failed) {
         int columns = columns_of(&o), per = o.frames == 1 ? o.columns : 1;
         double wide = MARGIN + (double)(o.frames == 1 ? per : columns) * (o.width + MARGIN);
-        double tall = MARGIN + (double)((shown + per - 1) / per) * (o.height + LINES * LINE + MARGIN);
+        double tall = MARGIN + (double)((shown + per - 1) / per) * (o.height + lines_of(&o) * LINE + MARGIN);
         if (wide > 30000 || tall > 30000) {
             fprintf(
                 stderr,

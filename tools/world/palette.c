@@ -60,7 +60,7 @@ void world_palette_make(world_palette *p, int place, int condition, bool water) 
         if (deep) {
             p->sky_top = world_mix(p->sky_top, rgb(.01, .03, .12), .80);
             p->sky_low = world_mix(p->sky_low, rgb(.01, .03, .12), .80);
-            p->light = rgb(.36, .40, .62);
+            p->light = rgb(.48, .54, .76);
         } else if (inside) {
             p->sky_top = rgb(.30, .20, .20);
             p->sky_low = rgb(.44, .29, .24);
