@@ -93,6 +93,25 @@ static int write_tokenizer(sora_trainer *t, sorai_package *with, sorai_sora_writ
     return SORA_OK;
 }
 
+/* The recipe's "model" object says what the finished model recommends: name, size, steps ... It goes where models look for it. */
+static int set_defaults(json_t *metadata, json_t *model) {
+    if (!json_is_object(model))
+        return 0;
+    json_t *index = json_object_get(metadata, "model_index");
+    if (!index) {
+        index = json_pack("{s:s}", "_class_name", "WanPipeline");
+        if (json_object_set_new(metadata, "model_index", index) != 0)
+            return -1;
+    }
+    json_t *own = json_object_get(index, "sora");
+    if (!own) {
+        own = json_object();
+        if (json_object_set_new(index, "sora", own) != 0)
+            return -1;
+    }
+    return json_object_update(own, model);
+}
+
 int sorai_trainer_export(sora_trainer *t, const char *path, const char *with, int32_t weights, sora_error *err) {
     sorai_package *other = NULL;
     sorai_sora_writer *w = NULL;
@@ -113,9 +132,9 @@ int sorai_trainer_export(sora_trainer *t, const char *path, const char *with, in
     if (status != SORA_OK)
         goto done;
     metadata = other && sorai_package_metadata(other) ? json_deep_copy(sorai_package_metadata(other)) : json_object();
-    if (json_is_object(json_object_get(t->recipe.root, "model")))
-        json_object_update(metadata, json_object_get(t->recipe.root, "model"));
-    status = metadata ? sorai_sora_writer_metadata(w, metadata, err) : sorai_fail(err, SORA_E_NOMEM, "no memory for the metadata");
+    status = metadata && set_defaults(metadata, json_object_get(t->recipe.root, "model")) == 0
+                 ? sorai_sora_writer_metadata(w, metadata, err)
+                 : sorai_fail(err, SORA_E_NOMEM, "no memory for the metadata");
     for (uint32_t i = 0; i < t->part_count && status == SORA_OK; i++)
         status = write_trained(t, w, &t->parts[i], weights, err);
     const char *part;

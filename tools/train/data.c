@@ -23,7 +23,7 @@ static double number(json_t *object, const char *name, double initial) {
 }
 
 /* {"height": [lo, hi], "allow": {"place": ["beach", ...]}, "max_subjects": 1, "style": 0.3, ...} over the defaults. */
-static int read_limits(world_limits *l, json_t *world) {
+int data_limits(world_limits *l, json_t *world) {
     const char *key, *name;
     json_t *value, *list, *item;
     json_object_foreach(world, key, value) {
@@ -93,7 +93,7 @@ static int read_bucket(data *d, json_t *item, const world_limits *limits) {
         return complain(EXIT_USAGE, "recipe: data.buckets[%d] is out of range", d->bucket_count);
     d->bucket_count++;
     b->limits.image = b->frames == 1; /* scenes that one frame can show */
-    return read_limits(&b->limits, json_object_get(item, "world"));
+    return data_limits(&b->limits, json_object_get(item, "world"));
 }
 
 int data_open(data *d, sora_context *ctx, json_t *recipe) {
@@ -113,7 +113,7 @@ int data_open(data *d, sora_context *ctx, json_t *recipe) {
         return complain(EXIT_USAGE, "recipe: data.buckets must be a list of 1..%d sizes", DATA_MAX_BUCKETS);
     world_limits limits;
     world_limits_default(&limits);
-    int code = read_limits(&limits, json_object_get(section, "world"));
+    int code = data_limits(&limits, json_object_get(section, "world"));
     json_array_foreach(buckets, i, item) {
         if (code == 0)
             code = read_bucket(d, item, &limits);

@@ -40,6 +40,9 @@ typedef struct data {
 
 #define DATA_CAPTION 1024
 
+/* Narrows limits by the "world" object of a recipe's data. On failure prints one line and returns an exit code; else 0. */
+int data_limits(world_limits *l, json_t *world);
+
 /* Reads the "data" object of a recipe. On failure prints one line and returns an exit code; else 0. */
 int data_open(data *d, sora_context *ctx, json_t *recipe);
 void data_close(data *d);
