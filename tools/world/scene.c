@@ -195,9 +195,10 @@ static bool try_scene(world_scene *s, uint64_t seed, const world_limits *given) 
     s->height = world_range(seed, 40, lo, hi);
     if (pair) s->height *= .85;
     s->offset = world_range(seed, 41, -1, 1) * l->offset_max;
-    s->speed = world_range(seed, 42, .9, 1.15);
-    s->eye = world_range(seed, 43, .52, .74);
-    s->sun = world_range(seed, 44, -1, 1);
+    double vary = l->vary;
+    s->speed = 1 + vary * world_range(seed, 42, -.1, .15);
+    s->eye = .62 + vary * world_range(seed, 43, -.1, .12);
+    s->sun = .4 + vary * world_range(seed, 44, -1.4, .6);
     s->cut = world_range(seed, 45, .42, .58);
     m = l->allow[WORLD_PLACE];
     FILTER(m, WORLD_PLACES, world_place_allowed(a[WORLD_SUBJECT], v) && v != a[WORLD_PLACE])

@@ -52,7 +52,7 @@ typedef struct world_limits {
     double emotion_prob;           /* a face that shows something */
     double style_prob;             /* another style than flat colour */
     double move_prob;              /* another camera than a still one */
-    double vary;                   /* 0: furniture of a place always stands the same; 1: free. For binding tests */
+    double vary; /* 0: furniture, light and height of the camera are always the same; 1: free. For binding tests */
     bool image; /* scenes for images: only what one frame can show (nobody hidden, no cut, a still camera); set
                  * it whenever a clip has one frame */
 } world_limits;
