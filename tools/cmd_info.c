@@ -69,6 +69,8 @@ static void put_text(json_t *root, int all) {
                (long long)json_integer_value(json_object_get(d, "steps")), json_number_value(json_object_get(d, "guidance")),
                json_number_value(json_object_get(d, "shift")), text_of(d, "sampler"));
     json_object_foreach(json_object_get(root, "parts"), name, part) {
+        if (!json_object_get(part, "parameters") && !*text_of(part, "architecture"))
+            continue;
         printf("%-13s %s", name, text_of(part, "architecture"));
         if (json_object_get(part, "parameters")) {
             put_count(" ", json_number_value(json_object_get(part, "parameters")));

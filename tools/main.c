@@ -15,8 +15,10 @@ static const struct {
 } commands[] = {
     {"generate", cmd_generate, "make a video or an image from words"},
     {"train", cmd_train, "train an autoencoder, a transformer or a probe from a recipe"},
+    {"eval", cmd_eval, "what a model gets right on held-out combinations"},
     {"world", cmd_world, "render captioned clips of the drawn world"},
     {"info", cmd_info, "what is in a model or a tensor file"},
+    {"bench", cmd_bench, "time a generation, phase by phase"},
     {"tokenize", cmd_tokenize, "the ids of a text"},
     {"tokenizer", cmd_tokenizer, "make a tokenizer from captions"},
     {"stage", cmd_stage, "run one stage alone, tensors in and out"},

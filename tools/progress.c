@@ -25,11 +25,12 @@ void progress_begin(progress *p, const char *what, int quiet) {
     p->begin = clock_seconds();
     p->terminal = isatty(STDERR_FILENO);
     p->quiet = quiet;
+    p->drawn = p->terminal ? 0.0 : p->begin;
 }
 
 void progress_show(progress *p, double fraction, const char *note) {
     const double now = clock_seconds();
-    if (p->quiet || (fraction < 1.0 && now - p->drawn < (p->terminal ? 0.1 : 30.0)))
+    if (p->quiet || ((fraction < 1.0 || !p->terminal) && now - p->drawn < (p->terminal ? 0.1 : 30.0)))
         return;
     p->drawn = now;
     char left[32], bar[25];
