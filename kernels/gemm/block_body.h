@@ -125,7 +125,7 @@ void BLOCK_NAME(const sorak_block_args *args, int64_t rows) {
     const int64_t count = (rows + BLOCK_ROWS(w) - 1) / BLOCK_ROWS(w), each = rows / count, more = rows % count;
     for (int64_t i = 0; i < count; i++) { /* of nearly equal height */
         const int64_t n = each + (i < more);
-        (w == 2 ? block_two : block_one)[n - 1](&p);
+        (w == 2 ? block_two[n - 1] : block_one[n - 1])(&p);
         p.a += n * p.a_row;
         p.c += n * p.ldc;
         if (p.init)
