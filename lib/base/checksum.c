@@ -13,8 +13,7 @@ static uint64_t rotate(uint64_t x, int by) { return x << by | x >> (64 - by); }
 
 static uint64_t load(const unsigned char *p, int bytes) { /* little-endian on every machine */
     uint64_t x = 0;
-    for (int i = bytes - 1; i >= 0; i--)
-        x = x << 8 | p[i];
+    for (int i = bytes - 1; i >= 0; i--) x = x << 8 | p[i];
     return x;
 }
 
@@ -43,19 +42,16 @@ void sorai_checksum_begin(sorai_checksum_state *state) {
 
 void sorai_checksum_add(sorai_checksum_state *state, const void *data, size_t n) {
     const unsigned char *p = data;
-    if (n == 0)
-        return;
+    if (n == 0) return;
     state->total += n;
     if (state->tail_size) {
         size_t take = sizeof state->tail - state->tail_size;
-        if (take > n)
-            take = n;
+        if (take > n) take = n;
         memcpy(state->tail + state->tail_size, p, take);
         state->tail_size += take;
         p += take;
         n -= take;
-        if (state->tail_size < sizeof state->tail)
-            return;
+        if (state->tail_size < sizeof state->tail) return;
         stripes(state->lane, state->tail, 1);
         state->tail_size = 0;
     }
@@ -69,18 +65,14 @@ uint64_t sorai_checksum_end(const sorai_checksum_state *state) {
     if (state->total >= 32) {
         const uint64_t *l = state->lane;
         h = rotate(l[0], 1) + rotate(l[1], 7) + rotate(l[2], 12) + rotate(l[3], 18);
-        for (int i = 0; i < 4; i++)
-            h = (h ^ mix(0, l[i])) * P1 + P4;
+        for (int i = 0; i < 4; i++) h = (h ^ mix(0, l[i])) * P1 + P4;
     }
     h += state->total;
     const unsigned char *p = state->tail;
     size_t n = state->tail_size;
-    for (; n >= 8; n -= 8, p += 8)
-        h = rotate(h ^ mix(0, load(p, 8)), 27) * P1 + P4;
-    for (; n >= 4; n -= 4, p += 4)
-        h = rotate(h ^ load(p, 4) * P1, 23) * P2 + P3;
-    for (; n > 0; n--, p++)
-        h = rotate(h ^ *p * P5, 11) * P1;
+    for (; n >= 8; n -= 8, p += 8) h = rotate(h ^ mix(0, load(p, 8)), 27) * P1 + P4;
+    for (; n >= 4; n -= 4, p += 4) h = rotate(h ^ load(p, 4) * P1, 23) * P2 + P3;
+    for (; n > 0; n--, p++) h = rotate(h ^ *p * P5, 11) * P1;
     h = (h ^ h >> 33) * P2;
     h = (h ^ h >> 29) * P3;
     return h ^ h >> 32;

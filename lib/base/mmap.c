@@ -10,22 +10,18 @@
 static const unsigned char nothing[1];
 
 static int open_failure(int code, const char *path, sora_error *err) {
-    if (code == ENOENT || code == ENOTDIR)
-        return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: no such file", path);
-    if (code == EACCES || code == EPERM)
-        return sorai_fail(err, SORA_E_IO, "%.300s: permission denied", path);
+    if (code == ENOENT || code == ENOTDIR) return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: no such file", path);
+    if (code == EACCES || code == EPERM) return sorai_fail(err, SORA_E_IO, "%.300s: permission denied", path);
     return sorai_fail(err, SORA_E_IO, "%.300s: can't be opened (error %d)", path, code);
 }
 
 int sorai_map_open(sorai_map *out, const char *path, sora_error *err) {
     out->data = NULL;
     out->size = 0;
-    if (!path || !*path)
-        return sorai_fail(err, SORA_E_INVALID, "an empty file name");
+    if (!path || !*path) return sorai_fail(err, SORA_E_INVALID, "an empty file name");
     /* non-blocking, so that a pipe without a writer is refused below instead of waiting for one */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return open_failure(errno, path, err);
+    if (fd < 0) return open_failure(errno, path, err);
     struct stat st;
     int status = SORA_OK;
     if (fstat(fd, &st) != 0)
@@ -51,8 +47,7 @@ int sorai_map_open(sorai_map *out, const char *path, sora_error *err) {
 }
 
 void sorai_map_close(sorai_map *map) {
-    if (map->data && map->size)
-        munmap((void *)(uintptr_t)map->data, map->size);
+    if (map->data && map->size) munmap((void *)(uintptr_t)map->data, map->size);
     map->data = NULL;
     map->size = 0;
 }

@@ -10,9 +10,9 @@ typedef struct sorai_map {
 } sorai_map;
 
 /* Maps all of a regular file. Anything else (folder, pipe, device) is refused with SORA_E_IO, a missing file with
- * SORA_E_NOTFOUND; the message names the path. *out is {NULL, 0} after a failure. The bytes are those of the file while it is
- * left alone: a file that somebody cuts while it is mapped takes the process down, as with every program that maps files; who
- * must survive that reads through callbacks instead. Any thread. */
+ * SORA_E_NOTFOUND; the message names the path. *out is {NULL, 0} after a failure. The bytes are those of the file while
+ * it is left alone: a file that somebody cuts while it is mapped takes the process down, as with every program that
+ * maps files; who must survive that reads through callbacks instead. Any thread. */
 int sorai_map_open(sorai_map *out, const char *path, sora_error *err);
 void sorai_map_close(sorai_map *map); /* a closed or zeroed one is fine */
 

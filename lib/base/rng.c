@@ -27,8 +27,8 @@ void sorai_rng_block(uint64_t seed, uint64_t stream, uint64_t index, uint32_t ou
     out[3] = c3;
 }
 
-/* Natural logarithm of x > 0 by exact operations: x = m 2^e with m in [sqrt(1/2), sqrt(2)), then the series of atanh. Good to a
- * few units in the last place, and the same bits everywhere, which is what counts here. */
+/* Natural logarithm of x > 0 by exact operations: x = m 2^e with m in [sqrt(1/2), sqrt(2)), then the series of atanh.
+ * Good to a few units in the last place, and the same bits everywhere, which is what counts here. */
 static double plain_log(double x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -65,10 +65,18 @@ static void circle(double u, double *c, double *s) {
     }
     double sn = (1 - sum_s) * x, cs = 1 - sum_c;
     switch (quarter & 3) {
-    case 0: *c = cs, *s = sn; break;
-    case 1: *c = -sn, *s = cs; break;
-    case 2: *c = -cs, *s = -sn; break;
-    default: *c = sn, *s = -cs; break;
+    case 0:
+        *c = cs, *s = sn;
+        break;
+    case 1:
+        *c = -sn, *s = cs;
+        break;
+    case 2:
+        *c = -cs, *s = -sn;
+        break;
+    default:
+        *c = sn, *s = -cs;
+        break;
     }
 }
 
@@ -92,8 +100,7 @@ void sorai_rng_normals(uint64_t seed, uint64_t stream, uint64_t first, float *ou
         normal_pair(block, pair);
         if (!(number & 1)) {
             out[i++] = (float)pair[0];
-            if (i < n)
-                out[i++] = (float)pair[1];
+            if (i < n) out[i++] = (float)pair[1];
         } else
             out[i++] = (float)pair[1];
     }
@@ -104,8 +111,7 @@ void sorai_rng_uniforms(uint64_t seed, uint64_t stream, uint64_t first, float *o
     for (size_t i = 0; i < n;) {
         uint64_t number = first + i;
         sorai_rng_block(seed, stream, number >> 2, block);
-        for (unsigned k = (unsigned)(number & 3); k < 4 && i < n; k++)
-            out[i++] = (float)(block[k] >> 8) * 0x1p-24f;
+        for (unsigned k = (unsigned)(number & 3); k < 4 && i < n; k++) out[i++] = (float)(block[k] >> 8) * 0x1p-24f;
     }
 }
 
@@ -129,13 +135,11 @@ uint64_t sorai_rng_u64(sorai_rng *rng) {
 }
 
 uint32_t sorai_rng_below(sorai_rng *rng, uint32_t n) {
-    if (n < 2)
-        return 0;
+    if (n < 2) return 0;
     uint32_t reject = (0u - n) % n; /* 2^32 mod n: low products under it are drawn again */
     for (;;) {
         uint64_t product = (uint64_t)sorai_rng_u32(rng) * n;
-        if ((uint32_t)product >= reject)
-            return (uint32_t)(product >> 32);
+        if ((uint32_t)product >= reject) return (uint32_t)(product >> 32);
     }
 }
 
@@ -143,8 +147,7 @@ double sorai_rng_f64(sorai_rng *rng) { return (double)(sorai_rng_u64(rng) >> 11)
 
 double sorai_rng_normal(sorai_rng *rng) {
     uint32_t block[4];
-    for (int i = 0; i < 4; i++)
-        block[i] = sorai_rng_u32(rng);
+    for (int i = 0; i < 4; i++) block[i] = sorai_rng_u32(rng);
     double pair[2];
     normal_pair(block, pair);
     return pair[0];
@@ -152,7 +155,6 @@ double sorai_rng_normal(sorai_rng *rng) {
 
 uint64_t sorai_rng_stream(const char *name) {
     uint64_t h = 0xcbf29ce484222325u;
-    for (; *name; name++)
-        h = (h ^ (unsigned char)*name) * 0x100000001b3u;
+    for (; *name; name++) h = (h ^ (unsigned char)*name) * 0x100000001b3u;
     return h;
 }

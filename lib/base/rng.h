@@ -1,6 +1,7 @@
-/* Counter-based random numbers (Philox 4x32-10): number i of a stream is a pure function of seed, stream and i, so the order of
- * calls, threads and machines don't matter. Normal numbers use only operations that IEEE 754 rounds exactly (no libm), so they
- * are bit-identical everywhere too. Not for secrets. Any thread (a sorai_rng belongs to one at a time). */
+/* Counter-based random numbers (Philox 4x32-10): number i of a stream is a pure function of seed, stream and i, so the
+ * order of calls, threads and machines don't matter. Normal numbers use only operations that IEEE 754 rounds exactly
+ * (no libm), so they are bit-identical everywhere too. Not for secrets. Any thread (a sorai_rng belongs to one at a
+ * time). */
 #ifndef SORAI_BASE_RNG_H
 #define SORAI_BASE_RNG_H
 

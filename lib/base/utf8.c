@@ -3,8 +3,7 @@
 size_t sorai_utf8_decode(const char *s, size_t n, uint32_t *cp) {
     const unsigned char *p = (const unsigned char *)s;
     *cp = 0xFFFD;
-    if (n == 0)
-        return 0;
+    if (n == 0) return 0;
     if (p[0] < 0x80) {
         *cp = p[0];
         return 1;
@@ -25,22 +24,18 @@ size_t sorai_utf8_decode(const char *s, size_t n, uint32_t *cp) {
         least = 0x10000;
     } else
         return 0;
-    if (n < length)
-        return 0;
+    if (n < length) return 0;
     for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xC0) != 0x80)
-            return 0;
+        if ((p[i] & 0xC0) != 0x80) return 0;
         value = value << 6 | (p[i] & 0x3Fu);
     }
-    if (value < least || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF))
-        return 0;
+    if (value < least || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) return 0;
     *cp = value;
     return length;
 }
 
 size_t sorai_utf8_encode(uint32_t cp, char out[4]) {
-    if (cp > 0x10FFFF || (cp >= 0xD800 && cp <= 0xDFFF))
-        cp = 0xFFFD;
+    if (cp > 0x10FFFF || (cp >= 0xD800 && cp <= 0xDFFF)) cp = 0xFFFD;
     unsigned char *p = (unsigned char *)out;
     if (cp < 0x80) {
         p[0] = (unsigned char)cp;
@@ -68,8 +63,7 @@ bool sorai_utf8_valid(const char *s, size_t n) {
     for (size_t i = 0; i < n;) {
         uint32_t cp;
         size_t used = sorai_utf8_decode(s + i, n - i, &cp);
-        if (used == 0)
-            return false;
+        if (used == 0) return false;
         i += used;
     }
     return true;
@@ -87,5 +81,6 @@ size_t sorai_utf8_count(const char *s, size_t n) {
 
 bool sorai_utf8_is_space(uint32_t cp) {
     return (cp >= 9 && cp <= 13) || cp == 0x20 || cp == 0x85 || cp == 0xA0 || cp == 0x1680 ||
-           (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 || cp == 0x2029 || cp == 0x202F || cp == 0x205F || cp == 0x3000;
+           (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 || cp == 0x2029 || cp == 0x202F || cp == 0x205F ||
+           cp == 0x3000;
 }

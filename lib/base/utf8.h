@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Decodes one character at s (n >= 1 bytes are there). Returns how many bytes it takes (1..4) and sets *cp; for bytes that are
- * no UTF-8 (overlong forms, surrogates, beyond U+10FFFF, cut short) returns 0 and *cp = 0xFFFD. */
+/* Decodes one character at s (n >= 1 bytes are there). Returns how many bytes it takes (1..4) and sets *cp; for bytes
+ * that are no UTF-8 (overlong forms, surrogates, beyond U+10FFFF, cut short) returns 0 and *cp = 0xFFFD. */
 size_t sorai_utf8_decode(const char *s, size_t n, uint32_t *cp);
 
 /* Writes cp (a Unicode scalar value; anything else becomes U+FFFD) to out[0..3], returns the bytes used: 1..4. */

@@ -13,27 +13,21 @@ void sorai_buffer_release(sorai_buffer *b) {
 
 bool sorai_buffer_reserve(sorai_buffer *b, size_t more) {
     size_t need, capacity;
-    if (!sorai_add_ok(b->size, more, &need))
-        return false;
-    if (need <= b->capacity && b->data)
-        return true;
+    if (!sorai_add_ok(b->size, more, &need)) return false;
+    if (need <= b->capacity && b->data) return true;
     capacity = b->capacity ? b->capacity : 64;
     while (capacity < need)
-        if (!sorai_mul_ok(capacity, 2, &capacity))
-            return false;
+        if (!sorai_mul_ok(capacity, 2, &capacity)) return false;
     char *grown = sorai_realloc(b->mem, b->data, capacity);
-    if (!grown)
-        return false;
+    if (!grown) return false;
     b->data = grown;
     b->capacity = capacity;
     return true;
 }
 
 bool sorai_buffer_add(sorai_buffer *b, const void *data, size_t n) {
-    if (!sorai_buffer_reserve(b, n))
-        return false;
-    if (n)
-        memcpy(b->data + b->size, data, n);
+    if (!sorai_buffer_reserve(b, n)) return false;
+    if (n) memcpy(b->data + b->size, data, n);
     b->size += n;
     return true;
 }

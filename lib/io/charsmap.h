@@ -1,5 +1,6 @@
-/* The precompiled character map of sentencepiece (normalisation such as nmt_nfkc): a double-array trie from character sequences
- * to their replacements. Applied as the tokenizers library does it: by grapheme cluster, then by character. */
+/* The precompiled character map of sentencepiece (normalisation such as nmt_nfkc): a double-array trie from character
+ * sequences to their replacements. Applied as the tokenizers library does it: by grapheme cluster, then by character.
+ */
 #ifndef SORAI_IO_CHARSMAP_H
 #define SORAI_IO_CHARSMAP_H
 
@@ -15,7 +16,8 @@ typedef struct sorai_charsmap {
 } sorai_charsmap;
 
 /* Copies what it needs. Sizes are checked here, links as they are followed. An empty map is refused. */
-int sorai_charsmap_open(sorai_charsmap *map, sorai_mem *mem, const void *data, size_t n, const char *file, sora_error *err);
+int sorai_charsmap_open(sorai_charsmap *map, sorai_mem *mem, const void *data, size_t n, const char *file,
+                        sora_error *err);
 void sorai_charsmap_release(sorai_charsmap *map); /* a zeroed one is fine */
 
 /* Adds the normalised text (UTF-8) to out. false: no memory. */

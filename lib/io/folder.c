@@ -7,12 +7,13 @@
 
 #include "lib/io/json.h"
 
-static const char *const known_parts[] = {"transformer", "transformer_2", "vae",      "text_encoder",
-                                          "image_encoder", "tokenizer",   "scheduler"};
+static const char *const known_parts[] = {"transformer",   "transformer_2", "vae",      "text_encoder",
+                                          "image_encoder", "tokenizer",     "scheduler"};
 static const char *const config_names[] = {"config.json", "scheduler_config.json", "tokenizer_config.json",
                                            "preprocessor_config.json"};
-static const char *const weight_names[] = {"diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json",
-                                           "model.safetensors", "model.safetensors.index.json"};
+static const char *const weight_names[] = {"diffusion_pytorch_model.safetensors",
+                                           "diffusion_pytorch_model.safetensors.index.json", "model.safetensors",
+                                           "model.safetensors.index.json"};
 static const char *const foreign_names[] = {"diffusion_pytorch_model.bin", "diffusion_pytorch_model.bin.index.json",
                                             "pytorch_model.bin", "pytorch_model.bin.index.json"};
 
@@ -20,8 +21,7 @@ static const char *const foreign_names[] = {"diffusion_pytorch_model.bin", "diff
 static char *join(const sorai_folder *f, const char *part, const char *name) {
     const size_t room = strlen(f->path) + (part ? strlen(part) : 0) + strlen(name) + 3;
     char *path = sorai_alloc(f->mem, room);
-    if (path)
-        snprintf(path, room, "%s/%s%s%s", f->path, part ? part : "", part ? "/" : "", name);
+    if (path) snprintf(path, room, "%s/%s%s%s", f->path, part ? part : "", part ? "/" : "", name);
     return path;
 }
 
@@ -45,18 +45,14 @@ static bool plain_name(const char *name) {
 }
 
 static int add_part(sorai_folder *f, const char *name, sora_error *err) {
-    if (!plain_name(name) || sorai_folder_find(f, name) || f->part_count == SORAI_FOLDER_MAX_PARTS)
-        return SORA_OK;
+    if (!plain_name(name) || sorai_folder_find(f, name) || f->part_count == SORAI_FOLDER_MAX_PARTS) return SORA_OK;
     char *path = join(f, NULL, name);
-    if (!path)
-        return no_memory(f, err);
+    if (!path) return no_memory(f, err);
     const bool there = is_folder(path);
     sorai_free(f->mem, path);
-    if (!there)
-        return SORA_OK;
+    if (!there) return SORA_OK;
     char *copy = sorai_strdup(f->mem, name);
-    if (!copy)
-        return no_memory(f, err);
+    if (!copy) return no_memory(f, err);
     f->parts[f->part_count++] = (sorai_folder_part){.name = copy};
     return SORA_OK;
 }
@@ -78,24 +74,17 @@ int sorai_folder_open(sorai_folder *f, sorai_mem *mem, const char *path, sora_er
     memset(f, 0, sizeof *f);
     f->mem = mem;
     f->path = sorai_strdup(mem, path);
-    if (!f->path)
-        return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", path);
-    for (size_t n = strlen(f->path); n > 1 && f->path[n - 1] == '/'; n--)
-        f->path[n - 1] = 0;
+    if (!f->path) return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", path);
+    for (size_t n = strlen(f->path); n > 1 && f->path[n - 1] == '/'; n--) f->path[n - 1] = 0;
     char *index = join(f, NULL, "model_index.json");
-    if (!index)
-        return no_memory(f, err);
+    if (!index) return no_memory(f, err);
     int status = exists(index) ? load_json(f, index, "model index", &f->index, err) : SORA_OK;
     sorai_free(mem, index);
-    if (status != SORA_OK)
-        return status;
-    for (size_t i = 0; i < sizeof known_parts / sizeof *known_parts; i++)
-        SORA_TRY(add_part(f, known_parts[i], err));
+    if (status != SORA_OK) return status;
+    for (size_t i = 0; i < sizeof known_parts / sizeof *known_parts; i++) SORA_TRY(add_part(f, known_parts[i], err));
     const char *key;
     json_t *value;
-    json_object_foreach(f->index, key, value)
-        if (json_is_array(value))
-            SORA_TRY(add_part(f, key, err));
+    json_object_foreach(f->index, key, value) if (json_is_array(value)) SORA_TRY(add_part(f, key, err));
     if (!f->index && f->part_count == 0)
         return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: not a model: model_index.json is missing", path);
     return SORA_OK;
@@ -108,15 +97,13 @@ void sorai_folder_release(sorai_folder *f) {
         sorai_safetensors_close(&f->parts[i].weights);
     }
     json_decref(f->index);
-    if (f->path)
-        sorai_free(f->mem, f->path);
+    if (f->path) sorai_free(f->mem, f->path);
     memset(f, 0, sizeof *f);
 }
 
 sorai_folder_part *sorai_folder_find(sorai_folder *f, const char *part) {
     for (size_t i = 0; i < f->part_count; i++)
-        if (strcmp(f->parts[i].name, part) == 0)
-            return &f->parts[i];
+        if (strcmp(f->parts[i].name, part) == 0) return &f->parts[i];
     return NULL;
 }
 
@@ -126,8 +113,7 @@ static int first_of(sorai_folder *f, const sorai_folder_part *part, const char *
     *out = NULL;
     for (size_t i = 0; i < count; i++) {
         char *path = join(f, part->name, names[i]);
-        if (!path)
-            return no_memory(f, err);
+        if (!path) return no_memory(f, err);
         if (exists(path)) {
             *out = path;
             return SORA_OK;
@@ -138,20 +124,17 @@ static int first_of(sorai_folder *f, const sorai_folder_part *part, const char *
 }
 
 int sorai_folder_config(sorai_folder *f, sorai_folder_part *part, sora_error *err) {
-    if (part->config)
-        return SORA_OK;
+    if (part->config) return SORA_OK;
     char *path;
     SORA_TRY(first_of(f, part, config_names, sizeof config_names / sizeof *config_names, &path, err));
-    if (!path)
-        return sorai_fail(err, SORA_E_NOTFOUND, "%.250s/%.60s: config.json is missing", f->path, part->name);
+    if (!path) return sorai_fail(err, SORA_E_NOTFOUND, "%.250s/%.60s: config.json is missing", f->path, part->name);
     int status = load_json(f, path, "config", &part->config, err);
     sorai_free(f->mem, path);
     return status;
 }
 
 int sorai_folder_weights(sorai_folder *f, sorai_folder_part *part, sora_error *err) {
-    if (part->opened)
-        return SORA_OK;
+    if (part->opened) return SORA_OK;
     char *path;
     SORA_TRY(first_of(f, part, weight_names, sizeof weight_names / sizeof *weight_names, &path, err));
     int status = SORA_OK;
@@ -160,10 +143,10 @@ int sorai_folder_weights(sorai_folder *f, sorai_folder_part *part, sora_error *e
     else {
         status = first_of(f, part, foreign_names, sizeof foreign_names / sizeof *foreign_names, &path, err);
         if (status == SORA_OK && path)
-            status = sorai_fail(err, SORA_E_UNSUPPORTED, "%.300s: a pickle; weights are read from safetensors only", path);
+            status =
+                sorai_fail(err, SORA_E_UNSUPPORTED, "%.300s: a pickle; weights are read from safetensors only", path);
     }
-    if (path)
-        sorai_free(f->mem, path);
+    if (path) sorai_free(f->mem, path);
     part->opened = status == SORA_OK;
     return status;
 }
@@ -179,13 +162,11 @@ int sorai_folder_file(sorai_folder *f, const char *name, sorai_bytes *out, sora_
     if (!plain_name(file) || (slash && !plain_name(part)))
         return sorai_fail(err, SORA_E_INVALID, "%.250s: \"%.150s\" is no name of a file in it", f->path, name);
     char *path = join(f, slash ? part : NULL, file);
-    if (!path)
-        return no_memory(f, err);
+    if (!path) return no_memory(f, err);
     sorai_source *source;
     int status = sorai_source_open(&source, f->mem, path, err);
     sorai_free(f->mem, path);
-    if (status != SORA_OK)
-        return status;
+    if (status != SORA_OK) return status;
     status = sorai_source_bytes(source, 0, sorai_source_size(source), out, err);
     sorai_source_unref(&source);
     return status;

@@ -13,8 +13,7 @@ enum { S_BASE = 0xAC00, L_BASE = 0x1100, V_BASE = 0x1161, T_BASE = 0x11A7, L_COU
 
 static uint32_t class_of(uint32_t cp) {
     size_t low = 0, high = COUNT(combining);
-    if (cp < combining[0][0])
-        return 0;
+    if (cp < combining[0][0]) return 0;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
         if (cp > combining[middle][1])
@@ -29,8 +28,7 @@ static uint32_t class_of(uint32_t cp) {
 
 static const uint32_t *decomposition_of(uint32_t cp) {
     size_t low = 0, high = COUNT(decompositions);
-    if (cp < decompositions[0][0])
-        return NULL;
+    if (cp < decompositions[0][0]) return NULL;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
         if (cp > decompositions[middle][0])
@@ -80,34 +78,28 @@ static bool put_decomposed(waiting *w, uint32_t cp) {
                (s % T_COUNT == 0 || put(w, T_BASE + s % T_COUNT));
     }
     const uint32_t *row = decomposition_of(cp);
-    if (!row)
-        return put(w, cp);
+    if (!row) return put(w, cp);
     return put_decomposed(w, row[1]) && (!row[2] || put_decomposed(w, row[2]));
 }
 
-/* Canonical order of a run of combining characters: by class, else as they stand. Linear for long runs, which only an enemy
- * writes. */
+/* Canonical order of a run of combining characters: by class, else as they stand. Linear for long runs, which only an
+ * enemy writes. */
 static bool order_run(uint32_t *run, size_t n, sorai_mem *mem) {
     if (n <= 32) {
         for (size_t i = 1; i < n; i++) {
             const uint32_t cp = run[i], class = class_of(cp);
             size_t at = i;
-            for (; at > 0 && class_of(run[at - 1]) > class; at--)
-                run[at] = run[at - 1];
+            for (; at > 0 && class_of(run[at - 1]) > class; at--) run[at] = run[at - 1];
             run[at] = cp;
         }
         return true;
     }
     size_t begin[257] = {0}, bytes;
     uint32_t *sorted = sorai_mul_ok(n, sizeof *sorted, &bytes) ? sorai_alloc(mem, bytes) : NULL;
-    if (!sorted)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        begin[class_of(run[i]) + 1]++;
-    for (size_t k = 1; k < 257; k++)
-        begin[k] += begin[k - 1];
-    for (size_t i = 0; i < n; i++)
-        sorted[begin[class_of(run[i])]++] = run[i];
+    if (!sorted) return false;
+    for (size_t i = 0; i < n; i++) begin[class_of(run[i]) + 1]++;
+    for (size_t k = 1; k < 257; k++) begin[k] += begin[k - 1];
+    for (size_t i = 0; i < n; i++) sorted[begin[class_of(run[i])]++] = run[i];
     memcpy(run, sorted, bytes);
     sorai_free(mem, sorted);
     return true;
@@ -116,10 +108,8 @@ static bool order_run(uint32_t *run, size_t n, sorai_mem *mem) {
 static bool order_all(uint32_t *list, size_t count, sorai_mem *mem) {
     for (size_t at = 0; at < count;) {
         size_t end = at;
-        while (end < count && class_of(list[end]) != 0)
-            end++;
-        if (end > at + 1 && !order_run(list + at, end - at, mem))
-            return false;
+        while (end < count && class_of(list[end]) != 0) end++;
+        if (end > at + 1 && !order_run(list + at, end - at, mem)) return false;
         at = end > at ? end : at + 1;
     }
     return true;
@@ -138,8 +128,7 @@ static size_t compose_all(uint32_t *list, size_t count) {
                 continue;
             }
         }
-        if (class == 0)
-            starter = kept;
+        if (class == 0) starter = kept;
         last_class = class;
         list[kept++] = cp;
     }
@@ -148,10 +137,8 @@ static size_t compose_all(uint32_t *list, size_t count) {
 
 bool sorai_normalize_nfc(const char *text, size_t n, sorai_buffer *out) {
     bool plain = true; /* nothing below U+0300 changes */
-    for (size_t i = 0; i < n && plain; i++)
-        plain = (unsigned char)text[i] < 0xCC;
-    if (plain && sorai_utf8_valid(text, n))
-        return sorai_buffer_add(out, text, n);
+    for (size_t i = 0; i < n && plain; i++) plain = (unsigned char)text[i] < 0xCC;
+    if (plain && sorai_utf8_valid(text, n)) return sorai_buffer_add(out, text, n);
     waiting w = {.count = 0};
     sorai_buffer_init(&w.list, out->mem);
     bool ok = true;
@@ -164,15 +151,13 @@ bool sorai_normalize_nfc(const char *text, size_t n, sorai_buffer *out) {
     uint32_t *list = (uint32_t *)(void *)w.list.data;
     ok = ok && order_all(list, w.count, out->mem);
     const size_t count = ok ? compose_all(list, w.count) : 0;
-    for (size_t i = 0; i < count && ok; i++)
-        ok = sorai_buffer_add_char(out, list[i]);
+    for (size_t i = 0; i < count && ok; i++) ok = sorai_buffer_add_char(out, list[i]);
     sorai_buffer_release(&w.list);
     return ok;
 }
 
 int sorai_normalize_width(uint32_t cp, uint32_t out[2]) {
-    if (cp < 0xFF01 || cp > 0xFFEF || !widths[cp - 0xFF01][0])
-        return 0;
+    if (cp < 0xFF01 || cp > 0xFFEF || !widths[cp - 0xFF01][0]) return 0;
     out[0] = widths[cp - 0xFF01][0];
     out[1] = widths[cp - 0xFF01][1];
     return out[1] ? 2 : 1;

@@ -22,18 +22,15 @@ struct sorai_outfile {
 };
 
 static int failed(const sorai_outfile *f, const char *what, sora_error *err) {
-    if (errno == ENOSPC)
-        return sorai_fail(err, SORA_E_IO, "%.300s: no space left to write it", f->path);
+    if (errno == ENOSPC) return sorai_fail(err, SORA_E_IO, "%.300s: no space left to write it", f->path);
     return sorai_fail(err, SORA_E_IO, "%.300s: %s failed (error %d)", f->path, what, errno);
 }
 
 static int write_all(sorai_outfile *f, const char *data, size_t n, sora_error *err) {
     while (n > 0) {
         ssize_t done = write(f->fd, data, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return failed(f, "writing", err);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return failed(f, "writing", err);
         data += done;
         n -= (size_t)done;
     }
@@ -49,8 +46,7 @@ static int flush(sorai_outfile *f, sora_error *err) {
 /* Where the file really goes: behind links; *out from mem. */
 static int resolve(sorai_mem *mem, const char *path, char **out, sora_error *err) {
     *out = NULL;
-    if (!path || !*path)
-        return sorai_fail(err, SORA_E_INVALID, "an empty file name");
+    if (!path || !*path) return sorai_fail(err, SORA_E_INVALID, "an empty file name");
     struct stat st;
     if (lstat(path, &st) == 0) {
         if (S_ISLNK(st.st_mode) && stat(path, &st) != 0)
@@ -59,8 +55,7 @@ static int resolve(sorai_mem *mem, const char *path, char **out, sora_error *err
             return sorai_fail(err, SORA_E_IO, "%.300s: is %s, not a regular file; it is left alone", path,
                               S_ISDIR(st.st_mode) ? "a folder" : "a device, pipe or socket");
         char *real = realpath(path, NULL);
-        if (!real)
-            return sorai_fail(err, SORA_E_IO, "%.300s: can't be resolved (error %d)", path, errno);
+        if (!real) return sorai_fail(err, SORA_E_IO, "%.300s: can't be resolved (error %d)", path, errno);
         *out = sorai_strdup(mem, real);
         free(real);
     } else if (errno != ENOENT)
@@ -91,8 +86,7 @@ int sorai_outfile_begin(sorai_outfile **out, sorai_mem *mem, const char *path, s
     for (int i = 0; i < 1000 && f->fd < 0; i++) {
         snprintf(temporary, room, "%s.part-%ld-%d", real, (long)getpid(), i);
         f->fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (f->fd < 0 && errno != EEXIST)
-            break;
+        if (f->fd < 0 && errno != EEXIST) break;
     }
     if (f->fd >= 0) {
         *out = f;
@@ -112,13 +106,10 @@ int sorai_outfile_begin(sorai_outfile **out, sorai_mem *mem, const char *path, s
 }
 
 int sorai_outfile_write(sorai_outfile *f, const void *data, size_t n, sora_error *err) {
-    if (n >= BUFFER || f->waiting + n > BUFFER)
-        SORA_TRY(flush(f, err));
+    if (n >= BUFFER || f->waiting + n > BUFFER) SORA_TRY(flush(f, err));
     f->size += n;
-    if (n >= BUFFER)
-        return write_all(f, data, n, err);
-    if (n)
-        memcpy(f->buffer + f->waiting, data, n);
+    if (n >= BUFFER) return write_all(f, data, n, err);
+    if (n) memcpy(f->buffer + f->waiting, data, n);
     f->waiting += n;
     return SORA_OK;
 }
@@ -139,10 +130,8 @@ int sorai_outfile_patch(sorai_outfile *f, uint64_t offset, const void *data, siz
     const char *p = data;
     while (n > 0) {
         ssize_t done = pwrite(f->fd, p, n, (off_t)offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return failed(f, "writing", err);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return failed(f, "writing", err);
         p += done;
         offset += (uint64_t)done;
         n -= (size_t)done;
@@ -153,8 +142,7 @@ int sorai_outfile_patch(sorai_outfile *f, uint64_t offset, const void *data, siz
 uint64_t sorai_outfile_size(const sorai_outfile *f) { return f->size; }
 
 static void dispose(sorai_outfile *f) {
-    if (f->fd >= 0)
-        close(f->fd);
+    if (f->fd >= 0) close(f->fd);
     sorai_free(f->mem, f->temporary);
     sorai_free(f->mem, f->path);
     sorai_free(f->mem, f);
@@ -170,10 +158,8 @@ int sorai_outfile_commit(sorai_outfile **fp, sora_error *err) {
         if (close(fd) != 0) /* network file systems report a full disk here */
             status = failed(f, "closing", err);
     }
-    if (status == SORA_OK && rename(f->temporary, f->path) != 0)
-        status = failed(f, "renaming", err);
-    if (status != SORA_OK)
-        unlink(f->temporary);
+    if (status == SORA_OK && rename(f->temporary, f->path) != 0) status = failed(f, "renaming", err);
+    if (status != SORA_OK) unlink(f->temporary);
     dispose(f);
     return status;
 }
@@ -181,8 +167,7 @@ int sorai_outfile_commit(sorai_outfile **fp, sora_error *err) {
 void sorai_outfile_abandon(sorai_outfile **fp) {
     sorai_outfile *f = *fp;
     *fp = NULL;
-    if (!f)
-        return;
+    if (!f) return;
     unlink(f->temporary);
     dispose(f);
 }

@@ -18,8 +18,7 @@ struct sorai_package {
 static int create(sorai_package **out, sorai_mem *mem, const char *name, sora_error *err) {
     *out = NULL;
     sorai_package *p = sorai_calloc(mem, 1, sizeof *p);
-    if (p)
-        p->name = sorai_strdup(mem, name);
+    if (p) p->name = sorai_strdup(mem, name);
     if (!p || !p->name) {
         sorai_free(mem, p);
         return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", name);
@@ -32,12 +31,12 @@ static int create(sorai_package **out, sorai_mem *mem, const char *name, sora_er
 int sorai_package_open_source(sorai_package **out, sorai_mem *mem, sorai_source *source, sora_error *err) {
     *out = NULL;
     if (!sorai_sora_file_probe(source))
-        return sorai_fail(err, SORA_E_FORMAT, "%.300s: neither a model folder nor a .sora file", sorai_source_name(source));
+        return sorai_fail(err, SORA_E_FORMAT, "%.300s: neither a model folder nor a .sora file",
+                          sorai_source_name(source));
     sorai_package *p;
     SORA_TRY(create(&p, mem, sorai_source_name(source), err));
     int status = sorai_sora_file_open(&p->file, mem, source, err);
-    if (status != SORA_OK)
-        sorai_package_close(&p);
+    if (status != SORA_OK) sorai_package_close(&p);
     *out = p;
     return status;
 }
@@ -50,8 +49,7 @@ int sorai_package_open(sorai_package **out, sorai_mem *mem, const char *path, so
         sorai_package *p;
         SORA_TRY(create(&p, mem, path, err));
         status = sorai_folder_open(&p->folder, mem, path, err);
-        if (status != SORA_OK)
-            sorai_package_close(&p);
+        if (status != SORA_OK) sorai_package_close(&p);
         *out = p;
         return status;
     }
@@ -65,8 +63,7 @@ int sorai_package_open(sorai_package **out, sorai_mem *mem, const char *path, so
 void sorai_package_close(sorai_package **pp) {
     sorai_package *p = *pp;
     *pp = NULL;
-    if (!p)
-        return;
+    if (!p) return;
     sorai_sora_file_close(&p->file);
     sorai_folder_release(&p->folder);
     sorai_free(p->mem, p->name);
@@ -83,22 +80,17 @@ json_t *sorai_package_index(const sorai_package *p) {
 }
 
 const char *sorai_package_part(const sorai_package *p, size_t i) {
-    if (!p->file)
-        return i < p->folder.part_count ? p->folder.parts[i].name : NULL;
+    if (!p->file) return i < p->folder.part_count ? p->folder.parts[i].name : NULL;
     const char *key;
     json_t *value;
-    json_object_foreach(sorai_sora_file_parts(p->file), key, value)
-        if (i-- == 0)
-            return key;
+    json_object_foreach(sorai_sora_file_parts(p->file), key, value) if (i-- == 0) return key;
     return NULL;
 }
 
 bool sorai_package_has(const sorai_package *p, const char *part) {
-    if (p->file)
-        return json_object_get(sorai_sora_file_parts(p->file), part) != NULL;
+    if (p->file) return json_object_get(sorai_sora_file_parts(p->file), part) != NULL;
     for (size_t i = 0; i < p->folder.part_count; i++)
-        if (strcmp(p->folder.parts[i].name, part) == 0)
-            return true;
+        if (strcmp(p->folder.parts[i].name, part) == 0) return true;
     return false;
 }
 
@@ -113,8 +105,7 @@ int sorai_package_config(sorai_package *p, const char *part, json_t **out, sora_
         return *out ? SORA_OK : missing_part(p, part, err);
     }
     sorai_folder_part *found = sorai_folder_find(&p->folder, part);
-    if (!found)
-        return missing_part(p, part, err);
+    if (!found) return missing_part(p, part, err);
     SORA_TRY(sorai_folder_config(&p->folder, found, err));
     *out = found->config;
     return SORA_OK;
@@ -130,8 +121,7 @@ int sorai_package_lookup(sorai_package *p, const char *part, const char *name, s
     *out = NULL;
     if (p->file) {
         char full[640];
-        if (!sorai_package_has(p, part))
-            return missing_part(p, part, err);
+        if (!sorai_package_has(p, part)) return missing_part(p, part, err);
         if (snprintf(full, sizeof full, "%s/%s", part, name) >= (int)sizeof full)
             return sorai_fail(err, SORA_E_NOTFOUND, "%.200s: tensor \"%.200s\" is missing", p->name, name);
         return sorai_sora_file_lookup(p->file, full, out, err);
@@ -155,12 +145,12 @@ static void sora_range(const sorai_package *p, const char *part, const sorai_ten
     *count = n;
 }
 
-static int tensors_of(sorai_package *p, const char *part, const sorai_tensor_info **first, size_t *count, sora_error *err) {
+static int tensors_of(sorai_package *p, const char *part, const sorai_tensor_info **first, size_t *count,
+                      sora_error *err) {
     *first = NULL;
     *count = 0;
     if (p->file) {
-        if (!sorai_package_has(p, part))
-            return missing_part(p, part, err);
+        if (!sorai_package_has(p, part)) return missing_part(p, part, err);
         sora_range(p, part, first, count);
         return SORA_OK;
     }
@@ -185,8 +175,7 @@ int sorai_package_tensor(sorai_package *p, const char *part, size_t i, sorai_ten
     if (i >= count)
         return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: part \"%.80s\" has %zu tensors", p->name, part, count);
     *info = first[i];
-    if (p->file)
-        info->name += strlen(part) + 1;
+    if (p->file) info->name += strlen(part) + 1;
     return SORA_OK;
 }
 
@@ -195,8 +184,7 @@ int sorai_package_blob(sorai_package *p, const char *name, sorai_bytes *out, sor
 }
 
 int sorai_package_verify(sorai_package *p, sora_error *err) {
-    if (p->file)
-        return sorai_sora_file_verify(p->file, err);
+    if (p->file) return sorai_sora_file_verify(p->file, err);
     for (size_t i = 0; i < p->folder.part_count; i++) {
         sora_error why = {.struct_size = sizeof why};
         SORA_TRY(sorai_folder_weights(&p->folder, &p->folder.parts[i], err));

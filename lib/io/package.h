@@ -1,6 +1,6 @@
-/* A model's files, whatever their layout: a folder as diffusers has it (model_index.json, transformer/, vae/, ...) or a .sora
- * file. What the parts mean is for lib/model. One thread at a time: parts of a folder are opened when first asked for; tensors
- * and blobs handed out are free of the package. */
+/* A model's files, whatever their layout: a folder as diffusers has it (model_index.json, transformer/, vae/, ...) or a
+ * .sora file. What the parts mean is for lib/model. One thread at a time: parts of a folder are opened when first asked
+ * for; tensors and blobs handed out are free of the package. */
 #ifndef SORAI_IO_PACKAGE_H
 #define SORAI_IO_PACKAGE_H
 
@@ -15,24 +15,25 @@ int sorai_package_open(sorai_package **out, sorai_mem *mem, const char *path, so
 int sorai_package_open_source(sorai_package **out, sorai_mem *mem, sorai_source *source, sora_error *err);
 void sorai_package_close(sorai_package **pkg);
 
-const char *sorai_package_name(const sorai_package *pkg);     /* path, for messages */
-const char *sorai_package_format(const sorai_package *pkg);   /* "folder" or "sora" */
+const char *sorai_package_name(const sorai_package *pkg);   /* path, for messages */
+const char *sorai_package_format(const sorai_package *pkg); /* "folder" or "sora" */
 /* model_index.json (folder) or the metadata's "model_index" (.sora), borrowed; NULL when there is none. */
 json_t *sorai_package_index(const sorai_package *pkg);
-json_t *sorai_package_metadata(const sorai_package *pkg);     /* of a .sora file, borrowed; else NULL */
+json_t *sorai_package_metadata(const sorai_package *pkg); /* of a .sora file, borrowed; else NULL */
 
 /* The parts that are there: names in order, NULL past the last. */
 const char *sorai_package_part(const sorai_package *pkg, size_t i);
 bool sorai_package_has(const sorai_package *pkg, const char *part);
 
-/* The part's config, borrowed (config.json, scheduler_config.json, tokenizer_config.json). SORA_E_NOTFOUND names what is missing. */
+/* The part's config, borrowed (config.json, scheduler_config.json, tokenizer_config.json). SORA_E_NOTFOUND names what
+ * is missing. */
 int sorai_package_config(sorai_package *pkg, const char *part, json_t **out, sora_error *err);
 
 /* A tensor of a part; the caller unrefs it. */
 int sorai_package_lookup(sorai_package *pkg, const char *part, const char *name, sora_tensor **out, sora_error *err);
 
-/* The tensors of a part, sorted by name, for listings and for finding out what a checkpoint is. A part without weights has 0.
- * info->name is the name inside the part, valid until close. */
+/* The tensors of a part, sorted by name, for listings and for finding out what a checkpoint is. A part without weights
+ * has 0. info->name is the name inside the part, valid until close. */
 int sorai_package_tensor_count(sorai_package *pkg, const char *part, size_t *count, sora_error *err);
 int sorai_package_tensor(sorai_package *pkg, const char *part, size_t i, sorai_tensor_info *info, sora_error *err);
 

@@ -20,22 +20,36 @@ static const struct {
     char name[12];
     int32_t dtype;
     uint32_t bits;
-} types[] = {{"F32", SORA_DTYPE_F32, 32}, {"BF16", SORA_DTYPE_BF16, 16}, {"F16", SORA_DTYPE_F16, 16}, {"I32", SORA_DTYPE_I32, 32},
-             {"U8", SORA_DTYPE_U8, 8},    {"I8", SORA_DTYPE_I8, 8},      {"I64", SORA_DTYPE_I64, 64}, {"F64", 0, 64},
-             {"BOOL", 0, 8},              {"F8_E4M3", 0, 8},             {"F8_E5M2", 0, 8},           {"F8_E8M0", 0, 8},
-             {"I16", 0, 16},              {"U16", 0, 16},                {"U32", 0, 32},              {"U64", 0, 64}};
+} types[] = {{"F32", SORA_DTYPE_F32, 32},
+             {"BF16", SORA_DTYPE_BF16, 16},
+             {"F16", SORA_DTYPE_F16, 16},
+             {"I32", SORA_DTYPE_I32, 32},
+             {"U8", SORA_DTYPE_U8, 8},
+             {"I8", SORA_DTYPE_I8, 8},
+             {"I64", SORA_DTYPE_I64, 64},
+             {"F64", 0, 64},
+             {"BOOL", 0, 8},
+             {"F8_E4M3", 0, 8},
+             {"F8_E5M2", 0, 8},
+             {"F8_E8M0", 0, 8},
+             {"I16", 0, 16},
+             {"U16", 0, 16},
+             {"U32", 0, 32},
+             {"U64", 0, 64}};
 
 static int parse_tensor(const char *file, const char *name, size_t name_length, json_t *value, uint64_t data_size,
                         sorai_tensor_info *info, sora_error *err) {
     if (!sorai_name_ok(name, name_length))
-        return sorai_fail(err, SORA_E_FORMAT, "%.300s: header: a tensor's name is empty, too long or not printable", file);
+        return sorai_fail(err, SORA_E_FORMAT, "%.300s: header: a tensor's name is empty, too long or not printable",
+                          file);
     memset(info, 0, sizeof *info);
     info->name = name;
     json_t *type = json_object_get(value, "dtype"), *shape = json_object_get(value, "shape");
     json_t *range = json_object_get(value, "data_offsets");
     if (!json_is_object(value) || !json_is_string(type) || !json_is_array(shape) || !json_is_array(range) ||
         json_object_size(value) != 3)
-        return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\": dtype, shape and data_offsets expected", file, name);
+        return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\": dtype, shape and data_offsets expected", file,
+                          name);
     uint32_t bits = 0;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(json_string_value(type), types[i].name) == 0) {
@@ -47,7 +61,8 @@ static int parse_tensor(const char *file, const char *name, size_t name_length, 
         return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\": dtype \"%.20s\" is unknown", file, name,
                           json_string_value(type));
     if (json_array_size(shape) > SORA_MAX_RANK)
-        return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\": more than %d dimensions", file, name, SORA_MAX_RANK);
+        return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\": more than %d dimensions", file, name,
+                          SORA_MAX_RANK);
     info->rank = (int32_t)json_array_size(shape);
     size_t bytes = bits / 8;
     for (int32_t i = 0; i < info->rank; i++) {
@@ -60,7 +75,8 @@ static int parse_tensor(const char *file, const char *name, size_t name_length, 
     json_t *from = json_array_get(range, 0), *to = json_array_get(range, 1);
     if (json_array_size(range) != 2 || !json_is_integer(from) || !json_is_integer(to) || json_integer_value(from) < 0 ||
         json_integer_value(to) < json_integer_value(from) || (uint64_t)json_integer_value(to) > data_size)
-        return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\": data_offsets are not inside the file", file, name);
+        return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\": data_offsets are not inside the file", file,
+                          name);
     info->offset = (uint64_t)json_integer_value(from);
     info->size = info->stored = (uint64_t)json_integer_value(to) - info->offset;
     if (info->size != bytes)
@@ -71,15 +87,13 @@ static int parse_tensor(const char *file, const char *name, size_t name_length, 
 
 static int by_offset(const void *a, const void *b) {
     const sorai_tensor_info *x = a, *y = b;
-    if (x->offset != y->offset)
-        return x->offset < y->offset ? -1 : 1;
+    if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
     return (x->size > y->size) - (x->size < y->size);
 }
 
 /* The format forbids holes: bytes that no tensor owns are a sign of damage. */
 static int check_cover(const char *file, sorai_tensor_info *items, size_t count, uint64_t data_size, sora_error *err) {
-    if (count > 1)
-        qsort(items, count, sizeof *items, by_offset);
+    if (count > 1) qsort(items, count, sizeof *items, by_offset);
     uint64_t end = 0;
     for (size_t i = 0; i < count; i++) {
         if (items[i].offset != end)
@@ -96,11 +110,9 @@ static int check_cover(const char *file, sorai_tensor_info *items, size_t count,
 static int check_metadata(const char *file, json_t *metadata, sora_error *err) {
     const char *key;
     json_t *value;
-    if (!json_is_object(metadata))
-        return sorai_fail(err, SORA_E_FORMAT, "%.300s: __metadata__ is not an object", file);
-    json_object_foreach(metadata, key, value)
-        if (!json_is_string(value))
-            return sorai_fail(err, SORA_E_FORMAT, "%.300s: __metadata__: \"%.80s\" is not a string", file, key);
+    if (!json_is_object(metadata)) return sorai_fail(err, SORA_E_FORMAT, "%.300s: __metadata__ is not an object", file);
+    json_object_foreach(metadata, key, value) if (!json_is_string(value)) return sorai_fail(
+        err, SORA_E_FORMAT, "%.300s: __metadata__: \"%.80s\" is not a string", file, key);
     return SORA_OK;
 }
 
@@ -109,15 +121,13 @@ static int read_header(sorai_safetensors *st, sorai_source *source, sora_error *
     const char *file = sorai_source_name(source);
     const uint64_t total = sorai_source_size(source);
     unsigned char head[8];
-    if (total < sizeof head)
-        return sorai_fail(err, SORA_E_FORMAT, "%.300s: too short for a safetensors file", file);
+    if (total < sizeof head) return sorai_fail(err, SORA_E_FORMAT, "%.300s: too short for a safetensors file", file);
     SORA_TRY(sorai_source_read(source, 0, head, sizeof head, err));
     uint64_t length = 0;
-    for (int i = 7; i >= 0; i--)
-        length = length << 8 | head[i];
+    for (int i = 7; i >= 0; i--) length = length << 8 | head[i];
     if (length > MAX_HEADER || length > total - sizeof head)
-        return sorai_fail(err, SORA_E_FORMAT, "%.300s: header length %llu is not possible in a file of %llu bytes", file,
-                          (unsigned long long)length, (unsigned long long)total);
+        return sorai_fail(err, SORA_E_FORMAT, "%.300s: header length %llu is not possible in a file of %llu bytes",
+                          file, (unsigned long long)length, (unsigned long long)total);
     const uint64_t data_at = sizeof head + length, data_size = total - data_at;
     sorai_bytes text;
     SORA_TRY(sorai_source_bytes(source, sizeof head, length, &text, err));
@@ -131,29 +141,24 @@ static int read_header(sorai_safetensors *st, sorai_source *source, sora_error *
     const size_t first = st->table.count;
     const char *name;
     json_t *value;
-    if (status == SORA_OK)
-        json_object_foreach(header, name, value) {
+    if (status == SORA_OK) json_object_foreach(header, name, value) {
             if (strcmp(name, "__metadata__") == 0) {
                 status = check_metadata(file, value, err);
-                if (status == SORA_OK && !st->metadata)
-                    st->metadata = json_incref(value);
+                if (status == SORA_OK && !st->metadata) st->metadata = json_incref(value);
             } else {
                 sorai_tensor_info info;
                 status = parse_tensor(file, name, strlen(name), value, data_size, &info, err);
                 info.file = (int32_t)st->file_count;
-                if (status == SORA_OK)
-                    status = sorai_table_add(&st->table, &info, file, err);
+                if (status == SORA_OK) status = sorai_table_add(&st->table, &info, file, err);
             }
-            if (status != SORA_OK)
-                break;
+            if (status != SORA_OK) break;
         }
     json_decref(header);
     if (status == SORA_OK)
-        status = check_cover(file, st->table.items ? st->table.items + first : NULL, st->table.count - first, data_size, err);
-    if (status != SORA_OK)
-        return status;
-    for (size_t i = first; i < st->table.count; i++)
-        st->table.items[i].offset += data_at;
+        status = check_cover(file, st->table.items ? st->table.items + first : NULL, st->table.count - first, data_size,
+                             err);
+    if (status != SORA_OK) return status;
+    for (size_t i = first; i < st->table.count; i++) st->table.items[i].offset += data_at;
     st->files[st->file_count++] = sorai_source_ref(source);
     return SORA_OK;
 }
@@ -161,8 +166,7 @@ static int read_header(sorai_safetensors *st, sorai_source *source, sora_error *
 static int create(sorai_safetensors **out, sorai_mem *mem, size_t files, const char *name, sora_error *err) {
     *out = NULL;
     sorai_safetensors *st = sorai_calloc(mem, 1, sizeof *st);
-    if (st)
-        st->files = sorai_calloc(mem, files, sizeof(sorai_source *));
+    if (st) st->files = sorai_calloc(mem, files, sizeof(sorai_source *));
     if (!st || !st->files) {
         sorai_free(mem, st);
         return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", name);
@@ -178,10 +182,8 @@ int sorai_safetensors_open(sorai_safetensors **out, sorai_mem *mem, sorai_source
     *out = NULL;
     SORA_TRY(create(&st, mem, 1, sorai_source_name(source), err));
     int status = read_header(st, source, err);
-    if (status == SORA_OK)
-        status = sorai_table_finish(&st->table, sorai_source_name(source), err);
-    if (status != SORA_OK)
-        sorai_safetensors_close(&st);
+    if (status == SORA_OK) status = sorai_table_finish(&st->table, sorai_source_name(source), err);
+    if (status != SORA_OK) sorai_safetensors_close(&st);
     *out = st;
     return status;
 }
@@ -196,16 +198,13 @@ static int open_shard(sorai_safetensors *st, const char *index, const char *shar
     const char *slash = strrchr(index, '/');
     const size_t folder = slash ? (size_t)(slash - index) + 1 : 0, length = strlen(shard);
     char *path = sorai_alloc(st->mem, folder + length + 1);
-    if (!path)
-        return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", index);
+    if (!path) return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", index);
     memcpy(path, index, folder);
     memcpy(path + folder, shard, length + 1);
     sorai_source *source;
     int status = sorai_source_open(&source, st->mem, path, err);
-    if (status == SORA_E_NOTFOUND)
-        sorai_fail(err, status, "%.250s: shard \"%.120s\" is missing", index, shard);
-    if (status == SORA_OK)
-        status = read_header(st, source, err);
+    if (status == SORA_E_NOTFOUND) sorai_fail(err, status, "%.250s: shard \"%.120s\" is missing", index, shard);
+    if (status == SORA_OK) status = read_header(st, source, err);
     sorai_source_unref(&source);
     sorai_free(st->mem, path);
     return status;
@@ -214,18 +213,17 @@ static int open_shard(sorai_safetensors *st, const char *index, const char *shar
 static int read_index(sorai_safetensors **out, sorai_mem *mem, const char *path, json_t *index, sora_error *err) {
     *out = NULL;
     json_t *map = json_object_get(index, "weight_map");
-    if (!json_is_object(map))
-        return sorai_fail(err, SORA_E_FORMAT, "%.300s: weight_map is missing", path);
+    if (!json_is_object(map)) return sorai_fail(err, SORA_E_FORMAT, "%.300s: weight_map is missing", path);
     json_t *shards = json_object(); /* name -> number, in order of first mention */
-    if (!shards)
-        return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", path);
+    if (!shards) return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", path);
     int status = SORA_OK;
     const char *name, *shard;
     json_t *value;
     json_object_foreach(map, name, value) {
         shard = json_string_value(value);
         if (!shard || !shard_name_ok(shard)) {
-            status = sorai_fail(err, SORA_E_FORMAT, "%.250s: weight_map: \"%.120s\" is in no file of this folder", path, name);
+            status = sorai_fail(err, SORA_E_FORMAT, "%.250s: weight_map: \"%.120s\" is in no file of this folder", path,
+                                name);
             break;
         }
         if (!json_object_get(shards, shard) &&
@@ -237,21 +235,16 @@ static int read_index(sorai_safetensors **out, sorai_mem *mem, const char *path,
     if (status == SORA_OK && json_object_size(shards) > MAX_SHARDS)
         status = sorai_fail(err, SORA_E_FORMAT, "%.300s: more than %d shards", path, MAX_SHARDS);
     sorai_safetensors *st = NULL;
+    if (status == SORA_OK) status = create(&st, mem, json_object_size(shards) + 1, path, err);
     if (status == SORA_OK)
-        status = create(&st, mem, json_object_size(shards) + 1, path, err);
-    if (status == SORA_OK)
-        json_object_foreach(shards, shard, value)
-            if ((status = open_shard(st, path, shard, err)) != SORA_OK)
-                break;
-    if (status == SORA_OK)
-        status = sorai_table_finish(&st->table, path, err);
-    if (status == SORA_OK)
-        json_object_foreach(map, name, value) {
+        json_object_foreach(shards, shard, value) if ((status = open_shard(st, path, shard, err)) != SORA_OK) break;
+    if (status == SORA_OK) status = sorai_table_finish(&st->table, path, err);
+    if (status == SORA_OK) json_object_foreach(map, name, value) {
             const sorai_tensor_info *info = sorai_table_find(&st->table, name);
             json_t *number = json_object_get(shards, json_string_value(value));
             if (!info || info->file != (int32_t)json_integer_value(number)) {
-                status = sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\" is not in shard \"%.80s\"", path, name,
-                                    json_string_value(value));
+                status = sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\" is not in shard \"%.80s\"", path,
+                                    name, json_string_value(value));
                 break;
             }
         }
@@ -272,8 +265,7 @@ int sorai_safetensors_open_path(sorai_safetensors **out, sorai_mem *mem, const c
     if (length > 5 && strcmp(path + length - 5, ".json") == 0) {
         json_t *index;
         status = sorai_json_load(&index, source, "index", err);
-        if (status == SORA_OK)
-            status = read_index(out, mem, path, index, err);
+        if (status == SORA_OK) status = read_index(out, mem, path, index, err);
         json_decref(index);
     } else
         status = sorai_safetensors_open(out, mem, source, err);
@@ -284,10 +276,8 @@ int sorai_safetensors_open_path(sorai_safetensors **out, sorai_mem *mem, const c
 void sorai_safetensors_close(sorai_safetensors **stp) {
     sorai_safetensors *st = *stp;
     *stp = NULL;
-    if (!st)
-        return;
-    for (size_t i = 0; i < st->file_count; i++)
-        sorai_source_unref(&st->files[i]);
+    if (!st) return;
+    for (size_t i = 0; i < st->file_count; i++) sorai_source_unref(&st->files[i]);
     sorai_free(st->mem, st->files);
     sorai_table_release(&st->table);
     json_decref(st->metadata);
@@ -301,8 +291,7 @@ int sorai_safetensors_lookup(const sorai_safetensors *st, const char *name, sora
     *out = NULL;
     const sorai_tensor_info *info = sorai_table_find(&st->table, name);
     const char *file = st->file_count ? sorai_source_name(st->files[0]) : "an empty index";
-    if (!info)
-        return sorai_fail(err, SORA_E_NOTFOUND, "%.250s: tensor \"%.150s\" is missing", file, name);
+    if (!info) return sorai_fail(err, SORA_E_NOTFOUND, "%.250s: tensor \"%.150s\" is missing", file, name);
     sorai_source *source = st->files[info->file];
     if (!info->dtype)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "%.250s: tensor \"%.150s\" is of type %s, which is not supported",

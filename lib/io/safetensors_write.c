@@ -6,14 +6,22 @@
 
 static const char *type_name(int32_t dtype) {
     switch (dtype) {
-    case SORA_DTYPE_F32: return "F32";
-    case SORA_DTYPE_BF16: return "BF16";
-    case SORA_DTYPE_F16: return "F16";
-    case SORA_DTYPE_I32: return "I32";
-    case SORA_DTYPE_U8: return "U8";
-    case SORA_DTYPE_I8: return "I8";
-    case SORA_DTYPE_I64: return "I64";
-    default: return NULL;
+    case SORA_DTYPE_F32:
+        return "F32";
+    case SORA_DTYPE_BF16:
+        return "BF16";
+    case SORA_DTYPE_F16:
+        return "F16";
+    case SORA_DTYPE_I32:
+        return "I32";
+    case SORA_DTYPE_U8:
+        return "U8";
+    case SORA_DTYPE_I8:
+        return "I8";
+    case SORA_DTYPE_I64:
+        return "I64";
+    default:
+        return NULL;
     }
 }
 
@@ -26,15 +34,14 @@ static json_t *describe(const sora_tensor *t, uint64_t offset, uint64_t bytes) {
         json_decref(shape);
         return NULL;
     }
-    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", type_name(t->dtype), "shape", shape, "data_offsets", (json_int_t)offset,
-                     (json_int_t)(offset + bytes));
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", type_name(t->dtype), "shape", shape, "data_offsets",
+                     (json_int_t)offset, (json_int_t)(offset + bytes));
 }
 
 static int by_width(const void *a, const void *b) {
     const sorai_named_tensor *x = a, *y = b;
     size_t wx = sorai_dtype_size(x->tensor->dtype), wy = sorai_dtype_size(y->tensor->dtype);
-    if (wx != wy)
-        return wx > wy ? -1 : 1;
+    if (wx != wy) return wx > wy ? -1 : 1;
     return strcmp(x->name, y->name);
 }
 
@@ -55,17 +62,16 @@ static int make_header(const char *path, const sorai_named_tensor *order, size_t
         ok = json_object_set_new(header, name, describe(order[i].tensor, offset, bytes)) == 0;
         offset += bytes;
     }
-    if (ok)
-        *out = json_dumps(header, JSON_COMPACT);
+    if (ok) *out = json_dumps(header, JSON_COMPACT);
     json_decref(header);
     return *out ? SORA_OK : sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory for the header", path);
 }
 
-static int write_file(sorai_outfile *f, const char *header, const sorai_named_tensor *order, size_t count, sora_error *err) {
+static int write_file(sorai_outfile *f, const char *header, const sorai_named_tensor *order, size_t count,
+                      sora_error *err) {
     const size_t text = strlen(header), length = (8 + text + 63) / 64 * 64 - 8;
     unsigned char head[8];
-    for (int i = 0; i < 8; i++)
-        head[i] = (unsigned char)((uint64_t)length >> (8 * i));
+    for (int i = 0; i < 8; i++) head[i] = (unsigned char)((uint64_t)length >> (8 * i));
     SORA_TRY(sorai_outfile_write(f, head, sizeof head, err));
     SORA_TRY(sorai_outfile_write(f, header, text, err));
     for (size_t i = text; i < length; i++) /* spaces, so that the data begins aligned */
@@ -75,8 +81,8 @@ static int write_file(sorai_outfile *f, const char *header, const sorai_named_te
     return SORA_OK;
 }
 
-int sorai_safetensors_write(sorai_mem *mem, const char *path, const sorai_named_tensor *tensors, size_t count, json_t *metadata,
-                            sora_error *err) {
+int sorai_safetensors_write(sorai_mem *mem, const char *path, const sorai_named_tensor *tensors, size_t count,
+                            json_t *metadata, sora_error *err) {
     for (size_t i = 0; i < count; i++) {
         if (!tensors[i].name || !sorai_name_ok(tensors[i].name, strlen(tensors[i].name)))
             return sorai_fail(err, SORA_E_INVALID, "%.300s: the name of tensor %zu can't be written", path, i);
@@ -86,8 +92,7 @@ int sorai_safetensors_write(sorai_mem *mem, const char *path, const sorai_named_
     }
     size_t bytes;
     sorai_named_tensor *order = sorai_mul_ok(count, sizeof *order, &bytes) ? sorai_alloc(mem, bytes) : NULL;
-    if (!order)
-        return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to write it", path);
+    if (!order) return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to write it", path);
     if (count) {
         memcpy(order, tensors, bytes);
         qsort(order, count, sizeof *order, by_width);
@@ -95,12 +100,9 @@ int sorai_safetensors_write(sorai_mem *mem, const char *path, const sorai_named_
     char *header = NULL;
     sorai_outfile *f = NULL;
     int status = make_header(path, order, count, metadata, &header, err);
-    if (status == SORA_OK)
-        status = sorai_outfile_begin(&f, mem, path, err);
-    if (status == SORA_OK)
-        status = write_file(f, header, order, count, err);
-    if (status == SORA_OK)
-        status = sorai_outfile_commit(&f, err);
+    if (status == SORA_OK) status = sorai_outfile_begin(&f, mem, path, err);
+    if (status == SORA_OK) status = write_file(f, header, order, count, err);
+    if (status == SORA_OK) status = sorai_outfile_commit(&f, err);
     sorai_outfile_abandon(&f);
     free(header);
     sorai_free(mem, order);

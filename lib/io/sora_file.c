@@ -17,14 +17,14 @@ struct sorai_sora_file {
 
 static uint64_t load(const unsigned char *p, int bytes) {
     uint64_t x = 0;
-    for (int i = bytes - 1; i >= 0; i--)
-        x = x << 8 | p[i];
+    for (int i = bytes - 1; i >= 0; i--) x = x << 8 | p[i];
     return x;
 }
 
 bool sorai_sora_file_probe(const sorai_source *source) {
     char head[8];
-    return sorai_source_size(source) >= sizeof head && sorai_source_read(source, 0, head, sizeof head, NULL) == SORA_OK &&
+    return sorai_source_size(source) >= sizeof head &&
+           sorai_source_read(source, 0, head, sizeof head, NULL) == SORA_OK &&
            memcmp(head, SORA_FORMAT_MAGIC, sizeof head) == 0;
 }
 
@@ -39,8 +39,8 @@ static int read_preamble(sorai_source *source, extent *header, uint64_t *check, 
         return sorai_fail(err, SORA_E_FORMAT, "%.300s: not a .sora file, or cut short", file);
     SORA_TRY(sorai_source_read(source, 0, p, sizeof p, err));
     if (load(p + 8, 4) != SORA_FORMAT_VERSION)
-        return sorai_fail(err, SORA_E_UNSUPPORTED, "%.300s: version %u of the .sora format, this library reads %u", file,
-                          (unsigned)load(p + 8, 4), SORA_FORMAT_VERSION);
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "%.300s: version %u of the .sora format, this library reads %u",
+                          file, (unsigned)load(p + 8, 4), SORA_FORMAT_VERSION);
     if (load(p + 56, 8) != sorai_checksum(p, 56))
         return sorai_fail(err, SORA_E_FORMAT, "%.300s: preamble: checksum is wrong", file);
     if (load(p + 12, 4) != 0 || load(p + 48, 8) != 0)
@@ -62,23 +62,20 @@ static const char *const type_names[] = {"?", "f32", "bf16", "f16", "i32", "u8",
 
 static int32_t type_of(const char *name) {
     for (int32_t i = 1; i < (int32_t)(sizeof type_names / sizeof *type_names); i++)
-        if (name && strcmp(name, type_names[i]) == 0)
-            return i;
+        if (name && strcmp(name, type_names[i]) == 0) return i;
     return 0;
 }
 
 static bool get_u64(json_t *object, const char *key, uint64_t *out) {
     json_t *value = json_object_get(object, key);
-    if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return false;
+    if (!json_is_integer(value) || json_integer_value(value) < 0) return false;
     *out = (uint64_t)json_integer_value(value);
     return true;
 }
 
 static bool get_checksum(json_t *object, uint64_t *out) {
     const char *text = json_string_value(json_object_get(object, "checksum"));
-    if (!text || strlen(text) != 16)
-        return false;
+    if (!text || strlen(text) != 16) return false;
     *out = 0;
     for (int i = 0; i < 16; i++) {
         const char c = text[i];
@@ -98,8 +95,8 @@ static int parse_place(const char *file, json_t *entry, uint64_t limit, sorai_te
     const char *codec = json_string_value(json_object_get(entry, "codec"));
     if (!get_u64(entry, "offset", &info->offset) || !get_u64(entry, "stored", &info->stored) || !codec ||
         !get_checksum(entry, &info->checksum))
-        return sorai_fail(err, SORA_E_FORMAT, "%.250s: \"%.150s\": offset, stored, codec or checksum is missing or wrong", file,
-                          name);
+        return sorai_fail(err, SORA_E_FORMAT,
+                          "%.250s: \"%.150s\": offset, stored, codec or checksum is missing or wrong", file, name);
     if (strcmp(codec, "none") == 0)
         info->codec = SORAI_CODEC_NONE;
     else if (strcmp(codec, "zstd") == 0)
@@ -130,11 +127,11 @@ static int parse_tensor(sorai_sora_file *f, json_t *entry, uint64_t limit, sora_
     const char *slash = strchr(info.name, '/');
     const size_t part = slash ? (size_t)(slash - info.name) : 0;
     json_t *owner = part ? json_object_getn(f->parts, info.name, part) : NULL;
-    if (!owner)
-        return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.150s\" belongs to no part", file, info.name);
+    if (!owner) return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.150s\" belongs to no part", file, info.name);
     info.dtype = type_of(json_string_value(json_object_get(entry, "dtype")));
     if (!info.dtype || !json_is_array(shape) || json_array_size(shape) > SORA_MAX_RANK)
-        return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.150s\": dtype or shape is missing or unknown", file, info.name);
+        return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.150s\": dtype or shape is missing or unknown", file,
+                          info.name);
     memcpy(info.type, type_names[info.dtype], strlen(type_names[info.dtype]) + 1);
     info.rank = (int32_t)json_array_size(shape);
     for (int32_t i = 0; i < info.rank; i++) {
@@ -158,7 +155,8 @@ static int parse_blob(sorai_sora_file *f, json_t *entry, uint64_t limit, sora_er
         return sorai_fail(err, SORA_E_FORMAT, "%.300s: header: a blob has no proper name", file);
     info.name = json_string_value(name);
     if (!get_u64(entry, "size", &info.size) || info.size > SORA_FORMAT_MAX_BLOB)
-        return sorai_fail(err, SORA_E_FORMAT, "%.250s: blob \"%.150s\": size is missing or not possible", file, info.name);
+        return sorai_fail(err, SORA_E_FORMAT, "%.250s: blob \"%.150s\": size is missing or not possible", file,
+                          info.name);
     memcpy(info.type, "u8", 3);
     info.dtype = SORA_DTYPE_U8;
     info.rank = 1;
@@ -177,15 +175,13 @@ static int check_overlap(const sorai_sora_file *f, sora_error *err) {
     const char *file = sorai_source_name(f->source);
     const size_t count = f->tensors.count + f->blobs.count;
     extent *list = sorai_calloc(f->mem, count, sizeof *list);
-    if (!list)
-        return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory for the list of tensors", file);
+    if (!list) return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory for the list of tensors", file);
     for (size_t i = 0; i < count; i++) {
         const sorai_tensor_info *info =
             i < f->tensors.count ? &f->tensors.items[i] : &f->blobs.items[i - f->tensors.count];
         list[i] = (extent){info->offset, info->stored};
     }
-    if (count > 1)
-        qsort(list, count, sizeof *list, by_offset);
+    if (count > 1) qsort(list, count, sizeof *list, by_offset);
     int status = SORA_OK;
     for (size_t i = 1; i < count && status == SORA_OK; i++)
         if (list[i].offset < list[i - 1].offset + list[i - 1].size)
@@ -202,14 +198,17 @@ static int parse_header(sorai_sora_file *f, uint64_t limit, sora_error *err) {
     json_t *tensors = json_object_get(f->header, "tensors"), *blobs = json_object_get(f->header, "blobs"), *value;
     if (!json_is_object(f->metadata) || !json_is_object(f->parts) || !json_is_array(tensors) || !json_is_array(blobs))
         return sorai_fail(err, SORA_E_FORMAT, "%.300s: header: metadata, parts, tensors or blobs is missing", file);
-    json_object_foreach(f->parts, part, value)
-        if (!sorai_name_ok(part, strlen(part)) || strchr(part, '/') || !json_is_object(json_object_get(value, "config")))
-            return sorai_fail(err, SORA_E_FORMAT, "%.300s: header: part \"%.80s\" has no config or no proper name", file, part);
+    json_object_foreach(
+        f->parts, part,
+        value) if (!sorai_name_ok(part, strlen(part)) || strchr(part, '/') ||
+                   !json_is_object(json_object_get(
+                       value,
+                       "config"))) return sorai_fail(err, SORA_E_FORMAT,
+                                                     "%.300s: header: part \"%.80s\" has no config or no proper name",
+                                                     file, part);
     size_t i;
-    json_array_foreach(tensors, i, value)
-        SORA_TRY(parse_tensor(f, value, limit, err));
-    json_array_foreach(blobs, i, value)
-        SORA_TRY(parse_blob(f, value, limit, err));
+    json_array_foreach(tensors, i, value) SORA_TRY(parse_tensor(f, value, limit, err));
+    json_array_foreach(blobs, i, value) SORA_TRY(parse_blob(f, value, limit, err));
     SORA_TRY(sorai_table_finish(&f->tensors, file, err));
     SORA_TRY(sorai_table_finish(&f->blobs, file, err));
     return check_overlap(f, err);
@@ -237,10 +236,8 @@ int sorai_sora_file_open(sorai_sora_file **out, sorai_mem *mem, sorai_source *so
         status = sorai_json_parse(&f->header, text.data, text.size, SORAI_JSON_MAX_VALUES, false, file, "header", err);
     }
     sorai_bytes_release(&text);
-    if (status == SORA_OK)
-        status = parse_header(f, header.offset, err);
-    if (status != SORA_OK)
-        sorai_sora_file_close(&f);
+    if (status == SORA_OK) status = parse_header(f, header.offset, err);
+    if (status != SORA_OK) sorai_sora_file_close(&f);
     *out = f;
     return status;
 }
@@ -248,8 +245,7 @@ int sorai_sora_file_open(sorai_sora_file **out, sorai_mem *mem, sorai_source *so
 void sorai_sora_file_close(sorai_sora_file **fp) {
     sorai_sora_file *f = *fp;
     *fp = NULL;
-    if (!f)
-        return;
+    if (!f) return;
     sorai_table_release(&f->tensors);
     sorai_table_release(&f->blobs);
     json_decref(f->header);
@@ -266,13 +262,12 @@ const sorai_table *sorai_sora_file_blobs(const sorai_sora_file *f) { return &f->
 static void join_planes(const unsigned char *src, unsigned char *dst, size_t size, size_t width) {
     const size_t count = size / width;
     for (size_t b = 0; b < width; b++)
-        for (size_t i = 0; i < count; i++)
-            dst[i * width + b] = src[b * count + i];
+        for (size_t i = 0; i < count; i++) dst[i * width + b] = src[b * count + i];
 }
 
 /* Unpacks into dst[0 .. info->size - 1]. */
-static int unpack(const sorai_sora_file *f, const sorai_tensor_info *info, const sorai_bytes *packed, unsigned char *dst,
-                  sora_error *err) {
+static int unpack(const sorai_sora_file *f, const sorai_tensor_info *info, const sorai_bytes *packed,
+                  unsigned char *dst, sora_error *err) {
     const char *file = sorai_source_name(f->source);
     const size_t size = (size_t)info->size, width = sorai_dtype_size(info->dtype);
     const bool split = info->codec == SORAI_CODEC_ZSTD_SPLIT && width > 1;
@@ -285,16 +280,14 @@ static int unpack(const sorai_sora_file *f, const sorai_tensor_info *info, const
         status = sorai_fail(err, SORA_E_FORMAT, "%.250s: \"%.150s\": packed data is damaged", file, info->name);
     else if (split)
         join_planes(target, dst, size, width);
-    if (split)
-        sorai_free(f->mem, target);
+    if (split) sorai_free(f->mem, target);
     return status;
 }
 
 /* The stored bytes, after their checksum was found right. */
 static int fetch(const sorai_sora_file *f, const sorai_tensor_info *info, sorai_bytes *out, sora_error *err) {
     SORA_TRY(sorai_source_bytes(f->source, info->offset, info->stored, out, err));
-    if (sorai_checksum(out->data, out->size) == info->checksum)
-        return SORA_OK;
+    if (sorai_checksum(out->data, out->size) == info->checksum) return SORA_OK;
     sorai_bytes_release(out);
     return sorai_fail(err, SORA_E_FORMAT, "%.250s: \"%.150s\": checksum is wrong, the file is damaged",
                       sorai_source_name(f->source), info->name);
@@ -313,8 +306,7 @@ static int load_tensor(const sorai_sora_file *f, const sorai_tensor_info *info, 
             status = unpack(f, info, &stored, (*out)->data, err);
         else if (status == SORA_OK && stored.size)
             memcpy((*out)->data, stored.data, stored.size);
-        if (status != SORA_OK)
-            sorai_tensor_unref(out);
+        if (status != SORA_OK) sorai_tensor_unref(out);
     }
     sorai_bytes_release(&stored);
     return status;
@@ -324,7 +316,8 @@ int sorai_sora_file_lookup(const sorai_sora_file *f, const char *full_name, sora
     *out = NULL;
     const sorai_tensor_info *info = sorai_table_find(&f->tensors, full_name);
     if (!info)
-        return sorai_fail(err, SORA_E_NOTFOUND, "%.250s: tensor \"%.150s\" is missing", sorai_source_name(f->source), full_name);
+        return sorai_fail(err, SORA_E_NOTFOUND, "%.250s: tensor \"%.150s\" is missing", sorai_source_name(f->source),
+                          full_name);
     return load_tensor(f, info, out, err);
 }
 
@@ -332,7 +325,8 @@ int sorai_sora_file_blob(const sorai_sora_file *f, const char *name, sorai_bytes
     memset(out, 0, sizeof *out);
     const sorai_tensor_info *info = sorai_table_find(&f->blobs, name);
     if (!info)
-        return sorai_fail(err, SORA_E_NOTFOUND, "%.250s: blob \"%.150s\" is missing", sorai_source_name(f->source), name);
+        return sorai_fail(err, SORA_E_NOTFOUND, "%.250s: blob \"%.150s\" is missing", sorai_source_name(f->source),
+                          name);
     sorai_bytes stored;
     SORA_TRY(fetch(f, info, &stored, err));
     if (info->codec == SORAI_CODEC_NONE) {
@@ -342,7 +336,8 @@ int sorai_sora_file_blob(const sorai_sora_file *f, const char *name, sorai_bytes
     int status = SORA_OK;
     unsigned char *copy = sorai_alloc(f->mem, (size_t)info->size);
     if (!copy)
-        status = sorai_fail(err, SORA_E_NOMEM, "%.250s: blob \"%.150s\": no memory", sorai_source_name(f->source), name);
+        status =
+            sorai_fail(err, SORA_E_NOMEM, "%.250s: blob \"%.150s\": no memory", sorai_source_name(f->source), name);
     else
         status = unpack(f, info, &stored, copy, err);
     sorai_bytes_release(&stored);

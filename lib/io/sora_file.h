@@ -1,7 +1,7 @@
 /* The .sora container: every part of a model in one file. docs/model-format.md describes the bytes.
  *
- * A file has parts ("transformer", "vae", ...), each with a JSON config and tensors; blobs (e.g. "tokenizer/spiece.model"), and
- * metadata. A tensor's full name is "part/name". */
+ * A file has parts ("transformer", "vae", ...), each with a JSON config and tensors; blobs (e.g.
+ * "tokenizer/spiece.model"), and metadata. A tensor's full name is "part/name". */
 #ifndef SORAI_IO_SORA_FILE_H
 #define SORAI_IO_SORA_FILE_H
 
@@ -23,8 +23,8 @@ json_t *sorai_sora_file_parts(const sorai_sora_file *f);    /* an object: part -
 const sorai_table *sorai_sora_file_tensors(const sorai_sora_file *f); /* names are full names */
 const sorai_table *sorai_sora_file_blobs(const sorai_sora_file *f);   /* rank 1, u8 */
 
-/* Checks the checksum, unpacks if needed. Any thread. SORA_E_NOTFOUND when there is no such tensor; a view of the mapped file
- * when it is not compressed. */
+/* Checks the checksum, unpacks if needed. Any thread. SORA_E_NOTFOUND when there is no such tensor; a view of the
+ * mapped file when it is not compressed. */
 int sorai_sora_file_lookup(const sorai_sora_file *f, const char *full_name, sora_tensor **out, sora_error *err);
 int sorai_sora_file_blob(const sorai_sora_file *f, const char *name, sorai_bytes *out, sora_error *err);
 
@@ -35,12 +35,13 @@ int sorai_sora_file_verify(const sorai_sora_file *f, sora_error *err);
 typedef struct sorai_sora_writer sorai_sora_writer;
 int sorai_sora_writer_begin(sorai_sora_writer **out, sorai_mem *mem, const char *path, sora_error *err);
 int sorai_sora_writer_metadata(sorai_sora_writer *w, json_t *object, sora_error *err); /* replaces; referenced */
-int sorai_sora_writer_part(sorai_sora_writer *w, const char *part, json_t *config, sora_error *err); /* config: referenced */
+int sorai_sora_writer_part(sorai_sora_writer *w, const char *part, json_t *config,
+                           sora_error *err); /* config: referenced */
 /* codec: SORAI_CODEC_*; a packed form that is not at least 3% smaller is stored plain. level: zstd's, 1..19. */
-int sorai_sora_writer_tensor(sorai_sora_writer *w, const char *part, const char *name, const sora_tensor *t, int32_t codec,
-                             int level, sora_error *err);
-int sorai_sora_writer_blob(sorai_sora_writer *w, const char *name, const void *data, size_t size, int32_t codec, int level,
-                           sora_error *err);
+int sorai_sora_writer_tensor(sorai_sora_writer *w, const char *part, const char *name, const sora_tensor *t,
+                             int32_t codec, int level, sora_error *err);
+int sorai_sora_writer_blob(sorai_sora_writer *w, const char *name, const void *data, size_t size, int32_t codec,
+                           int level, sora_error *err);
 int sorai_sora_writer_finish(sorai_sora_writer **w, sora_error *err); /* frees *w, also on failure */
 void sorai_sora_writer_abandon(sorai_sora_writer **w);
 

@@ -19,8 +19,7 @@ struct sorai_source {
 static int create(sorai_source **out, sorai_mem *mem, const char *name, sora_error *err) {
     *out = NULL;
     sorai_source *s = sorai_calloc(mem, 1, sizeof *s);
-    if (!s)
-        return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", name);
+    if (!s) return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", name);
     atomic_init(&s->refs, 1);
     s->mem = mem;
     s->name = sorai_strdup(mem, name);
@@ -50,8 +49,7 @@ int sorai_source_open(sorai_source **out, sorai_mem *mem, const char *path, sora
 int sorai_source_memory(sorai_source **out, sorai_mem *mem, const char *name, const void *data, size_t size,
                         sorai_release_fn *release, void *user, sora_error *err) {
     *out = NULL;
-    if (!data && size)
-        return sorai_fail(err, SORA_E_INVALID, "%.300s: no data given", name ? name : "memory");
+    if (!data && size) return sorai_fail(err, SORA_E_INVALID, "%.300s: no data given", name ? name : "memory");
     SORA_TRY(create(out, mem, name ? name : "memory", err));
     (*out)->data = data ? data : (const void *)"";
     (*out)->size = size;
@@ -68,8 +66,7 @@ int sorai_source_io(sorai_source **out, sorai_mem *mem, const char *name, const 
     else
         status = create(out, mem, name ? name : "input", err);
     if (status != SORA_OK) {
-        if (io->close)
-            io->close(io->user);
+        if (io->close) io->close(io->user);
         return status;
     }
     (*out)->io = *io;
@@ -85,13 +82,10 @@ sorai_source *sorai_source_ref(sorai_source *s) {
 void sorai_source_unref(sorai_source **sp) {
     sorai_source *s = *sp;
     *sp = NULL;
-    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
-        return;
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
     sorai_map_close(&s->map);
-    if (s->io.close)
-        s->io.close(s->io.user);
-    if (s->release)
-        s->release(s->release_user, (void *)(uintptr_t)s->data);
+    if (s->io.close) s->io.close(s->io.user);
+    if (s->release) s->release(s->release_user, (void *)(uintptr_t)s->data);
     sorai_free(s->mem, s->name);
     sorai_free(s->mem, s);
 }
@@ -111,12 +105,12 @@ int sorai_source_read(const sorai_source *s, uint64_t offset, void *dst, size_t 
     if (!inside(s, offset, n))
         return sorai_fail(err, SORA_E_FORMAT, "%.300s: cut short: %zu bytes at %llu, the file has %llu", s->name, n,
                           (unsigned long long)offset, (unsigned long long)s->size);
-    if (n == 0)
-        return SORA_OK;
+    if (n == 0) return SORA_OK;
     if (s->data)
         memcpy(dst, s->data + offset, n);
     else if (s->io.read_at(s->io.user, offset, dst, n) != 0)
-        return sorai_fail(err, SORA_E_IO, "%.300s: reading %zu bytes at %llu failed", s->name, n, (unsigned long long)offset);
+        return sorai_fail(err, SORA_E_IO, "%.300s: reading %zu bytes at %llu failed", s->name, n,
+                          (unsigned long long)offset);
     return SORA_OK;
 }
 
@@ -147,8 +141,7 @@ int sorai_source_bytes(sorai_source *s, uint64_t offset, uint64_t n, sorai_bytes
 
 void sorai_bytes_release(sorai_bytes *bytes) {
     sorai_source_unref(&bytes->source);
-    if (bytes->copy)
-        sorai_free(bytes->mem, bytes->copy);
+    if (bytes->copy) sorai_free(bytes->mem, bytes->copy);
     memset(bytes, 0, sizeof *bytes);
 }
 
@@ -158,25 +151,24 @@ static void release_view(void *user, void *data) {
     sorai_source_unref(&s);
 }
 
-int sorai_source_tensor(sorai_source *s, uint64_t offset, int32_t dtype, int32_t rank, const int64_t *shape, sora_tensor **out,
-                        sora_error *err) {
+int sorai_source_tensor(sorai_source *s, uint64_t offset, int32_t dtype, int32_t rank, const int64_t *shape,
+                        sora_tensor **out, sora_error *err) {
     *out = NULL;
     size_t bytes;
     SORA_TRY(sorai_shape_bytes(dtype, rank, shape, &bytes, err));
     if (!inside(s, offset, bytes))
-        return sorai_fail(err, SORA_E_FORMAT, "%.300s: a tensor's %zu bytes at %llu are not in the file", s->name, bytes,
-                          (unsigned long long)offset);
+        return sorai_fail(err, SORA_E_FORMAT, "%.300s: a tensor's %zu bytes at %llu are not in the file", s->name,
+                          bytes, (unsigned long long)offset);
     const unsigned char *data = sorai_source_peek(s, offset, bytes);
     if (data && (uintptr_t)data % sorai_dtype_size(dtype) == 0) {
         sorai_source *kept = sorai_source_ref(s);
-        int status = sorai_tensor_wrap(out, s->mem, dtype, rank, shape, (void *)(uintptr_t)data, NULL, release_view, kept, err);
-        if (status != SORA_OK)
-            sorai_source_unref(&kept);
+        int status =
+            sorai_tensor_wrap(out, s->mem, dtype, rank, shape, (void *)(uintptr_t)data, NULL, release_view, kept, err);
+        if (status != SORA_OK) sorai_source_unref(&kept);
         return status;
     }
     SORA_TRY(sorai_tensor_new(out, s->mem, dtype, rank, shape, err));
     int status = sorai_source_read(s, offset, (*out)->data, bytes, err);
-    if (status != SORA_OK)
-        sorai_tensor_unref(out);
+    if (status != SORA_OK) sorai_tensor_unref(out);
     return status;
 }

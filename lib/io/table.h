@@ -1,5 +1,5 @@
-/* The list of tensors that a file holds: what the readers of all formats fill and lookups search. Immutable once finished; then
- * any thread. */
+/* The list of tensors that a file holds: what the readers of all formats fill and lookups search. Immutable once
+ * finished; then any thread. */
 #ifndef SORAI_IO_TABLE_H
 #define SORAI_IO_TABLE_H
 
@@ -7,7 +7,8 @@
 
 #define SORAI_CODEC_NONE 0
 #define SORAI_CODEC_ZSTD 1
-#define SORAI_CODEC_ZSTD_SPLIT 2 /* byte planes one after the other (all first bytes, all second bytes ...), then zstd */
+#define SORAI_CODEC_ZSTD_SPLIT                                                                                         \
+    2 /* byte planes one after the other (all first bytes, all second bytes ...), then zstd */
 
 typedef struct sorai_tensor_info {
     const char *name; /* UTF-8 */

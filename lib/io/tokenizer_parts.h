@@ -30,8 +30,8 @@ typedef enum sorai_step_kind {
 } sorai_step_kind;
 
 #define SORAI_PREPEND_ALWAYS 0
-#define SORAI_PREPEND_FIRST 1
-#define SORAI_PREPEND_NEVER 2
+#define SORAI_PREPEND_FIRST  1
+#define SORAI_PREPEND_NEVER  2
 
 typedef struct sorai_step {
     sorai_step_kind kind;

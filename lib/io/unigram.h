@@ -1,19 +1,20 @@
-/* A unigram vocabulary: pieces with scores, and the best way to cut a text into them. Immutable once finished; any thread. */
+/* A unigram vocabulary: pieces with scores, and the best way to cut a text into them. Immutable once finished; any
+ * thread. */
 #ifndef SORAI_IO_UNIGRAM_H
 #define SORAI_IO_UNIGRAM_H
 
-#include "lib/io/buffer.h"
 #include "lib/base/error.h"
+#include "lib/io/buffer.h"
 
 #define SORAI_UNIGRAM_MAX_PIECES 4000000u
-#define SORAI_UNIGRAM_MAX_PIECE 65535u /* bytes of one */
+#define SORAI_UNIGRAM_MAX_PIECE  65535u /* bytes of one */
 
 typedef struct sorai_unigram {
     sorai_mem *mem;
-    sorai_buffer text;  /* all pieces, one after another */
-    uint32_t *begin;    /* count + 1 places in text */
+    sorai_buffer text; /* all pieces, one after another */
+    uint32_t *begin;   /* count + 1 places in text */
     double *score;
-    uint32_t *order;    /* ids sorted by piece; of equal pieces only the last id */
+    uint32_t *order; /* ids sorted by piece; of equal pieces only the last id */
     uint32_t count, capacity, sorted;
     uint32_t longest;   /* bytes of the longest piece */
     int32_t unknown;    /* id */

@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         uint32_t cp, last = ' ';
         for (size_t i = 0; i < out.size; i += sorai_utf8_decode(out.data + i, out.size - i, &cp)) {
             sorai_utf8_decode(out.data + i, out.size - i, &cp);
-            fuzz_require(!sorai_utf8_is_space(cp) || (cp == ' ' && last != ' '), "white space is single spaces, none in front");
+            fuzz_require(!sorai_utf8_is_space(cp) || (cp == ' ' && last != ' '),
+                         "white space is single spaces, none in front");
             last = cp;
         }
         fuzz_require(out.size == 0 || last != ' ', "no space at the end");

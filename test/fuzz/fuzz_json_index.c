@@ -21,8 +21,7 @@ static void clean_up(void) {
 
 static void prepare(sorai_mem *mem) {
     static int done;
-    if (done++)
-        return;
+    if (done++) return;
     fuzz_require(mkdtemp(folder) != NULL, "a folder for the shards");
     atexit(clean_up);
     for (char c = 'a'; c <= 'b'; c++) {
@@ -52,7 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const sorai_table *table = sorai_safetensors_table(st);
         for (size_t i = 0; i < table->count; i++) {
             sora_tensor *t;
-            fuzz_require(sorai_safetensors_lookup(st, table->items[i].name, &t, &err) == SORA_OK, "a listed tensor is found");
+            fuzz_require(sorai_safetensors_lookup(st, table->items[i].name, &t, &err) == SORA_OK,
+                         "a listed tensor is found");
             sorai_tensor_unref(&t);
         }
     }

@@ -14,8 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         fuzz_check_error(status, &err);
         fuzz_require((status == SORA_OK) == (t != NULL), "an image or an error");
         volatile unsigned sum = 0; /* every byte can be read */
-        for (size_t k = 0; t && k < sorai_tensor_bytes(t); k += 61)
-            sum = sum + ((const unsigned char *)t->data)[k];
+        for (size_t k = 0; t && k < sorai_tensor_bytes(t); k += 61) sum = sum + ((const unsigned char *)t->data)[k];
         sorai_tensor_unref(&t);
         sorai_source_unref(&source);
     }

@@ -18,8 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             fuzz_check_error(found, &err);
             fuzz_require(found == SORA_OK || found == SORA_E_UNSUPPORTED, "a listed tensor is found");
             volatile unsigned sum = 0; /* every byte can be read */
-            for (size_t k = 0; t && k < sorai_tensor_bytes(t); k++)
-                sum = sum + ((const unsigned char *)t->data)[k];
+            for (size_t k = 0; t && k < sorai_tensor_bytes(t); k++) sum = sum + ((const unsigned char *)t->data)[k];
             sorai_tensor_unref(&t);
         }
         sorai_safetensors_close(&st);

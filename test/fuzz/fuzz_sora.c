@@ -40,14 +40,12 @@ static void open_all(sorai_mem *mem, const uint8_t *data, size_t size, int way) 
 
 static uint64_t load(const uint8_t *p) {
     uint64_t x = 0;
-    for (int i = 7; i >= 0; i--)
-        x = x << 8 | p[i];
+    for (int i = 7; i >= 0; i--) x = x << 8 | p[i];
     return x;
 }
 
 static void store(uint8_t *p, uint64_t x) {
-    for (int i = 0; i < 8; i++)
-        p[i] = (uint8_t)(x >> (8 * i));
+    for (int i = 0; i < 8; i++) p[i] = (uint8_t)(x >> (8 * i));
 }
 
 /* The checksum of each entry whose bytes are inside. */
@@ -57,7 +55,8 @@ static void sign_entries(json_t *list, const uint8_t *data, uint64_t limit) {
     json_array_foreach(list, i, entry) {
         const json_int_t offset = json_integer_value(json_object_get(entry, "offset"));
         const json_int_t stored = json_integer_value(json_object_get(entry, "stored"));
-        if (!json_is_object(entry) || offset < 0 || stored < 0 || (uint64_t)offset > limit || (uint64_t)stored > limit - (uint64_t)offset)
+        if (!json_is_object(entry) || offset < 0 || stored < 0 || (uint64_t)offset > limit ||
+            (uint64_t)stored > limit - (uint64_t)offset)
             continue;
         char text[20];
         snprintf(text, sizeof text, "%016llx", (unsigned long long)sorai_checksum(data + offset, (size_t)stored));
@@ -68,8 +67,7 @@ static void sign_entries(json_t *list, const uint8_t *data, uint64_t limit) {
 /* *out (malloc): the input with right checksums and sizes, as far as it can be understood. */
 static size_t sign(const uint8_t *data, size_t size, uint8_t **out) {
     const uint64_t offset = load(data + 16), length = load(data + 24);
-    if (offset > size || offset < 64 || length > size - offset)
-        return 0;
+    if (offset > size || offset < 64 || length > size - offset) return 0;
     json_t *header = json_loadb((const char *)data + offset, (size_t)length, 0, NULL);
     sign_entries(json_object_get(header, "tensors"), data, offset);
     sign_entries(json_object_get(header, "blobs"), data, offset);

@@ -7,8 +7,7 @@
 #include "test/fuzz/fuzz_help.h"
 
 void fuzz_require(int ok, const char *what) {
-    if (ok)
-        return;
+    if (ok) return;
     fprintf(stderr, "broken promise: %s\n", what);
     abort();
 }
@@ -28,14 +27,14 @@ sorai_source *fuzz_source(sorai_mem *mem, const char *name, const uint8_t *data,
 }
 
 void fuzz_check_error(int status, const sora_error *err) {
-    if (status == SORA_OK)
-        return;
+    if (status == SORA_OK) return;
     const size_t n = strlen(err->message);
     fuzz_require(err->code == status, "the error has the status that was returned");
     fuzz_require(n > 0 && n < sizeof err->message, "the error has a message");
     fuzz_require(sorai_utf8_valid(err->message, n), "the message is UTF-8");
     for (size_t i = 0; i < n; i++)
-        fuzz_require((unsigned char)err->message[i] >= 0x20 && err->message[i] != 0x7F, "the message is one printable line");
+        fuzz_require((unsigned char)err->message[i] >= 0x20 && err->message[i] != 0x7F,
+                     "the message is one printable line");
 }
 
 void fuzz_check_memory(sorai_mem *mem, size_t size, size_t times, size_t constant) {

@@ -12,16 +12,18 @@ static void encode(const sorai_tokenizer *t, const char *text, size_t n, size_t 
     sorai_ids_init(&ids, &mem);
     const int status = sorai_tokenizer_encode(t, text, n, most, &ids, &err);
     fuzz_check_error(status, &err);
-    if (status == SORA_OK)
-        fuzz_require(most == 0 || ids.count <= most, "no more ids than asked for");
-    for (size_t i = 0; i < ids.count; i++)
-        fuzz_require(ids.ids[i] >= 0, "an id is not negative");
+    if (status == SORA_OK) fuzz_require(most == 0 || ids.count <= most, "no more ids than asked for");
+    for (size_t i = 0; i < ids.count; i++) fuzz_require(ids.ids[i] >= 0, "an id is not negative");
     sorai_ids_release(&ids);
 }
 
 void fuzz_tokenizer(const uint8_t *data, size_t size) {
-    static const char *const texts[] = {"", " ", "a cat  walks </s> on <unk>the beach\r\n", "\xe2\x96\x81 \xe2\x96\x81x\xef\xac\x81\xcc\x81",
-                                        "\xff\xfe\xc3", "gr\xc3\xbc\xc3\x9f \xe7\x8c\xab\xf0\x9f\x98\x80 <0x41>"};
+    static const char *const texts[] = {"",
+                                        " ",
+                                        "a cat  walks </s> on <unk>the beach\r\n",
+                                        "\xe2\x96\x81 \xe2\x96\x81x\xef\xac\x81\xcc\x81",
+                                        "\xff\xfe\xc3",
+                                        "gr\xc3\xbc\xc3\x9f \xe7\x8c\xab\xf0\x9f\x98\x80 <0x41>"};
     sorai_mem mem;
     sorai_mem_init(&mem, NULL, 0);
     sorai_source *source = fuzz_source(&mem, "fuzz tokenizer", data, size, 0);

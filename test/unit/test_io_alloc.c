@@ -42,8 +42,7 @@ static int write_safetensors(sorai_mem *mem, sora_error *err) {
     const sorai_named_tensor one = {"a", t};
     int status = sorai_safetensors_write(mem, path, &one, 1, NULL, err);
     sorai_tensor_unref(&t);
-    if (status != SORA_OK)
-        return status;
+    if (status != SORA_OK) return status;
     sorai_safetensors *st;
     SORA_TRY(sorai_safetensors_open_path(&st, mem, path, err));
     status = sorai_safetensors_lookup(st, "a", &t, err);
@@ -77,8 +76,7 @@ static int write_sora(sorai_mem *mem, sora_error *err) {
             sorai_sora_writer_abandon(&w);
     }
     sorai_tensor_unref(&t);
-    if (status != SORA_OK)
-        return status;
+    if (status != SORA_OK) return status;
     sorai_package *p;
     SORA_TRY(sorai_package_open(&p, mem, path, err));
     status = sorai_package_verify(p, err);
@@ -93,8 +91,7 @@ static int encode_with(sorai_mem *mem, const char *file, sora_error *err) {
     SORA_TRY(sorai_source_open(&source, mem, file, err));
     int status = sorai_tokenizer_open(&t, mem, source, err);
     sorai_source_unref(&source);
-    if (status != SORA_OK)
-        return status;
+    if (status != SORA_OK) return status;
     static const char text[] = "a kangaroo  </s> Hello World e\xcc\x81 <mask> \xef\xac\x81";
     sorai_ids ids;
     sorai_ids_init(&ids, mem);
@@ -114,7 +111,8 @@ static int tokenizer_spiece(sorai_mem *mem, sora_error *err) {
 }
 
 static int clean(sorai_mem *mem, sora_error *err) {
-    static const char text[] = "a &amp;amp; \xe2\x80\x9c" "e\xcc\x81\xcc\xa3\xe2\x80\x9d &lt;\r\n b &notit;";
+    static const char text[] = "a &amp;amp; \xe2\x80\x9c"
+                               "e\xcc\x81\xcc\xa3\xe2\x80\x9d &lt;\r\n b &notit;";
     sorai_buffer out;
     sorai_buffer_init(&out, mem);
     int status = sorai_clean_text(text, strlen(text), &out, err);
@@ -128,8 +126,7 @@ static int images(sorai_mem *mem, sora_error *err) {
     SORA_TRY(sorai_tensor_new(&t, mem, SORA_DTYPE_U8, 3, shape, err));
     int status = sorai_png_write(mem, path, t, err);
     sorai_tensor_unref(&t);
-    if (status != SORA_OK)
-        return status;
+    if (status != SORA_OK) return status;
     sorai_source *source;
     SORA_TRY(sorai_source_open(&source, mem, path, err));
     status = sorai_png_read(mem, source, 4, &t, err);
@@ -151,8 +148,13 @@ static int build(sorai_mem *mem, sora_error *err) {
 static const struct {
     const char *name;
     int (*run)(sorai_mem *mem, sora_error *err);
-} cases[] = {{"safetensors", write_safetensors}, {"sora", write_sora},  {"tokenizer_json", tokenizer_json},
-             {"tokenizer_spiece", tokenizer_spiece}, {"clean", clean}, {"images", images}, {"build", build}};
+} cases[] = {{"safetensors", write_safetensors},
+             {"sora", write_sora},
+             {"tokenizer_json", tokenizer_json},
+             {"tokenizer_spiece", tokenizer_spiece},
+             {"clean", clean},
+             {"images", images},
+             {"build", build}};
 
 START_TEST(test_every_allocation) {
     strcpy(path, "/tmp/sora-alloc-XXXXXX");
@@ -173,8 +175,8 @@ START_TEST(test_every_allocation) {
             ck_assert_int_gt(n, 3);
             break;
         }
-        ck_assert_msg(status == SORA_E_NOMEM && err.code == SORA_E_NOMEM && err.message[0], "%s: allocation %ld: status %d, %s",
-                      cases[_i].name, n, status, err.message);
+        ck_assert_msg(status == SORA_E_NOMEM && err.code == SORA_E_NOMEM && err.message[0],
+                      "%s: allocation %ld: status %d, %s", cases[_i].name, n, status, err.message);
         unlink(path); /* a whole file may stand there, no other */
     }
     char command[128];

@@ -20,10 +20,20 @@ START_TEST(test_utf8) {
         wrong += n > 1 && sorai_utf8_decode(out, n - 1, &cp) != 0;
     }
     ck_assert_int_eq(wrong, 0);
-    static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x80\x80\x80",
-                                      "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xc3", "\xc3(", "\xe2\x82("};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_assert(!sorai_utf8_valid(bad[i], strlen(bad[i])));
+    static const char *const bad[] = {"\x80",
+                                      "\xc0\x80",
+                                      "\xc1\xbf",
+                                      "\xe0\x80\x80",
+                                      "\xe0\x9f\xbf",
+                                      "\xed\xa0\x80",
+                                      "\xf0\x80\x80\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf5\x80\x80\x80",
+                                      "\xff",
+                                      "\xc3",
+                                      "\xc3(",
+                                      "\xe2\x82("};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) ck_assert(!sorai_utf8_valid(bad[i], strlen(bad[i])));
     ck_assert(sorai_utf8_valid("gr\xc3\xbc\xc3\x9f", 6));
     ck_assert_uint_eq(sorai_utf8_count("gr\xc3\xbc\xc3\x9f\xff", 7), 5);
 }
@@ -33,8 +43,7 @@ START_TEST(test_checksum) {
     ck_assert_uint_eq(sorai_checksum(NULL, 0), UINT64_C(0xef46db3751d8e999)); /* published test values of XXH64 */
     ck_assert_uint_eq(sorai_checksum("abc", 3), UINT64_C(0x44bc2cf5ad770999));
     unsigned char data[1000];
-    for (size_t i = 0; i < sizeof data; i++)
-        data[i] = (unsigned char)(i * i >> 3);
+    for (size_t i = 0; i < sizeof data; i++) data[i] = (unsigned char)(i * i >> 3);
     for (size_t n = 0; n < sizeof data; n += 13) {
         sorai_checksum_state s;
         sorai_checksum_begin(&s);
@@ -61,7 +70,8 @@ START_TEST(test_rng) {
         const double v = (double)x[i];
         sum += v, square += v * v, cube += v * v * v, fourth += v * v * v * v;
     }
-    ck_assert(fabs(sum / N) < 0.01 && fabs(square / N - 1) < 0.02 && fabs(cube / N) < 0.04 && fabs(fourth / N - 3) < 0.1);
+    ck_assert(fabs(sum / N) < 0.01 && fabs(square / N - 1) < 0.02 && fabs(cube / N) < 0.04 &&
+              fabs(fourth / N - 3) < 0.1);
     for (size_t first = 0; first < 6; first++) { /* number i does not depend on where one begins */
         sorai_rng_normals(7, 3, first, part, 101);
         ck_assert_int_eq(memcmp(part, x + first, sizeof part), 0);
@@ -85,22 +95,20 @@ START_TEST(test_rng) {
     static const float pinned[4] = {0.886497498f, 0.439356059f, -0.156609625f, -0.0137186786f};
     float y[4];
     sorai_rng_normals(42, 0, 0, y, 4);
-    for (int i = 0; i < 4; i++)
-        ck_assert_msg(memcmp(&y[i], &pinned[i], 4) == 0, "%d: %.9g", i, (double)y[i]);
+    for (int i = 0; i < 4; i++) ck_assert_msg(memcmp(&y[i], &pinned[i], 4) == 0, "%d: %.9g", i, (double)y[i]);
     sorai_rng r;
     sorai_rng_init(&r, 1, 2);
     int seen[6] = {0};
-    for (int i = 0; i < 6000; i++)
-        seen[sorai_rng_below(&r, 6)]++;
-    for (int i = 0; i < 6; i++)
-        ck_assert(seen[i] > 850 && seen[i] < 1150);
+    for (int i = 0; i < 6000; i++) seen[sorai_rng_below(&r, 6)]++;
+    for (int i = 0; i < 6; i++) ck_assert(seen[i] > 850 && seen[i] < 1150);
     ck_assert_uint_eq(sorai_rng_below(&r, 0), 0);
 }
 END_TEST
 
 START_TEST(test_error_line) {
     sora_error e = {0};
-    ck_assert_int_eq(sorai_fail(&e, SORA_E_IO, "%s", "a\nb\x1b[31m\xff gr\xc3\xbc\xc3\x9f \xc2\x85 \xe2\x80\xa8|"), SORA_E_IO);
+    ck_assert_int_eq(sorai_fail(&e, SORA_E_IO, "%s", "a\nb\x1b[31m\xff gr\xc3\xbc\xc3\x9f \xc2\x85 \xe2\x80\xa8|"),
+                     SORA_E_IO);
     ck_assert_str_eq(e.message, "a?b?[31m? gr\xc3\xbc\xc3\x9f ?? ???|");
     char longer[1200];
     memset(longer, 'x', sizeof longer);

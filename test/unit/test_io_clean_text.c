@@ -22,7 +22,8 @@ START_TEST(test_cases) {
         sorai_buffer out;
         sorai_buffer_init(&out, &mem);
         ck_assert_int_eq(sorai_clean_text(json_string_value(text), json_string_length(text), &out, NULL), SORA_OK);
-        if (out.size != json_string_length(want) || (out.size && memcmp(out.data, json_string_value(want), out.size) != 0)) {
+        if (out.size != json_string_length(want) ||
+            (out.size && memcmp(out.data, json_string_value(want), out.size) != 0)) {
             if (wrong++ < 8) {
                 char *shown = json_dumps(row, JSON_ENSURE_ASCII | JSON_COMPACT);
                 json_t *got = json_stringn(out.data ? out.data : "", out.size);
@@ -54,13 +55,11 @@ START_TEST(test_edges) {
     /* an enemy's texts end in reasonable time: long runs of combining marks, levels of escaping */
     const size_t n = SORAI_CLEAN_TEXT_MAX;
     char *text = malloc(n);
-    for (size_t i = 0; i + 1 < n; i += 2)
-        memcpy(text + i, i % 4 ? "\xcc\x81" : "\xcc\xa3", 2);
+    for (size_t i = 0; i + 1 < n; i += 2) memcpy(text + i, i % 4 ? "\xcc\x81" : "\xcc\xa3", 2);
     ck_assert_int_eq(sorai_clean_text(text, n, &out, NULL), SORA_OK);
     sorai_buffer_release(&out);
     text[0] = '&';
-    for (size_t i = 1; i < 8000; i++)
-        text[i] = "amp;"[(i - 1) % 4];
+    for (size_t i = 1; i < 8000; i++) text[i] = "amp;"[(i - 1) % 4];
     ck_assert_int_eq(sorai_clean_text(text, 8000, &out, NULL), SORA_OK);
     sorai_buffer_release(&out);
     sora_error e = {0};

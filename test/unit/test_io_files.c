@@ -75,8 +75,7 @@ static sora_tensor *make(int32_t dtype, int64_t rows, int64_t columns, uint64_t 
 static void same(const sora_tensor *a, const sora_tensor *b) {
     ck_assert_int_eq(a->dtype, b->dtype);
     ck_assert_int_eq(a->rank, b->rank);
-    for (int32_t i = 0; i < a->rank; i++)
-        ck_assert_int_eq(a->shape[i], b->shape[i]);
+    for (int32_t i = 0; i < a->rank; i++) ck_assert_int_eq(a->shape[i], b->shape[i]);
     ck_assert_int_eq(memcmp(a->data, b->data, sorai_tensor_bytes(a)), 0);
 }
 
@@ -87,20 +86,18 @@ typedef struct memory_io {
 } memory_io;
 static int memory_read(void *user, uint64_t offset, void *dst, size_t n) {
     memory_io *m = user;
-    if (m->fail)
-        return 1;
+    if (m->fail) return 1;
     memcpy(dst, m->data + offset, n);
     return 0;
 }
 static void memory_close(void *user) { ((memory_io *)user)->closed++; }
 
 START_TEST(test_safetensors_round_trip) {
-    const int32_t types[] = {SORA_DTYPE_U8, SORA_DTYPE_F32, SORA_DTYPE_BF16, SORA_DTYPE_I64, SORA_DTYPE_I32, SORA_DTYPE_I8,
-                             SORA_DTYPE_F16};
+    const int32_t types[] = {SORA_DTYPE_U8,  SORA_DTYPE_F32, SORA_DTYPE_BF16, SORA_DTYPE_I64,
+                             SORA_DTYPE_I32, SORA_DTYPE_I8,  SORA_DTYPE_F16};
     sorai_named_tensor list[7];
     static const char *const names[] = {"a.u8", "b \"quoted\"", "\xc3\xa9", "d", "e", "f", "g"};
-    for (int i = 0; i < 7; i++)
-        list[i] = (sorai_named_tensor){names[i], make(types[i], i, 3, (uint64_t)i)};
+    for (int i = 0; i < 7; i++) list[i] = (sorai_named_tensor){names[i], make(types[i], i, 3, (uint64_t)i)};
     json_t *metadata = json_pack("{s:s}", "format", "pt");
     ck_assert_int_eq(sorai_safetensors_write(&mem, at("x.safetensors"), list, 7, metadata, &error), SORA_OK);
     json_decref(metadata);
@@ -128,16 +125,14 @@ START_TEST(test_safetensors_round_trip) {
     list[1].name = "a.u8";
     ck_assert_int_eq(sorai_safetensors_write(&mem, at("y.safetensors"), list, 7, NULL, &error), SORA_E_INVALID);
     ck_assert_int_ne(access(at("y.safetensors"), F_OK), 0);
-    for (int i = 0; i < 7; i++)
-        sorai_tensor_unref((sora_tensor **)(uintptr_t)&list[i].tensor);
+    for (int i = 0; i < 7; i++) sorai_tensor_unref((sora_tensor **)(uintptr_t)&list[i].tensor);
 }
 END_TEST
 
 static int open_text(const char *header, size_t data, int pad) {
     char *file = calloc(1, strlen(header) + data + 64);
     const size_t length = strlen(header) + (size_t)pad;
-    for (int i = 0; i < 8; i++)
-        file[i] = (char)((uint64_t)length >> (8 * i));
+    for (int i = 0; i < 8; i++) file[i] = (char)((uint64_t)length >> (8 * i));
     memset(file + 8, ' ', length);
     memcpy(file + 8, header, strlen(header));
     sorai_source *source;
@@ -173,7 +168,8 @@ START_TEST(test_safetensors_damage) {
         {"{\"a\":{\"dtype\":\"F33\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "F33"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8, "shape"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2.0],\"data_offsets\":[0,8]}}", 8, "shape"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1099511627776,1099511627776,1099511627776],\"data_offsets\":[0,8]}}", 8, "shape"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1099511627776,1099511627776,1099511627776],\"data_offsets\":[0,8]}}", 8,
+         "shape"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "dimensions"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", 8, "not inside"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", 8, "not inside"},
@@ -193,7 +189,8 @@ START_TEST(test_safetensors_damage) {
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ck_assert_msg(open_text(bad[i].header, bad[i].data, 0) == SORA_E_FORMAT, "%s was accepted", bad[i].header);
-        ck_assert_msg(strstr(error.message, bad[i].says) && strstr(error.message, "f: "), "%s: %s", bad[i].header, error.message);
+        ck_assert_msg(strstr(error.message, bad[i].says) && strstr(error.message, "f: "), "%s: %s", bad[i].header,
+                      error.message);
     }
     char deep[300];
     memset(deep, '[', sizeof deep);
@@ -228,15 +225,16 @@ START_TEST(test_safetensors_shards) {
         const char *index;
         int status;
         const char *says;
-    } bad[] = {{"{\"weight_map\":{\"a\":\"m-1.safetensors\",\"b\":\"m-3.safetensors\"}}", SORA_E_NOTFOUND, "m-3.safetensors"},
-               {"{\"weight_map\":{\"a\":\"m-2.safetensors\",\"b\":\"m-2.safetensors\"}}", SORA_E_FORMAT, "\"a\""},
-               {"{\"weight_map\":{\"a\":\"m-2.safetensors\",\"b\":\"m-1.safetensors\"}}", SORA_E_FORMAT, "\"a\""},
-               {"{\"weight_map\":{\"a\":\"../m-1.safetensors\"}}", SORA_E_FORMAT, "\"a\""},
-               {"{\"weight_map\":{\"a\":7}}", SORA_E_FORMAT, "\"a\""},
-               {"{\"weight_map\":[]}", SORA_E_FORMAT, "weight_map"},
-               {"{}", SORA_E_FORMAT, "weight_map"},
-               {"7", SORA_E_FORMAT, "weight_map"},
-               {"{\"weight_map\":{\"a\":\"i.json\"}}", SORA_E_FORMAT, "header"}};
+    } bad[] = {
+        {"{\"weight_map\":{\"a\":\"m-1.safetensors\",\"b\":\"m-3.safetensors\"}}", SORA_E_NOTFOUND, "m-3.safetensors"},
+        {"{\"weight_map\":{\"a\":\"m-2.safetensors\",\"b\":\"m-2.safetensors\"}}", SORA_E_FORMAT, "\"a\""},
+        {"{\"weight_map\":{\"a\":\"m-2.safetensors\",\"b\":\"m-1.safetensors\"}}", SORA_E_FORMAT, "\"a\""},
+        {"{\"weight_map\":{\"a\":\"../m-1.safetensors\"}}", SORA_E_FORMAT, "\"a\""},
+        {"{\"weight_map\":{\"a\":7}}", SORA_E_FORMAT, "\"a\""},
+        {"{\"weight_map\":[]}", SORA_E_FORMAT, "weight_map"},
+        {"{}", SORA_E_FORMAT, "weight_map"},
+        {"7", SORA_E_FORMAT, "weight_map"},
+        {"{\"weight_map\":{\"a\":\"i.json\"}}", SORA_E_FORMAT, "header"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put_text(at("i.json"), bad[i].index);
         memset(&error, 0, sizeof error);
@@ -267,11 +265,13 @@ static void write_sora(const char *path, sora_tensor *const *t) {
     json_decref(meta);
     ck_assert_int_eq(sorai_sora_writer_tensor(w, "vae", "plain", t[0], SORAI_CODEC_NONE, 3, &error), SORA_OK);
     ck_assert_int_eq(sorai_sora_writer_tensor(w, "vae", "packed", t[1], SORAI_CODEC_ZSTD, 3, &error), SORA_OK);
-    ck_assert_int_eq(sorai_sora_writer_tensor(w, "transformer", "split", t[2], SORAI_CODEC_ZSTD_SPLIT, 3, &error), SORA_OK);
+    ck_assert_int_eq(sorai_sora_writer_tensor(w, "transformer", "split", t[2], SORAI_CODEC_ZSTD_SPLIT, 3, &error),
+                     SORA_OK);
     ck_assert_int_eq(sorai_sora_writer_tensor(w, "transformer", "zero", t[3], SORAI_CODEC_ZSTD, 3, &error), SORA_OK);
     ck_assert_int_eq(sorai_sora_writer_tensor(w, "vae", "plain", t[0], SORAI_CODEC_NONE, 3, &error), SORA_E_INVALID);
-    ck_assert_int_eq(sorai_sora_writer_blob(w, "tokenizer/a", "hello hello hello hello hello hello hello hello hello hello hello",
-                                            65, SORAI_CODEC_ZSTD, 3, &error),
+    ck_assert_int_eq(sorai_sora_writer_blob(w, "tokenizer/a",
+                                            "hello hello hello hello hello hello hello hello hello hello hello", 65,
+                                            SORAI_CODEC_ZSTD, 3, &error),
                      SORA_OK);
     ck_assert_int_eq(sorai_sora_writer_blob(w, "tokenizer/empty", "", 0, SORAI_CODEC_NONE, 3, &error), SORA_OK);
     ck_assert_int_ne(access(path, F_OK), 0); /* nothing there before the end */
@@ -318,8 +318,8 @@ START_TEST(test_sora_round_trip) {
         ck_assert_ptr_nonnull(strstr(error.message, "text_encoder"));
         static const char *const names[] = {"plain", "packed", "split", "zero"};
         for (int i = 0; i < 4; i++) {
-            ck_assert_msg(sorai_package_lookup(p, i < 2 ? "vae" : "transformer", names[i], &got, &error) == SORA_OK, "%s",
-                          error.message);
+            ck_assert_msg(sorai_package_lookup(p, i < 2 ? "vae" : "transformer", names[i], &got, &error) == SORA_OK,
+                          "%s", error.message);
             same(got, t[i]);
             ck_assert_uint_eq((uintptr_t)got->data % 64, 0);
             sorai_tensor_unref(&got);
@@ -347,8 +347,7 @@ START_TEST(test_sora_round_trip) {
     }
     ck_assert_int_eq(user.closed, 1);
     free(file);
-    for (int i = 0; i < 4; i++)
-        sorai_tensor_unref(&t[i]);
+    for (int i = 0; i < 4; i++) sorai_tensor_unref(&t[i]);
 }
 END_TEST
 
@@ -362,25 +361,21 @@ START_TEST(test_sora_damage) {
     size_t accepted = 0;
     for (size_t i = 0; i < 2 * n; i += n < 20000 ? 1 : 7) {
         const size_t size = i < n ? n : i - n;
-        if (i < n)
-            file[i] ^= 0x21;
+        if (i < n) file[i] ^= 0x21;
         sorai_source *source;
         sorai_package *p;
         ck_assert_int_eq(sorai_source_memory(&source, &mem, "damaged", file, size, NULL, NULL, NULL), SORA_OK);
         int status = sorai_package_open_source(&p, &mem, source, &error);
-        if (status == SORA_OK)
-            status = sorai_package_verify(p, &error);
+        if (status == SORA_OK) status = sorai_package_verify(p, &error);
         sorai_package_close(&p);
         sorai_source_unref(&source);
         accepted += status == SORA_OK;
-        if (i < n)
-            file[i] ^= 0x21;
+        if (i < n) file[i] ^= 0x21;
     }
     /* only the zeroes between aligned entries may change unseen */
     ck_assert_uint_lt(accepted, 7 * 64);
     free(file);
-    for (int i = 0; i < 4; i++)
-        sorai_tensor_unref(&t[i]);
+    for (int i = 0; i < 4; i++) sorai_tensor_unref(&t[i]);
 }
 END_TEST
 
@@ -394,8 +389,8 @@ START_TEST(test_sora_lies) {
         {"{\"metadata\":{},\"parts\":{\"vae\":{}},\"tensors\":[],\"blobs\":[]}", "vae"},
         {"{\"metadata\":{},\"parts\":{\"vae\":{\"config\":{}}},\"tensors\":[7],\"blobs\":[]}", "name"},
 #define TENSOR(name, shape, place)                                                                                     \
-    "{\"metadata\":{},\"parts\":{\"vae\":{\"config\":{}}},\"tensors\":[{\"name\":\"" name "\",\"dtype\":\"u8\",\"shape\":" shape \
-    "," place ",\"checksum\":\"0123456789abcdef\"}],\"blobs\":[]}"
+    "{\"metadata\":{},\"parts\":{\"vae\":{\"config\":{}}},\"tensors\":[{\"name\":\"" name                              \
+    "\",\"dtype\":\"u8\",\"shape\":" shape "," place ",\"checksum\":\"0123456789abcdef\"}],\"blobs\":[]}"
         {TENSOR("dit/x", "[64]", "\"offset\":64,\"stored\":64,\"codec\":\"none\""), "no part"},
         {TENSOR("vae/x", "[65]", "\"offset\":64,\"stored\":64,\"codec\":\"none\""), "can't hold"},
         {TENSOR("vae/x", "[64]", "\"offset\":65,\"stored\":64,\"codec\":\"none\""), "not inside"},
@@ -410,19 +405,16 @@ START_TEST(test_sora_lies) {
         unsigned char file[2048] = "\x89SORA\r\n\x1a\x01";
         const size_t length = strlen(bad[i].header);
         const uint64_t words[5] = {128, length, sorai_checksum(bad[i].header, length), 128 + length, 0};
-        for (int k = 0; k < 40; k++)
-            file[16 + k] = (unsigned char)(words[k / 8] >> (8 * (k % 8)));
+        for (int k = 0; k < 40; k++) file[16 + k] = (unsigned char)(words[k / 8] >> (8 * (k % 8)));
         const uint64_t check = sorai_checksum(file, 56);
-        for (int k = 0; k < 8; k++)
-            file[56 + k] = (unsigned char)(check >> (8 * k));
+        for (int k = 0; k < 8; k++) file[56 + k] = (unsigned char)(check >> (8 * k));
         memcpy(file + 128, bad[i].header, length);
         sorai_source *source;
         sorai_package *p;
         ck_assert_int_eq(sorai_source_memory(&source, &mem, "lie", file, 128 + length, NULL, NULL, NULL), SORA_OK);
         memset(&error, 0, sizeof error);
         int status = sorai_package_open_source(&p, &mem, source, &error);
-        if (status == SORA_OK)
-            status = sorai_package_verify(p, &error);
+        if (status == SORA_OK) status = sorai_package_verify(p, &error);
         ck_assert_int_ne(status, SORA_OK);
         ck_assert_msg(strstr(error.message, bad[i].says) != NULL, "%s: %s", bad[i].header, error.message);
         sorai_package_close(&p);
@@ -442,12 +434,14 @@ START_TEST(test_folder) {
     mkdir(at("tokenizer"), 0777);
     mkdir(at("transformer"), 0777);
     mkdir(at("extra"), 0777);
-    put_text(at("model_index.json"), "{\"_class_name\":\"WanPipeline\",\"extra\":[\"a\",\"b\"],\"gone\":[\"a\",\"b\"]}");
+    put_text(at("model_index.json"),
+             "{\"_class_name\":\"WanPipeline\",\"extra\":[\"a\",\"b\"],\"gone\":[\"a\",\"b\"]}");
     put_text(at("vae/config.json"), "{\"z_dim\":16}");
     put_text(at("tokenizer/tokenizer.json"), "{}");
     put_text(at("transformer/config.json"), "{\"dim\":16,\"dim\":17}");
     put_text(at("transformer/diffusion_pytorch_model.bin"), "x");
-    ck_assert_int_eq(sorai_safetensors_write(&mem, at("vae/diffusion_pytorch_model.safetensors"), &one, 1, NULL, &error), SORA_OK);
+    ck_assert_int_eq(
+        sorai_safetensors_write(&mem, at("vae/diffusion_pytorch_model.safetensors"), &one, 1, NULL, &error), SORA_OK);
     ck_assert_msg(sorai_package_open(&p, &mem, folder, &error) == SORA_OK, "%s", error.message);
     ck_assert_str_eq(sorai_package_format(p), "folder");
     ck_assert(sorai_package_has(p, "vae") && sorai_package_has(p, "extra") && !sorai_package_has(p, "gone"));

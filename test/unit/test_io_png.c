@@ -41,8 +41,7 @@ static sora_tensor *picture(int64_t height, int64_t width, int64_t channels) {
     const int64_t shape[3] = {height, width, channels};
     ck_assert_int_eq(sorai_tensor_new(&t, &mem, SORA_DTYPE_U8, 3, shape, NULL), SORA_OK);
     unsigned char *p = t->data;
-    for (size_t i = 0; i < sorai_tensor_bytes(t); i++)
-        p[i] = (unsigned char)(i * 7 + i / 31);
+    for (size_t i = 0; i < sorai_tensor_bytes(t); i++) p[i] = (unsigned char)(i * 7 + i / 31);
     return t;
 }
 
@@ -118,8 +117,8 @@ static void write_kind(sorai_buffer *out, int depth, int kind, int interlace) {
 START_TEST(test_kinds) {
     static const struct {
         int depth, kind;
-    } kinds[] = {{1, PNG_COLOR_TYPE_GRAY},  {2, PNG_COLOR_TYPE_GRAY},       {8, PNG_COLOR_TYPE_GRAY},
-                 {16, PNG_COLOR_TYPE_GRAY}, {8, PNG_COLOR_TYPE_GRAY_ALPHA}, {16, PNG_COLOR_TYPE_RGB},
+    } kinds[] = {{1, PNG_COLOR_TYPE_GRAY},    {2, PNG_COLOR_TYPE_GRAY},       {8, PNG_COLOR_TYPE_GRAY},
+                 {16, PNG_COLOR_TYPE_GRAY},   {8, PNG_COLOR_TYPE_GRAY_ALPHA}, {16, PNG_COLOR_TYPE_RGB},
                  {2, PNG_COLOR_TYPE_PALETTE}, {16, PNG_COLOR_TYPE_RGB_ALPHA}, {8, PNG_COLOR_TYPE_RGB}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         sora_tensor *plain, *laced;
@@ -159,8 +158,7 @@ START_TEST(test_damage) {
     size_t accepted = 0;
     for (size_t i = 0; i < b.size; i++) {
         b.data[i] ^= 0x10;
-        if (read_bytes(b.data, b.size, 3, &back) == SORA_OK)
-            accepted++;
+        if (read_bytes(b.data, b.size, 3, &back) == SORA_OK) accepted++;
         sorai_tensor_unref(&back);
         b.data[i] ^= 0x10;
     }
@@ -175,9 +173,10 @@ START_TEST(test_damage) {
     sorai_buffer_release(&b);
     sorai_tensor_unref(&t);
     /* a header of 16384 x 16384 in 60 bytes (checksum right) takes no memory */
-    static const unsigned char bomb[] = {0x89, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0, 0, 0x40, 0,
-                                         0,    0,   0x40, 0,  8,  2,  0,  0,  0, 0x26, 0xAA, 0x87, 0xD3, 0, 0, 0, 0, 'I', 'D', 'A', 'T',
-                                         0x35, 0xAF, 0x06, 0x1E};
+    static const unsigned char bomb[] = {0x89, 'P', 'N', 'G', 13,  10,   26,   10,   0,    0, 0,    13,
+                                         'I',  'H', 'D', 'R', 0,   0,    0x40, 0,    0,    0, 0x40, 0,
+                                         8,    2,   0,   0,   0,   0x26, 0xAA, 0x87, 0xD3, 0, 0,    0,
+                                         0,    'I', 'D', 'A', 'T', 0x35, 0xAF, 0x06, 0x1E};
     sorai_mem_init(&mem, NULL, 0);
     ck_assert_int_eq(read_bytes(bomb, sizeof bomb, 3, &back), SORA_E_FORMAT);
     ck_assert_uint_lt(atomic_load(&mem.peak), 2000000);

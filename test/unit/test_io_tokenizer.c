@@ -1,4 +1,5 @@
-/* Tokenizers against the ids that sentencepiece and the tokenizers library give (test/parity/make_tokenizer_fixtures.py). */
+/* Tokenizers against the ids that sentencepiece and the tokenizers library give
+ * (test/parity/make_tokenizer_fixtures.py). */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,15 +45,15 @@ static size_t compare(const char *tokenizer, const char *cases, size_t *count) {
         json_t *text = json_array_get(row, 0), *want = json_array_get(row, 1);
         sorai_ids got;
         sorai_ids_init(&got, &mem);
-        ck_assert_int_eq(sorai_tokenizer_encode(t, json_string_value(text), json_string_length(text), 0, &got, &error), SORA_OK);
+        ck_assert_int_eq(sorai_tokenizer_encode(t, json_string_value(text), json_string_length(text), 0, &got, &error),
+                         SORA_OK);
         bool same = got.count == json_array_size(want);
         for (size_t k = 0; k < got.count && same; k++)
             same = got.ids[k] == (int32_t)json_integer_value(json_array_get(want, k));
         if (!same && wrong++ < 5) {
             char *shown = json_dumps(row, JSON_ENSURE_ASCII | JSON_COMPACT);
             printf("%s: %s\n    got", tokenizer, shown);
-            for (size_t k = 0; k < got.count; k++)
-                printf(" %d", (int)got.ids[k]);
+            for (size_t k = 0; k < got.count; k++) printf(" %d", (int)got.ids[k]);
             printf("\n");
             free(shown);
         }
@@ -65,7 +66,7 @@ static size_t compare(const char *tokenizer, const char *cases, size_t *count) {
 }
 
 START_TEST(test_same_ids) {
-    static const char *const files[][2] = {{"nmt.json", "nmt.cases.json"},     {"nmt.model", "nmt.cases.json"},
+    static const char *const files[][2] = {{"nmt.json", "nmt.cases.json"},      {"nmt.model", "nmt.cases.json"},
                                            {"bytes.model", "bytes.cases.json"}, {"umt5.json", "umt5.cases.json"},
                                            {"first.json", "first.cases.json"},  {"whole.json", "whole.cases.json"}};
     size_t count;
@@ -118,15 +119,18 @@ START_TEST(test_refusals) {
         {"{", SORA_E_FORMAT, "JSON"},
         {"{}", SORA_E_FORMAT, "model"},
         {"{\"model\":{\"type\":\"BPE\"}}", SORA_E_UNSUPPORTED, "BPE"},
-        {"{\"model\":{\"type\":\"Unigram\",\"unk_id\":2,\"vocab\":[[\"<unk>\",0],[\"a\",-1]]}}", SORA_E_FORMAT, "unknown piece"},
+        {"{\"model\":{\"type\":\"Unigram\",\"unk_id\":2,\"vocab\":[[\"<unk>\",0],[\"a\",-1]]}}", SORA_E_FORMAT,
+         "unknown piece"},
         {"{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[]}}", SORA_E_FORMAT, "unknown piece"},
         {"{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\"]]}}", SORA_E_FORMAT, "entry 0"},
         {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",0]]}}", SORA_E_FORMAT, "unk_id"},
         {"{" MODEL ",\"normalizer\":{\"type\":\"Lowercase\"}}", SORA_E_UNSUPPORTED, "Lowercase"},
-        {"{" MODEL ",\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(a|b)\"},\"content\":\"\"}}", SORA_E_UNSUPPORTED,
-         "(a|b)"},
-        {"{" MODEL ",\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA\"}}", SORA_E_FORMAT, "charsmap"},
-        {"{" MODEL ",\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"!\"}}", SORA_E_FORMAT, "base64"},
+        {"{" MODEL ",\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(a|b)\"},\"content\":\"\"}}",
+         SORA_E_UNSUPPORTED, "(a|b)"},
+        {"{" MODEL ",\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA\"}}", SORA_E_FORMAT,
+         "charsmap"},
+        {"{" MODEL ",\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"!\"}}", SORA_E_FORMAT,
+         "base64"},
         {"{" MODEL ",\"pre_tokenizer\":{\"type\":\"ByteLevel\"}}", SORA_E_UNSUPPORTED, "ByteLevel"},
         {"{" MODEL ",\"post_processor\":{\"type\":\"BertProcessing\"}}", SORA_E_UNSUPPORTED, "BertProcessing"},
         {"{" MODEL ",\"added_tokens\":[{\"content\":\"x\",\"single_word\":true}]}", SORA_E_UNSUPPORTED, "single_word"},
@@ -140,10 +144,12 @@ START_TEST(test_refusals) {
         sorai_source *source;
         sorai_tokenizer *t;
         memset(&error, 0, sizeof error);
-        ck_assert_int_eq(sorai_source_memory(&source, &mem, "t", bad[i].json, strlen(bad[i].json), NULL, NULL, NULL), SORA_OK);
+        ck_assert_int_eq(sorai_source_memory(&source, &mem, "t", bad[i].json, strlen(bad[i].json), NULL, NULL, NULL),
+                         SORA_OK);
         int status = sorai_tokenizer_open(&t, &mem, source, &error);
         ck_assert_msg(status == bad[i].status, "%s: %d %s", bad[i].json, status, error.message);
-        ck_assert_msg(strstr(error.message, bad[i].says) && strstr(error.message, "t: "), "%s: %s", bad[i].json, error.message);
+        ck_assert_msg(strstr(error.message, bad[i].says) && strstr(error.message, "t: "), "%s: %s", bad[i].json,
+                      error.message);
         sorai_source_unref(&source);
     }
 }
@@ -163,8 +169,10 @@ static int32_t word_pieces(const sorai_tokenizer *t, const char *text, int32_t *
 }
 
 START_TEST(test_build) {
-    static const char *const subjects[] = {"an old man", "a woman", "a kangaroo", "a toy robot", "a Shiba Inu", "two fish"};
-    static const char *const rest[] = {"walks on the beach.", "is walking, at night", "jumps in a city (rain)", "gr\xc3\xbc\xc3\x9ft die Katze"};
+    static const char *const subjects[] = {"an old man",  "a woman",     "a kangaroo",
+                                           "a toy robot", "a Shiba Inu", "two fish"};
+    static const char *const rest[] = {"walks on the beach.", "is walking, at night", "jumps in a city (rain)",
+                                       "gr\xc3\xbc\xc3\x9ft die Katze"};
     char lines[24][80];
     sorai_tokenizer_text texts[24];
     for (int i = 0; i < 24; i++) {
@@ -182,7 +190,8 @@ START_TEST(test_build) {
         ck_assert(model.size == again.size && memcmp(model.data, again.data, model.size) == 0);
         sorai_source *source;
         sorai_tokenizer *t;
-        ck_assert_int_eq(sorai_source_memory(&source, &mem, "built", model.data, model.size, NULL, NULL, NULL), SORA_OK);
+        ck_assert_int_eq(sorai_source_memory(&source, &mem, "built", model.data, model.size, NULL, NULL, NULL),
+                         SORA_OK);
         ck_assert_msg(sorai_tokenizer_open(&t, &mem, source, &error) == SORA_OK, "%s", error.message);
         ck_assert_int_le(sorai_tokenizer_size(t), (int32_t)pieces);
         ck_assert_int_eq(sorai_tokenizer_find(t, "<pad>", 5), 0);
