@@ -180,12 +180,9 @@ $(BUILD)/test/unit: $(BUILD)/obj/test/unit_main.o $(call obj,$(UNIT_SRC)) $(TOOL
 	$(say) "  LINK  $@"
 	$(Q)$(call test_link,$(CHECK_LIBS) $(if $(TOOLS_A),$(TOOL_LIBS)))
 
-# What the kernels are tried on: shared by their tests and their benchmark.
-$(BUILD)/obj/cases.a: $(call obj,$(CASES_SRC))
-	@rm -f $@
-	$(Q)ar rcsD $@ $^
-
-$(BUILD)/test/checkkernel: $(BUILD)/obj/test/kernels/checkkernel.o $(BUILD)/obj/cases.a $(BUILD)/libsora.a
+# What the kernels are tried on: shared by their tests and their benchmark. Objects, since the cases are found by weak names.
+CASES_OBJ := $(call obj,$(CASES_SRC))
+$(BUILD)/test/checkkernel: $(BUILD)/obj/test/kernels/checkkernel.o $(CASES_OBJ) $(BUILD)/libsora.a
 	@mkdir -p $(@D)
 	$(say) "  LINK  $@"
 	$(Q)$(call test_link)
@@ -204,8 +201,9 @@ $(BUILD)/test/fuzz/%: $(BUILD)/obj/test/fuzz/%.o $(BUILD)/obj/test/fuzz/replay.o
 	$(Q)$(call test_link)
 
 define bench_rule
+# Cases as objects: operations without a file are weak references, which pull nothing out of an archive.
 $(BUILD)/bench/$(1): $(call obj,$(filter-out $(if $(filter x86_64,$(ISA)),,$(x86_only)),$(wildcard test/bench/$(1)/*.c))) \
-    $(BUILD)/obj/cases.a $(BUILD)/libsora.a
+    $(CASES_OBJ) $(BUILD)/libsora.a
 	@mkdir -p $$(@D)
 	$$(say) "  LINK  $$@"
 	$$(Q)$$(call test_link)
