@@ -1,4 +1,5 @@
 /* `sora info`, `sora tokenize`, `sora convert`. */
+#define _POSIX_C_SOURCE 200809L
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +92,21 @@ static void put_text(json_t *root, int all) {
     }
 }
 
+/* Whether to read it as a file of tensors: no folder and no .sora file by its first bytes or its name. */
+static int holds_tensors(const char *path) {
+    static const char magic[5] = {'\x89', 'S', 'O', 'R', 'A'};
+    char head[sizeof magic] = {0};
+    struct stat st;
+    const size_t n = strlen(path);
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (n > 5 && strcmp(path + n - 5, ".sora") == 0))
+        return 0;
+    FILE *f = fopen(path, "rb");
+    const int sora = !f || (fread(head, 1, sizeof head, f) == sizeof head && memcmp(head, magic, sizeof head) == 0);
+    if (f)
+        fclose(f);
+    return !sora;
+}
+
 /* The JSON text of a model or of a file of tensors; NULL after a message. The caller frees it. */
 static char *describe(const char *path, const session_opts *opts) {
     session s;
@@ -100,8 +116,7 @@ static char *describe(const char *path, const session_opts *opts) {
     sora_tensor *list = NULL;
     if (session_open_context(&s, opts) != EXIT_DONE)
         return NULL;
-    const size_t n = strlen(path);
-    const int file = n > 12 && (strcmp(path + n - 12, ".safetensors") == 0 || (n > 23 && strcmp(path + n - 23, ".safetensors.index.json") == 0));
+    const int file = holds_tensors(path);
     int status;
     if (file) {
         status = sora_tensors_describe(&list, s.ctx, path, &err);

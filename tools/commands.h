@@ -15,6 +15,7 @@ int cmd_tokenizer(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_world(int argc, char **argv);
 
+void interrupt_catch(void); /* from now on Ctrl-C is noticed; once, by main */
 /* Set by Ctrl-C. Long work looks at it and stops cleanly. */
 int interrupted(void);
 /* Ctrl-C cancels this pipeline as well, at once; NULL: none. */

@@ -1,5 +1,4 @@
 /* The `sora` program. */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,23 +26,6 @@ static const struct {
 
 #define COMMANDS (sizeof commands / sizeof *commands)
 
-static volatile sig_atomic_t stop;
-static sora_pipeline *volatile watched;
-
-static void on_interrupt(int signal_number) {
-    (void)signal_number;
-    stop = 1;
-    sora_pipeline_cancel(watched); /* an atomic store; NULL is fine */
-}
-
-void interrupt_watch(sora_pipeline *pipeline) {
-    watched = pipeline;
-}
-
-int interrupted(void) {
-    return stop;
-}
-
 static int help(void) {
     printf("usage: sora COMMAND [options]\nVideo generation in one small library.\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
@@ -61,9 +43,7 @@ int main(int argc, char **argv) {
         printf("%s\n", sora_build_info());
         return fflush(stdout) == 0 ? EXIT_DONE : complain(EXIT_FAILED, "stdout: could not be written");
     }
-    signal(SIGINT, on_interrupt);
-    signal(SIGTERM, on_interrupt);
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of writing, not a signal */
+    interrupt_catch();
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);

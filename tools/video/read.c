@@ -108,7 +108,7 @@ static int decode(reading *r, const AVPacket *packet, sora_error *err) {
 }
 
 static int read_all(reading *r, sora_error *err) {
-    int code, status = SORA_OK;
+    int code = 0, status = SORA_OK;
     while (status == SORA_OK && !r->full && (code = av_read_frame(r->file, r->packet)) >= 0) {
         if (r->packet->flags & AV_PKT_FLAG_CORRUPT)
             status = video_fail(err, SORA_E_FORMAT, "%.300s: damaged or cut off", r->path);
