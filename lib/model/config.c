@@ -64,7 +64,8 @@ int sorai_config_dit(json_t *json, sorai_dit_config *out, sora_error *err) {
     out->num_attention_heads = sorai_field_int(&f, "num_attention_heads", 40, 1, WIDEST);
     out->attention_head_dim = sorai_field_int(&f, "attention_head_dim", 128, 1, WIDEST);
     out->in_channels = sorai_field_int(&f, "in_channels", 16, 1, WIDEST);
-    out->out_channels = sorai_field_int(&f, "out_channels", 16, 1, WIDEST);
+    const int same = json_is_null(json_object_get(json, "out_channels")); /* null and absent differ here */
+    out->out_channels = sorai_field_int(&f, "out_channels", same ? out->in_channels : 16, 1, WIDEST);
     out->text_dim = sorai_field_int(&f, "text_dim", 4096, 1, WIDEST);
     out->freq_dim = sorai_field_int(&f, "freq_dim", 256, 1, WIDEST);
     out->ffn_dim = sorai_field_int(&f, "ffn_dim", 13824, 1, 4 * WIDEST);
