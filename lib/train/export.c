@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lib/io/sora_file.h"
+#include "lib/tensor/half.h"
 #include "lib/train/trainer.h"
 
 #define LEVEL 12 /* of zstd: weights are packed once and read often */
@@ -20,7 +21,7 @@ static int host_weights(sora_trainer *t, const sora_tensor *from, int32_t dtype,
     if (status == SORA_OK)
         status = sorai_tensor_new(out, t->mem, SORA_DTYPE_BF16, from->rank, from->shape, err);
     for (int64_t i = 0; status == SORA_OK && i < count; i++)
-        ((uint16_t *)(*out)->data)[i] = sorak_f32_to_bf16(((const float *)full->data)[i]);
+        ((uint16_t *)(*out)->data)[i] = sorai_f32_to_bf16(((const float *)full->data)[i]);
     sorai_tensor_unref(&full);
     return status;
 }
@@ -42,9 +43,11 @@ static int write_trained(sora_trainer *t, sorai_sora_writer *w, sorai_trained_pa
 static int copy_part(sorai_package *from, const char *part, sorai_sora_writer *w, sora_error *err) {
     json_t *config = NULL;
     size_t count = 0;
+    SORA_TRY(sorai_package_tensor_count(from, part, &count, err));
+    if (count == 0 && sorai_package_config(from, part, &config, NULL) == SORA_E_NOTFOUND)
+        return SORA_OK; /* a tokenizer's folder: its file is copied by itself */
     SORA_TRY(sorai_package_config(from, part, &config, err));
     SORA_TRY(sorai_sora_writer_part(w, part, config, err));
-    SORA_TRY(sorai_package_tensor_count(from, part, &count, err));
     for (size_t i = 0; i < count; i++) {
         sorai_tensor_info info;
         sora_tensor *tensor = NULL;
