@@ -24,7 +24,7 @@ static int no_memory(const char *path, sora_error *err) {
 }
 
 static int no_access(const char *path, sora_error *err) {
-    return sorai_fail(err, SORA_E_IO, "%.300s: %s", path, strerror(errno));
+    return sorai_fail(err, SORA_E_IO, "%.300s: can't be written (error %d)", path, errno);
 }
 
 int sorai_folder_writer_begin(sorai_folder_writer **out, sorai_mem *mem, const char *path, sora_error *err) {

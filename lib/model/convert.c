@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernels/kernel.h"
 #include "lib/io/folder_write.h"
 #include "lib/io/sora_file.h"
 #include "lib/model/model.h"
+#include "lib/tensor/half.h"
 
 #define LEVEL 12 /* of zstd: packed once, read often */
 /* Matrices with shorter rows gain nothing as int8: their scales would weigh as much. */
@@ -42,27 +42,14 @@ static int is_float(int32_t dtype) {
     return dtype == SORA_DTYPE_F32 || dtype == SORA_DTYPE_BF16 || dtype == SORA_DTYPE_F16;
 }
 
-/* Every half float is an f32: exponent and fraction move, and what has no leading one there is a multiple of 2^-24. */
-static float half_to_f32(uint16_t v) {
-    const uint32_t sign = (uint32_t)(v & 0x8000) << 16, exponent = v >> 10 & 31, fraction = v & 1023;
-    float f;
-    if (exponent == 0) {
-        f = (float)fraction * 0x1p-24f;
-        return sign ? -f : f;
-    }
-    const uint32_t bits = sign | (exponent == 31 ? 255u : exponent + 112u) << 23 | fraction << 13;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
 static float value_of(const sora_tensor *t, const sora_tensor *scale, int64_t i, int64_t columns) {
     switch (t->dtype) {
     case SORA_DTYPE_F32:
         return ((const float *)t->data)[i];
     case SORA_DTYPE_BF16:
-        return sorak_bf16_to_f32(((const uint16_t *)t->data)[i]);
+        return sorai_bf16_to_f32(((const uint16_t *)t->data)[i]);
     case SORA_DTYPE_F16:
-        return half_to_f32(((const uint16_t *)t->data)[i]);
+        return sorai_f16_to_f32(((const uint16_t *)t->data)[i]);
     default:
         return (float)((const int8_t *)t->data)[i] * ((const float *)scale->data)[i / columns];
     }
@@ -77,7 +64,7 @@ static int to_floats(conversion *c, const sora_tensor *from, const sora_tensor *
         if (dtype == SORA_DTYPE_F32)
             ((float *)(*out)->data)[i] = v;
         else
-            ((uint16_t *)(*out)->data)[i] = sorak_f32_to_bf16(v);
+            ((uint16_t *)(*out)->data)[i] = sorai_f32_to_bf16(v);
     }
     return SORA_OK;
 }

@@ -1,8 +1,8 @@
 /* Weights as stored -> as networks take them. Int8 matrices ("NAME" of type i8 with rows' scales in "NAME.scale", f32) become bf16. */
 #include <stdio.h>
 
-#include "kernels/kernel.h"
 #include "lib/model/model.h"
+#include "lib/tensor/half.h"
 
 int sorai_model_weight(sorai_package *package, sorai_mem *mem, const char *part, const char *name, sora_tensor **out, sora_error *err) {
     SORA_TRY(sorai_package_lookup(package, part, name, out, err));
@@ -22,7 +22,7 @@ int sorai_model_weight(sorai_package *package, sorai_mem *mem, const char *part,
     for (int64_t r = 0; status == SORA_OK && r < rows; r++)
         for (int64_t c = 0; c < cols; c++)
             ((uint16_t *)(*out)->data)[r * cols + c] =
-                sorak_f32_to_bf16((float)((const int8_t *)packed->data)[r * cols + c] * ((const float *)scale->data)[r]);
+                sorai_f32_to_bf16((float)((const int8_t *)packed->data)[r * cols + c] * ((const float *)scale->data)[r]);
     sorai_tensor_unref(&scale);
     sorai_tensor_unref(&packed);
     return status;

@@ -1,8 +1,8 @@
 /* What a run will take: the same networks run once on a device that only counts, so the answer follows the code by itself. */
 #include <string.h>
 
-#include "lib/backend/counting.h"
 #include "lib/ops/ops.h"
+#include "lib/pipeline/counting.h"
 #include "lib/pipeline/pipeline.h"
 
 typedef struct names {

@@ -1,4 +1,4 @@
-#include "lib/backend/counting.h"
+#include "lib/pipeline/counting.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* A device without memory: it hands out addresses, counts them, and runs nothing. Networks that run on it show what they would take. */
-#ifndef SORAI_BACKEND_COUNTING_H
-#define SORAI_BACKEND_COUNTING_H
+#ifndef SORAI_PIPELINE_COUNTING_H
+#define SORAI_PIPELINE_COUNTING_H
 
 #include "lib/backend/iface.h"
 
