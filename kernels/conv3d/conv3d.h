@@ -116,10 +116,11 @@ static inline int64_t sorak_conv3d_dw_chunks(const sorak_conv3d_dw_args *a) {
     const int64_t most = by_cache < by_sums ? by_cache : by_sums;
     return most < 1 ? 1 : most > rows ? rows : most > 256 ? 256 : most;
 }
-/* The least wp of the planar form for an input that is `padded` wide. */
+/* wp of the planar form for an input that is `padded` wide: room for what is read, and each phase whole cache lines (in f32), which
+ * makes writing it twice as fast. */
 static inline int64_t sorak_conv3d_dw_width(int64_t padded, int64_t wo, int64_t kw, int64_t sw) {
     const int64_t have = (padded + sw - 1) / sw, need = (kw - 1) / sw + (wo + 1) / 2 * 2;
-    return (have > need ? have : need) * sw;
+    return ((have > need ? have : need) + 15) / 16 * 16 * sw;
 }
 
 #endif

@@ -41,7 +41,10 @@ static inline void convert_row(element *to, const float *from, int64_t n) {
 /* One vector of elements, the first n of them. */
 static inline void put_vector(element *to, vec v, int64_t n) {
 #if !BLOCK_BF16
-    v_store_n(to, n, v);
+    if (n >= VL)
+        v_store(to, v);
+    else
+        v_store_n(to, n, v);
 #elif VL == 16
     _mm256_mask_storeu_epi16(to, v_mask(n), (__m256i)_mm512_cvtneps_pbh(v));
 #else
@@ -93,7 +96,7 @@ static void prep_planar(const sorak_conv3d_prep_args *a, element *to, const floa
                 const int64_t lanes = a->c - c < VL ? a->c - c : VL;
                 for (int64_t i = 0; i < VL; i++) {
                     const int64_t w = place((j + i) * s + phase, a->front_w, a->w);
-                    r[i] = w >= 0 ? v_load_n(row + w * a->c + c, lanes) : v_zero();
+                    r[i] = w < 0 ? v_zero() : lanes == VL ? v_load(row + w * a->c + c) : v_load_n(row + w * a->c + c, lanes);
                 }
                 v_transpose(r);
                 for (int64_t i = 0; i < lanes; i++)

@@ -26,7 +26,7 @@ int sorak_cases_conv3d_prep(sorak_maker *m, sorak_case *c, int dtype, int bench,
         a->front_h = a->front_w = 1;
         a->tp = a->t + 2;
         a->hp = a->h + 2;
-        a->wp = a->w + 2;
+        a->wp = a->planar ? sorak_conv3d_dw_width(a->w + 2, a->w, 3, 1) : a->w + 2;
     } else {
         if (index >= 48)
             return 0;
