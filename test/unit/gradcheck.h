@@ -47,8 +47,8 @@ static inline double gradcheck_uniform(gradcheck *g) { /* in -1..1 */
     return (double)(g->state >> 8) / (double)(1u << 23) - 1.0;
 }
 
-static inline void gradcheck_begin(gradcheck *g, gradcheck_build *build, const void *user) {
-    const sorai_context_config config = {.threads = 2};
+static inline void gradcheck_begin_threads(gradcheck *g, gradcheck_build *build, const void *user, int threads) {
+    const sorai_context_config config = {.threads = threads};
     memset(g, 0, sizeof *g);
     g->build = build;
     g->user = user;
@@ -57,6 +57,10 @@ static inline void gradcheck_begin(gradcheck *g, gradcheck_build *build, const v
     ck_assert_int_eq(sorai_context_create(&g->context, &config, NULL), SORA_OK);
     ck_assert_int_eq(sorai_store_init(&g->store, &g->context->mem, sorai_context_device(g->context, NULL)), SORA_OK);
     g->store.trainable = 1;
+}
+
+static inline void gradcheck_begin(gradcheck *g, gradcheck_build *build, const void *user) {
+    gradcheck_begin_threads(g, build, user, 2);
 }
 
 static inline int gradcheck_input(gradcheck *g, int32_t rank, const int64_t *shape, double range) {

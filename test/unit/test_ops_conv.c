@@ -185,6 +185,41 @@ START_TEST(conv_streamed) {
 }
 END_TEST
 
+/* The bits of the result and of all gradients do not depend on the number of threads. */
+START_TEST(conv_threads) {
+    static const int threads[] = {1, 2, 5};
+    static const int64_t size[5] = {1, 5, 40, 40, 16}, co = 24, wn = 24 * 16 * 27;
+    for (int product = 0; product < 2; product++) {
+        float *first[4] = {NULL};
+        int64_t count[4] = {0, size[1] * size[2] * size[3] * size[4], wn, co};
+        for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+            const conv_data d = {{1, 1, 1, 2, 0, 1, 1, 1, 1}, 1, 0};
+            gradcheck g;
+            float *y;
+            gradcheck_begin_threads(&g, build_conv, &d, threads[i]);
+            g.product = product ? SORA_DTYPE_BF16 : SORA_DTYPE_F32;
+            gradcheck_input(&g, 5, size, 1.0);
+            gradcheck_param(&g, "w", 5, (int64_t[]){co, size[4], 3, 3, 3}, 1.0);
+            gradcheck_param(&g, "b", 1, &co, 1.0);
+            gradcheck_value(&g, 1, &y, &count[0]);
+            const float *now[4] = {y, g.grads[0], g.param[0]->grad->data, g.param[1]->grad->data};
+            for (int k = 0; k < 4; k++) {
+                const size_t bytes = (size_t)count[k] * sizeof(float);
+                if (i == 0) {
+                    first[k] = malloc(bytes);
+                    memcpy(first[k], now[k], bytes);
+                }
+                ck_assert_msg(memcmp(first[k], now[k], bytes) == 0, "array %d differs with %d threads", k, threads[i]);
+            }
+            free(y);
+            gradcheck_end(&g);
+        }
+        for (int k = 0; k < 4; k++)
+            free(first[k]);
+    }
+}
+END_TEST
+
 START_TEST(conv_errors) {
     const conv_data d = {{1, 1, 1, 0, 0, 0, 0, 0, 0}, 0, 0};
     gradcheck g;
@@ -214,6 +249,7 @@ Suite *suite_ops_conv(void) {
     tcase_add_test(c, conv_bf16);
     tcase_add_test(c, conv_bf16_gradients);
     tcase_add_test(c, conv_streamed);
+    tcase_add_test(c, conv_threads);
     tcase_add_test(c, conv_errors);
     suite_add_tcase(s, c);
     return s;
