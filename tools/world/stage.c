@@ -126,6 +126,10 @@ static void act(world_frame *f, world_actor *a, double room) {
         a->y = .34 * fmax(0, sin(WORLD_PI * clamp((a->pose.phase - .15) / .7, 0, 1)));
         a->pose.facing = world_range(s->seed, 74, -.5, .5);
         break;
+    case WORLD_WAVE: /* with a bounce: a hand of two pixels alone would be missed in a small picture */
+        a->pose.facing = world_range(s->seed, 74, -.4, .4);
+        a->y = .02 * (1 - cos(4 * WORLD_PI * a->pose.phase));
+        break;
     case WORLD_DANCE:
         a->pose.facing = .35 * sin(2 * WORLD_PI * a->pose.phase);
         break;
