@@ -41,6 +41,10 @@ static inline vec block_dot(vec sum, vec a, vec b) {
 #endif
 }
 
+static inline void block_put(const sorak_block_args *p, float *c, int64_t n, vec v) {
+    v_store_n(c, n, p->accumulate ? v_add(v, v_load_n(c, n)) : v);
+}
+
 /* Rows are addressed as four pointers (or eight) times {0, 1, 2} row strides, which x86 has in its addresses. */
 static inline __attribute__((always_inline)) void block_body(const int rows, const int w, const sorak_block_args *p) {
     const char *b = p->b;
@@ -51,8 +55,11 @@ static inline __attribute__((always_inline)) void block_body(const int rows, con
         acc[i] = v_zero();
     if (p->init) {
         BLOCK_UNROLL
-        for (int i = 0; i < rows * w; i++)
-            acc[i] = v_load_n(p->init + i / w * p->init_ld + i % w * VL, p->cols - i % w * VL);
+        for (int i = 0; i < rows; i++) {
+            acc[i * w] = v_load_n(p->init + i * p->init_ld, p->cols);
+            if (w == 2)
+                acc[i * w + 1] = v_load_n(p->init + i * p->init_ld + VL, p->cols - VL);
+        }
     }
     for (int64_t s = 0; s < p->segments; s++) {
         const char *a[8];
@@ -60,19 +67,17 @@ static inline __attribute__((always_inline)) void block_body(const int rows, con
         for (int i = 0; i < (rows + 2) / 3; i++)
             a[i] = p->a + p->offset[s] + 3 * i * r1;
         for (int64_t k = p->steps; k > 0; k--) {
-            vec bv[2];
-            BLOCK_UNROLL
-            for (int j = 0; j < w; j++)
-                bv[j] = v_load((const float *)(const void *)b + j * VL);
-            BLOCK_UNROLL
-            for (int j = 0; j < w * VL; j += 16)
-                _mm_prefetch(b + BLOCK_AHEAD + 4 * j, _MM_HINT_T0);
+            /* Written out for two columns: clang unrolls a loop around a loop of one round too late to keep the sums in registers. */
+            const vec b0 = v_load((const float *)(const void *)b), b1 = w == 2 ? v_load((const float *)(const void *)b + VL) : b0;
+            _mm_prefetch(b + BLOCK_AHEAD, _MM_HINT_T0);
+            if (w * VL == 32)
+                _mm_prefetch(b + BLOCK_AHEAD + 64, _MM_HINT_T0);
             BLOCK_UNROLL
             for (int i = 0; i < rows; i++) {
                 const vec av = block_a(a[i / 3] + (i % 3) * r1);
-                BLOCK_UNROLL
-                for (int j = 0; j < w; j++)
-                    acc[i * w + j] = block_dot(acc[i * w + j], av, bv[j]);
+                acc[i * w] = block_dot(acc[i * w], av, b0);
+                if (w == 2)
+                    acc[i * w + 1] = block_dot(acc[i * w + 1], av, b1);
             }
             BLOCK_UNROLL
             for (int i = 0; i < (rows + 2) / 3; i++) {
@@ -82,19 +87,13 @@ static inline __attribute__((always_inline)) void block_body(const int rows, con
             b += bs;
         }
     }
-    const vec scale = v_set1(p->scale);
+    const vec scale = v_set1(p->scale), bias0 = p->bias ? v_load_n(p->bias, p->cols) : v_zero();
+    const vec bias1 = w == 2 && p->bias ? v_load_n(p->bias + VL, p->cols - VL) : v_zero();
     BLOCK_UNROLL
-    for (int j = 0; j < w; j++) {
-        const int64_t n = p->cols - j * VL;
-        const vec bias = p->bias ? v_load_n(p->bias + j * VL, n) : v_zero();
-        BLOCK_UNROLL
-        for (int i = 0; i < rows; i++) {
-            float *c = p->c + i * p->ldc + j * VL;
-            vec v = v_fma(acc[i * w + j], scale, bias);
-            if (p->accumulate)
-                v = v_add(v, v_load_n(c, n));
-            v_store_n(c, n, v);
-        }
+    for (int i = 0; i < rows; i++) {
+        block_put(p, p->c + i * p->ldc, p->cols, v_fma(acc[i * w], scale, bias0));
+        if (w == 2)
+            block_put(p, p->c + i * p->ldc + VL, p->cols - VL, v_fma(acc[i * w + 1], scale, bias1));
     }
 }
 
