@@ -26,7 +26,7 @@ BEGIN {
     rule("lib/probe", "lib/ops") # the attribute probe, a network like the three above
     rule("lib/sampler", "lib/ops")
     rule("lib/model", "lib/io lib/text lib/dit lib/vae lib/probe")
-    rule("lib/pipeline", "lib/model lib/sampler")
+    rule("lib/pipeline", "lib/model lib/sampler lib/backend/counting.h")
     rule("lib/train", "lib/pipeline/pipeline.h lib/model lib/sampler lib/backend")
     rule("lib/api", "lib/pipeline lib/train lib/backend")
     # Libraries that only some folders may know.
