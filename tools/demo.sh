@@ -5,7 +5,7 @@ set -u
 sora=$1 model=$2 out=$3
 die() { echo "demo: $*" >&2; exit 1; }
 [ -x "$sora" ] || die "$sora is not there: the program needs libav, libwebp and cairo (./configure --install-deps)"
-[ -f "$model" ] || die "$model is not there"
+[ -e "$model" ] || die "$model is not there"
 mkdir -p "$out" || die "cannot make $out"
 rm -f "$out"/*.mp4 "$out"/*.png "$out"/index.html "$out"/items
 now() { date +%s.%N; }
@@ -42,15 +42,15 @@ make_one() { # size frames seed prompt
 }
 
 # Subject, outfit, action, place and condition, in the manner of the grid of the Sora report.
-make_one 128x128 17 1 "an old man wearing purple overalls and cowboy boots taking a pleasant stroll in Antarctica during a beautiful sunset"
-make_one 128x128 17 2 "a woman wearing a green dress and a sun hat taking a pleasant stroll in a city street during a colorful festival"
-make_one 128x128 17 3 "a toy robot wearing blue jeans and a white t-shirt taking a pleasant stroll in the desert during a beautiful sunset"
-make_one 128x128 17 4 "an adorable kangaroo wearing purple overalls and cowboy boots taking a pleasant stroll in a village during a winter storm"
-make_one 128x128 17 5 "a tiger running through the jungle in the rain"
+make_one 128x128 17 1 "an old man wearing purple overalls and cowboy boots taking a pleasant stroll in Johannesburg during a beautiful sunset"
+make_one 128x128 17 2 "a woman wearing a green dress and a sun hat taking a pleasant stroll in Mumbai during a colorful festival"
+make_one 128x128 17 3 "a toy robot wearing blue jeans and a white t-shirt taking a pleasant stroll in Mumbai during a beautiful sunset"
+make_one 128x128 17 4 "an adorable kangaroo wearing purple overalls and cowboy boots taking a pleasant stroll in Antarctica during a winter storm"
+make_one 128x128 17 5 "a tiger running in the jungle in the rain"
 make_one 128x128 17 6 "a boy wearing blue jeans and a white t-shirt dancing on the beach at night"
-make_one 160x96 17 7 "a red car driving along a city street at night, wide shot"
+make_one 160x96 17 7 "a red car driving in a city during a beautiful sunset"
 make_one 96x160 17 8 "a toy robot waving in space"
-make_one 128x128 1 9 "a Shiba Inu wearing a beret and a black turtleneck in a snowy village under northern lights"
+make_one 128x128 1 9 "a Shiba Inu wearing a beret and a black turtleneck in a snowy village under the northern lights"
 
 total=$(since "$begin")
 cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo 2>/dev/null | sed -n 1p)
@@ -87,8 +87,8 @@ The times run from the start of the program to the finished file.</p>
 <main>
 END
     cat "$out/items"
-    printf '</main>\n<footer>%s clips in %s s. %s. libsora %s.</footer>\n</body>\n</html>\n' \
-        $n "$total" "$(escape "${cpu:-unknown processor}")" "$("$sora" --version 2>/dev/null | sed -n '1s/[^0-9]*//p' | tr -cd '0-9.')"
+    printf '</main>\n<footer>%s clips in %s s on %s with libsora %s.</footer>\n</body>\n</html>\n' \
+        $n "$total" "$(escape "${cpu:-an unknown processor}")" "$("$sora" --version 2>/dev/null | awk 'NR == 1 { sub(/,$/, "", $2); print $2 }')"
 } >"$out/index.html.new" || die "cannot write $out/index.html"
 rm -f "$out/items"
 mv "$out/index.html.new" "$out/index.html" || die "cannot write $out/index.html"
