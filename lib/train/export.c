@@ -115,26 +115,6 @@ static int set_defaults(json_t *metadata, json_t *model) {
     return json_object_update(own, model);
 }
 
-/* What the model recommends stands in its index under "sora": the recipe's words over those of the other model. */
-static json_t *make_metadata(const sora_trainer *t, sorai_package *other) {
-    json_t *metadata = other && sorai_package_metadata(other) ? json_deep_copy(sorai_package_metadata(other)) : json_object();
-    json_t *index = metadata ? json_object_get(metadata, "model_index") : NULL;
-    if (metadata && !index) {
-        index = other && sorai_package_index(other) ? json_deep_copy(sorai_package_index(other)) : json_object();
-        if (json_object_set_new(metadata, "model_index", index) != 0)
-            goto fail;
-    }
-    json_t *own = index ? json_object_get(index, "sora") : NULL, *words = json_object_get(t->recipe.root, "model");
-    if (metadata && !own && json_object_set_new(index, "sora", own = json_object()) != 0)
-        goto fail;
-    if (metadata && json_is_object(words) && json_object_update(own, words) != 0)
-        goto fail;
-    return metadata;
-fail:
-    json_decref(metadata);
-    return NULL;
-}
-
 int sorai_trainer_export(sora_trainer *t, const char *path, const char *with, int32_t weights, sora_error *err) {
     sorai_package *other = NULL;
     sorai_sora_writer *w = NULL;
