@@ -15,7 +15,7 @@ typedef struct sora_model_opts {
     uint32_t struct_size; /* set by init */
     uint32_t flags;       /* 0 */
     const char *device;   /* name of a backend of the context; NULL: "cpu" */
-    int32_t dtype;        /* of the matrix products: 0 (default: bf16 where the processor has it, else f32), SORA_DTYPE_F32 (exact), SORA_DTYPE_BF16 */
+    int32_t dtype;        /* of the matrix products: 0 (default: what the processor multiplies fastest), SORA_DTYPE_F32 (exact), SORA_DTYPE_BF16 */
     int32_t reserved;     /* 0 */
 } sora_model_opts;
 

@@ -24,8 +24,7 @@ static int take(sora_context *ctx, const sora_model_opts *opts, sorai_device **d
     *device = sorai_context_device(ctx, o.device);
     if (!*device)
         return sorai_fail(err, SORA_E_NOTFOUND, "sora_model_opts: no backend named %s is loaded", o.device);
-    /* Rounding to bf16 only pays where the processor multiplies bf16. */
-    *product = o.dtype ? o.dtype : sorai_cpu_flags() & SK_CPU_AVX512BF16 ? SORA_DTYPE_BF16 : SORA_DTYPE_F32;
+    *product = o.dtype ? o.dtype : sorai_cpu_products();
     if (*product != SORA_DTYPE_F32 && *product != SORA_DTYPE_BF16)
         return sorai_fail(err, SORA_E_INVALID, "sora_model_opts: dtype is 0, f32 or bf16");
     return SORA_OK;

@@ -141,10 +141,10 @@ int sorai_recipe_parse(sorai_recipe *recipe, const char *text, size_t length, so
     recipe->parts = (int32_t)number(&r, "parts", 1, 1, 1024);
     recipe->init = text_of(&r, "init", NULL);
     recipe->tokenizer = text_of(&r, "tokenizer", NULL);
-    const char *products = text_of(&r, "products", "bf16");
-    recipe->product = strcmp(products, "f32") == 0 ? SORA_DTYPE_F32 : SORA_DTYPE_BF16;
-    if (r.status == SORA_OK && recipe->product == SORA_DTYPE_BF16 && strcmp(products, "bf16") != 0)
-        r.status = sorai_fail(err, SORA_E_INVALID, "recipe: products is f32 or bf16");
+    const char *products = text_of(&r, "products", "auto");
+    recipe->product = strcmp(products, "f32") == 0 ? SORA_DTYPE_F32 : strcmp(products, "bf16") == 0 ? SORA_DTYPE_BF16 : 0;
+    if (r.status == SORA_OK && recipe->product == 0 && strcmp(products, "auto") != 0)
+        r.status = sorai_fail(err, SORA_E_INVALID, "recipe: products is auto, f32 or bf16");
     recipe->optimizer.steps = (uint64_t)number(&r, "steps", 1000, 1, 1e12);
     read_optimizer(&r, &recipe->optimizer);
     read_vae(&r, recipe);

@@ -18,7 +18,7 @@ typedef struct sorai_recipe {
     enum sorai_train_kind kind;
     uint64_t seed;
     int32_t parts;              /* batches whose gradients make one step */
-    int32_t product;            /* SORA_DTYPE_F32 or _BF16 */
+    int32_t product;            /* SORA_DTYPE_F32 or _BF16; 0: what this processor multiplies fastest */
     const char *init;           /* a model whose weights the training begins with, or NULL; borrowed from root */
     const char *tokenizer;      /* a tokenizer file, or NULL: the one of init */
     sorai_optimizer_config optimizer;

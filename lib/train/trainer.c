@@ -24,7 +24,7 @@ int sorai_trainer_create(sora_trainer **out, sora_context *context, const char *
     int status = sorai_recipe_parse(&t->recipe, recipe, length, err);
     if (status != SORA_OK)
         goto fail;
-    status = sorai_exec_init(&t->exec, t->device, t->mem, t->recipe.product, err);
+    status = sorai_exec_init(&t->exec, t->device, t->mem, t->recipe.product ? t->recipe.product : sorai_cpu_products(), err);
     if (status != SORA_OK)
         goto fail;
     t->exec.cancel = &t->cancel;
