@@ -134,7 +134,10 @@ int sorai_trainer_export(sora_trainer *t, const char *path, const char *with, in
         status = sorai_sora_writer_begin(&w, t->mem, path, err);
     if (status != SORA_OK)
         goto done;
-    metadata = other && sorai_package_metadata(other) ? json_deep_copy(sorai_package_metadata(other)) : json_object();
+    if (other && sorai_package_metadata(other))
+        metadata = json_deep_copy(sorai_package_metadata(other));
+    else
+        metadata = other && sorai_package_index(other) ? json_pack("{s:o}", "model_index", json_deep_copy(sorai_package_index(other))) : json_object();
     status = metadata && set_defaults(metadata, json_object_get(t->recipe.root, "model")) == 0
                  ? sorai_sora_writer_metadata(w, metadata, err)
                  : sorai_fail(err, SORA_E_NOMEM, "no memory for the metadata");
