@@ -1,4 +1,5 @@
 /* build/test/parity [--backend cpu|reference|both] [--plugin FILE] [--fixtures DIR] [--only dit|vae|text] [--threads N] [-v]
+ * build/test/parity join|compare ...: see pick.c
  * Without --backend: cpu, and reference too when its plugin lies beside the build. Status 0 when all comparisons passed. */
 #include <math.h>
 #include <stdio.h>
@@ -262,6 +263,8 @@ int main(int argc, char **argv) {
     const char *backend = NULL, *root = "test/parity/fixtures", *only = NULL, *plugin = NULL;
     char beside[1024];
     int threads = 2, verbose = 0;
+    if (argc > 1 && (strcmp(argv[1], "join") == 0 || strcmp(argv[1], "compare") == 0))
+        return parity_pick(argc, argv);
     for (int i = 1; i < argc; i++) {
         const char *next = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "-v") == 0)

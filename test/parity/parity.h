@@ -55,6 +55,8 @@ void parity_transformers(parity *p);
 void parity_autoencoders(parity *p);
 void parity_texts(parity *p);
 
+int parity_pick(int argc, char **argv); /* pick.c: for scripts */
+
 #define PARITY_F32 1e-9
 #define PARITY_GRAD 1e-6
 #define PARITY_BF16_TRANSFORMER 2e-4

@@ -1,0 +1,45 @@
+#!/bin/bash
+# sora generate with the tiny model: every kind of file, exact sizes, numbers, interruption.
+. test/tiny/common.sh
+gen() { run generate --quiet --model "$model" -p "a cat" --steps 2 "$@"; }
+magic() { head -c 64 "$1" | tr -d '\0' | grep -aq "$2"; }
+
+gen -o "$tmp/a.mp4"; ok "mp4" $?
+magic "$tmp/a.mp4" ftyp; ok "is an mp4" $?
+gen -o "$tmp/a.webm" && magic "$tmp/a.webm" webm; ok "webm" $?
+gen -o "$tmp/a.gif" && magic "$tmp/a.gif" GIF89a; ok "gif" $?
+gen -o "$tmp/a.webp" && magic "$tmp/a.webp" WEBP; ok "animated webp" $?
+gen -o "$tmp/a.y4m" --size 50x37 --frames 7 && magic "$tmp/a.y4m" "YUV4MPEG2 W50 H37 F8:1"; ok "y4m" $?
+[ "$(grep -ac '^FRAME' "$tmp/a.y4m")" -ge 1 ] && [ "$(wc -c <"$tmp/a.y4m")" -ge $((7 * (50 * 37 + 2 * 25 * 19))) ]; ok "an odd size gives exactly that size" $?
+gen -o "$tmp/a.png" && magic "$tmp/a.png" PNG; ok "png of one frame" $?
+gen -o "$tmp/frames" --frames 6 && [ "$(ls "$tmp/frames" | wc -l)" = 6 ] && magic "$tmp/frames/frame-0005.png" PNG; ok "a folder of png" $?
+refused "the folder is there already" 1 generate --model "$model" -p x -o "$tmp/frames"
+gen -o "$tmp/n.png" --count 3 --seed 5 --sheet "$tmp/sheet.png" && [ -s "$tmp/n-003.png" ] && [ ! -e "$tmp/n.png" ] && magic "$tmp/sheet.png" PNG; ok "several, and a sheet" $?
+gen -o "$tmp/five.png" --seed 5 && cmp -s "$tmp/five.png" "$tmp/n-001.png"; ok "numbers are seeds" $?
+! cmp -s "$tmp/n-001.png" "$tmp/n-002.png"; ok "another seed, another picture" $?
+gen -o "$tmp/again.png" --seed 5 --threads 1 && cmp -s "$tmp/five.png" "$tmp/again.png"; ok "the same with one thread" $?
+gen -o "$tmp/e.png" --sampler euler && gen -o "$tmp/d.png" --sampler dpmpp && ! cmp -s "$tmp/e.png" "$tmp/d.png"; ok "samplers differ" $?
+gen -o "$tmp/w.png" --negative "rain" && gen -o "$tmp/w2.png" && ! cmp -s "$tmp/w.png" "$tmp/w2.png"; ok "a negative prompt counts" $?
+gen -o "$tmp/a.gif" --frames 2; ok "a file is replaced" $?
+SORA_MODEL=$model run generate --quiet -p x -o "$tmp/env.png" --steps 1; ok "the model of the environment" $?
+if command -v ffprobe >/dev/null; then
+    got=$(ffprobe -v error -count_frames -select_streams v -show_entries stream=width,height,nb_read_frames,r_frame_rate -of csv=p=0 "$tmp/a.mp4")
+    [ "$got" = "32,32,8/1,5" ]; ok "mp4: size, rate, frames ($got)" $?
+    gen -o "$tmp/odd.mp4" --size 33x35 --frames 4 --fps 12.5
+    got=$(ffprobe -v error -count_frames -select_streams v -show_entries stream=width,height,nb_read_frames,r_frame_rate -of csv=p=0 "$tmp/odd.mp4")
+    [ "$got" = "33,35,25/2,4" ]; ok "odd mp4 ($got)" $?
+fi
+
+# Ctrl-C: status 1, one line, nothing left.
+for sig in INT TERM; do
+    "$sora" generate --quiet --model "$model" -p "a cat" --steps 1000 --frames 33 --size 128x128 -o "$tmp/long.mp4" >"$tmp/out" 2>"$tmp/err" </dev/null &
+    pid=$!
+    sleep 1
+    kill -s $sig $pid 2>/dev/null; s=$?
+    begin=$(date +%s)
+    wait $pid
+    code=$?
+    [ $s = 0 ] && [ $code = 1 ] && [ $(($(date +%s) - begin)) -le 5 ] && grep -q '^sora: interrupted' "$tmp/err"; ok "SIG$sig stops it" $?
+    [ ! -e "$tmp/long.mp4" ] && [ -z "$(find "$tmp" -name '*.part')" ]; ok "and leaves nothing" $?
+done
+finish
