@@ -1,4 +1,4 @@
-/* build/test/parity [--backend cpu|reference|both] [--plugin FILE] [--fixtures DIR] [--only dit|vae|text] [--threads N] [-v]
+/* build/test/parity [--backend cpu|reference|both] [--plugin FILE] [--fixtures DIR] [--only dit|vae|text|sampler] [--threads N] [-v]
  * build/test/parity join|compare ...: see pick.c
  * Without --backend: cpu, and reference too when its plugin lies beside the build. Status 0 when all comparisons passed. */
 #include <math.h>
@@ -251,6 +251,8 @@ static int run(const char *backend, const char *plugin, const char *root, const 
             parity_transformers(&p);
         if (!only || strcmp(only, "text") == 0)
             parity_texts(&p);
+        if (!only || strcmp(only, "sampler") == 0)
+            parity_samplers(&p);
     }
     sorai_context_unref(&p.context);
     printf("%s: %d passed, %d failed\n", backend, p.passed, p.failed);

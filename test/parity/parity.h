@@ -54,6 +54,7 @@ sora_tensor *parity_upload(sorai_exec *x, const sora_tensor *host);
 void parity_transformers(parity *p);
 void parity_autoencoders(parity *p);
 void parity_texts(parity *p);
+void parity_samplers(parity *p);
 
 int parity_pick(int argc, char **argv); /* pick.c: for scripts */
 

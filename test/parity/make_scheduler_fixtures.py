@@ -1,0 +1,56 @@
+"""Fixtures of the samplers: sigmas, timesteps and every sample of a loop with a velocity that is a formula.
+
+    python make_scheduler_fixtures.py [OUT]      (torch, diffusers 0.42.1, safetensors)
+
+OUT (fixtures/scheduler.cases.safetensors) has, for each case SOLVER-STEPS-SHIFT:
+    /noise f32[n]   /sigmas f32[steps + 1]   /timesteps f32[steps]   /samples f32[steps, n]
+The velocity at (x, t), element i, is  0.8 x / (1 + |x|) + (t / 1000) p_i - 0.3 x  with p_i = ((37 i) mod 101) / 50 - 1.
+"""
+import os
+import sys
+
+import torch
+from diffusers import DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
+from safetensors.torch import save_file
+
+N = 96
+FLOW = dict(prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000)
+
+
+def make(solver, shift):
+    if solver == "euler":
+        return FlowMatchEulerDiscreteScheduler(shift=shift)
+    if solver == "unipc":  # as in the scheduler_config.json of Wan 2.1
+        return UniPCMultistepScheduler(flow_shift=shift, solver_order=2, solver_type="bh2", **FLOW)
+    return DPMSolverMultistepScheduler(flow_shift=shift, algorithm_type="dpmsolver++", solver_order=2, **FLOW)
+
+
+def velocity(x, t):
+    p = ((torch.arange(N) * 37) % 101).float() / 50 - 1
+    return 0.8 * x / (1 + x.abs()) + (float(t) / 1000) * p.view_as(x) - 0.3 * x
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "fixtures", "scheduler.cases.safetensors")
+    tensors = {}
+    for solver in ("euler", "unipc", "dpmpp"):
+        for steps, shift in ((1, 3.0), (2, 3.0), (3, 1.0), (4, 5.0), (8, 1.5), (20, 3.0), (20, 8.0), (50, 5.0)):
+            scheduler = make(solver, shift)
+            scheduler.set_timesteps(steps)
+            x = torch.randn(1, 4, 2, 3, 4, generator=torch.Generator().manual_seed(steps))
+            case = f"{solver}-{steps}-{shift:g}"
+            tensors[f"{case}/noise"] = x.flatten().clone()
+            samples = []
+            for t in scheduler.timesteps:
+                x = scheduler.step(velocity(x, t), t, x, return_dict=False)[0]
+                samples.append(x.flatten().clone())
+            tensors[f"{case}/samples"] = torch.stack(samples)
+            tensors[f"{case}/sigmas"] = scheduler.sigmas.float().clone()
+            tensors[f"{case}/timesteps"] = scheduler.timesteps.float().clone()
+    save_file(tensors, out)
+    print(out, len(tensors), "tensors")
+
+
+if __name__ == "__main__":
+    main()
