@@ -52,12 +52,14 @@ typedef struct dry_run {
     sorai_dit dit;
     sorai_vae vae;
     sorai_t5 t5;
+    uint64_t lists; /* bytes of networks that are not bound yet, beside their weights */
 } dry_run;
 
 static int bind(dry_run *r, enum sorai_model_net net, const char *part, sora_error *err) {
     sora_model *m = r->model;
     sorai_store *s = &r->stores[net];
     names n = {m, part};
+    const uint64_t before = atomic_load(&m->mem->used);
     SORA_TRY(sorai_store_init(s, m->mem, &r->device.base));
     s->blank = type_of;
     s->lookup_user = &n;
@@ -65,6 +67,10 @@ static int bind(dry_run *r, enum sorai_model_net net, const char *part, sora_err
                  : net == SORAI_NET_TEXT      ? sorai_t5_bind(&r->t5, s, &m->t5_config, err)
                                               : sorai_vae_bind(&r->vae, s, &m->vae_config, SORAI_VAE_DECODER, err);
     s->lookup_user = NULL;
+    /* Lists and names of parameters lie in host memory, which this device does not count. */
+    const uint64_t now = atomic_load(&m->mem->used);
+    if (!m->bound[net] && now > before)
+        r->lists += now - before;
     return status;
 }
 
@@ -109,6 +115,8 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
     sora_model *m = p->model;
     sorai_plan plan;
     SORA_TRY(sorai_plan_make(p, &plan, err));
+    if (m->has_t5 && (!p->slots[SORA_SLOT_TEXT] || (plan.guided && !p->slots[SORA_SLOT_NEGATIVE])))
+        SORA_TRY(sorai_model_need_tokenizer(m, err)); /* its size is known once it is there */
     dry_run *r = sorai_calloc(p->mem, 1, sizeof *r);
     if (!r)
         return sorai_fail(err, SORA_E_NOMEM, "no memory for an estimate");
@@ -135,7 +143,10 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
         const uint64_t latent = (uint64_t)(plan.latent[1] * plan.latent[2] * plan.latent[3] * plan.latent[4]) * 4;
         const uint64_t frames = (uint64_t)plan.width * (uint64_t)plan.height * 3 * (uint64_t)plan.frames;
         const uint64_t texts = (uint64_t)m->defaults.text_length * (uint64_t)m->dit_config.text_dim * 4 * (plan.guided ? 2 : 1);
-        const uint64_t counted = r->device.peak + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent;
+        /* One piece of video as the decoder gives it, on its way to bytes. */
+        const uint64_t piece = (uint64_t)(plan.latent[1] > 1 ? sorai_vae_time_factor(&m->vae_config) : 1) * (uint64_t)plan.full_width *
+                               (uint64_t)plan.full_height * 3 * sizeof(float);
+        const uint64_t counted = r->device.peak + r->lists + piece + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent;
         const uint64_t present = held + capacity(&p->exec.data) + capacity(&p->exec.meta);
         *peak = counted > present ? counted - present : 0;
         const uint64_t scratch = 3 * latent;
