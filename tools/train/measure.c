@@ -5,7 +5,8 @@
 #include <string.h>
 
 #define SEED 900000000u /* of held-out scenes: far from those of training */
-#define ROUNDS 4
+#define ROUNDS 2
+#define SWAP_NOISE 0.8 /* where the words decide most */
 
 typedef struct sheet {
     FILE *out;
@@ -88,50 +89,52 @@ static void measure_probe(sora_trainer *t, data *d, const sheet *s) {
             row(s, world_attr_name(a), right[a] / asked[a]);
 }
 
-static double mean_loss(sora_trainer *t, const sora_batch *b, double noise, uint64_t seed) {
+/* Sum of the samples' losses; NaN when it could not be measured. */
+static double sum_loss(sora_trainer *t, const sora_batch *b, double noise, uint64_t seed) {
     float losses[4096];
     double sum = 0;
     if (sora_trainer_evaluate(t, b, noise, seed, 1, losses, NULL) != SORA_OK)
-        return NAN;
+        return (double)NAN;
     for (uint32_t j = 0; j < b->count; j++)
         sum += (double)losses[j];
-    return sum / b->count;
+    return sum;
 }
 
 static void measure_transformer(sora_trainer *t, data *d, const sheet *s) {
     static const double levels[] = {0.1, 0.3, 0.5, 0.7, 0.9};
+    enum { LEVELS = sizeof levels / sizeof *levels };
+    double loss[LEVELS] = {0}, rise[WORLD_ATTRS] = {0}, samples = 0;
+    int swapped[WORLD_ATTRS] = {0};
     const bucket *of = &d->buckets[0];
-    sora_batch b = {.struct_size = sizeof b};
+    char name[64];
     for (int i = 1; i < d->bucket_count; i++) /* the longest clips: they show everything */
         of = d->buckets[i].frames > of->frames ? &d->buckets[i] : of;
-    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
-        double sum = 0;
-        char name[32];
-        for (uint64_t k = 0; k < ROUNDS; k++) {
-            if (data_fill(d, of, SEED + k, WORLD_HELDOUT, -1, &b, NULL) != SORA_OK)
+    for (uint64_t k = 0; k < ROUNDS; k++) {
+        sora_batch b = {.struct_size = sizeof b};
+        if (data_fill(d, of, SEED + k, WORLD_HELDOUT, -1, &b, NULL) != SORA_OK)
+            return;
+        samples += b.count;
+        for (int i = 0; i < LEVELS; i++)
+            loss[i] += sum_loss(t, &b, levels[i], SEED + k);
+        const double right = sum_loss(t, &b, SWAP_NOISE, SEED + k);
+        /* Samples whose caption stays as it is have the same loss to the bit, so the difference of sums is that of the swapped ones. */
+        for (int a = 0; a < WORLD_ATTRS; a++) {
+            int n = 0;
+            if (data_fill(d, of, SEED + k, WORLD_HELDOUT, a, &b, &n) != SORA_OK)
                 return;
-            sum += mean_loss(t, &b, levels[i], SEED + k) / ROUNDS;
+            rise[a] += n ? sum_loss(t, &b, SWAP_NOISE, SEED + k) - right : 0;
+            swapped[a] += n;
         }
+    }
+    for (int i = 0; i < LEVELS; i++) {
         snprintf(name, sizeof name, "loss_%.1f", levels[i]);
-        row(s, name, sum);
+        row(s, name, loss[i] / samples);
     }
-    for (int a = 0; a < WORLD_ATTRS; a++) {
-        double rise = 0;
-        int swapped = 0;
-        for (uint64_t k = 0; k < ROUNDS; k++) {
-            if (data_fill(d, of, SEED + k, WORLD_HELDOUT, -1, &b, NULL) != SORA_OK)
-                return;
-            const double right = mean_loss(t, &b, 0.8, SEED + k);
-            if (data_fill(d, of, SEED + k, WORLD_HELDOUT, a, &b, &swapped) != SORA_OK)
-                return;
-            rise += (mean_loss(t, &b, 0.8, SEED + k) - right) * b.count;
-        }
-        if (swapped) {
-            char name[64];
+    for (int a = 0; a < WORLD_ATTRS; a++)
+        if (swapped[a]) {
             snprintf(name, sizeof name, "swap_%s", world_attr_name(a));
-            row(s, name, rise / swapped);
+            row(s, name, rise[a] / swapped[a]);
         }
-    }
 }
 
 void measure(sora_trainer *t, data *d, uint64_t step, uint64_t samples, FILE *out, const char *folder) {
