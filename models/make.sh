@@ -12,6 +12,7 @@ step() { # name, further options
     touch "$out/$name/done"
 }
 step vae
-step nano --with "$out/vae/model.sora"
-step probe
+step probe --with "$out/vae/model.sora"
+[ -f "$out/tokenizer.model" ] || "$sora" tokenizer --pieces 1500 --out "$out/tokenizer.model"
+step nano --with "$out/probe/model.sora"
 echo "$out/nano/model.sora"
