@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "lib/base/rng.h"
+#include "lib/model/model.h"
 #include "lib/ops/optim.h"
 
 static double seconds_now(void) {
@@ -70,7 +71,7 @@ void sorai_trainer_destroy(sora_trainer **handle) {
 
 static int lookup_init(void *user, const char *name, sora_tensor **out, sora_error *err) {
     const sorai_trained_part *part = user;
-    return sorai_package_lookup(part->init, part->name, name, out, err);
+    return sorai_model_weight(part->init, part->store.mem, part->name, name, out, err);
 }
 
 int sorai_trainer_add_part(sora_trainer *t, const char *name, const char *key, sorai_trained_part **out, sora_error *err) {
