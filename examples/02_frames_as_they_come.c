@@ -2,8 +2,8 @@
  *
  *     02_frames_as_they_come MODEL.sora
  *
- * begin checks everything and takes the memory; every step does one piece of work (a text, one denoising step, one decoded piece
- * of video) and returns SORA_MORE until it returns SORA_OK. Between steps the host does what it likes. */
+ * begin checks everything and takes the memory; every step does one piece of work (a text, one denoising step, one
+ * decoded piece of video) and returns SORA_MORE until it returns SORA_OK. Between steps the host does what it likes. */
 #include <stdio.h>
 
 #include <sora/sora.h>
@@ -12,9 +12,9 @@
 static int on_frame(void *user, int64_t index, const uint8_t *rgb, int32_t width, int32_t height) {
     long *seen = user;
     unsigned long brightness = 0;
-    for (int32_t i = 0; i < width * height * 3; i++)
-        brightness += rgb[i];
-    printf("frame %d: %d x %d, mean %lu\n", (int)index, (int)width, (int)height, brightness / (unsigned long)(width * height * 3));
+    for (int32_t i = 0; i < width * height * 3; i++) brightness += rgb[i];
+    printf("frame %d: %d x %d, mean %lu\n", (int)index, (int)width, (int)height,
+           brightness / (unsigned long)(width * height * 3));
     ++*seen;
     return 0;
 }
@@ -34,10 +34,8 @@ int main(int argc, char **argv) {
     long seen = 0;
 
     int status = sora_context_create(&ctx, NULL, &err);
-    if (status == SORA_OK)
-        status = sora_model_open(&model, ctx, argc > 1 ? argv[1] : "models/nano.sora", NULL, &err);
-    if (status == SORA_OK)
-        status = sora_pipeline_create(&video, model, &err);
+    if (status == SORA_OK) status = sora_model_open(&model, ctx, argc > 1 ? argv[1] : "models/nano.sora", NULL, &err);
+    if (status == SORA_OK) status = sora_pipeline_create(&video, model, &err);
     if (status == SORA_OK) {
         sora_pipeline_set_text(video, SORA_PARAM_PROMPT, "a tiger runs through the snow", (size_t)-1);
         sora_pipeline_set_i64(video, SORA_PARAM_STEPS, 4);
@@ -54,12 +52,10 @@ int main(int argc, char **argv) {
         while (status == SORA_OK || status == SORA_MORE) {
             status = sora_pipeline_step(video, &err);
             /* ... here a game draws its own frame ... */
-            if (status == SORA_OK)
-                break;
+            if (status == SORA_OK) break;
         }
     }
-    if (status != SORA_OK)
-        fprintf(stderr, "%s: %s\n", sora_status_name(status), err.message);
+    if (status != SORA_OK) fprintf(stderr, "%s: %s\n", sora_status_name(status), err.message);
     sora_pipeline_destroy(&video);
     sora_model_unref(&model);
     sora_context_unref(&ctx);

@@ -2,8 +2,8 @@
  *
  *     03_cancel MODEL.sora
  *
- * sora_pipeline_cancel is the one call of a pipeline that any thread may make. The run returns SORA_E_CANCELLED within one block
- * of the network; a cancel is never lost: one that comes between runs stops the next at its begin. */
+ * sora_pipeline_cancel is the one call of a pipeline that any thread may make. The run returns SORA_E_CANCELLED within
+ * one block of the network; a cancel is never lost: one that comes between runs stops the next at its begin. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <stdio.h>
@@ -33,8 +33,7 @@ int main(int argc, char **argv) {
     sora_pipeline_set_text(video, SORA_PARAM_PROMPT, "a boat on a calm sea", (size_t)-1);
     sora_pipeline_set_i64(video, SORA_PARAM_STEPS, 1000); /* far more than anybody would wait for */
 
-    if (pthread_create(&thread, NULL, stop_soon, video) != 0)
-        goto done;
+    if (pthread_create(&thread, NULL, stop_soon, video) != 0) goto done;
     const int first = sora_pipeline_run(video, &err);
     pthread_join(thread, NULL);
     printf("with a cancel on the way: %s\n", sora_status_name(first));
@@ -48,8 +47,7 @@ int main(int argc, char **argv) {
     good = first == SORA_E_CANCELLED && second == SORA_OK;
 
 done:
-    if (!good && err.code)
-        fprintf(stderr, "%s\n", err.message);
+    if (!good && err.code) fprintf(stderr, "%s\n", err.message);
     sora_pipeline_destroy(&video);
     sora_model_unref(&model);
     sora_context_unref(&ctx);

@@ -2,8 +2,9 @@
  *
  *     04_own_allocator_and_executor MODEL.sora
  *
- * Every byte that libsora takes goes through the allocator; every parallel loop goes through the executor. Results never depend
- * on the number of threads: the same seed gives the same bytes with any executor, or with libsora's own threads. */
+ * Every byte that libsora takes goes through the allocator; every parallel loop goes through the executor. Results
+ * never depend on the number of threads: the same seed gives the same bytes with any executor, or with libsora's own
+ * threads. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,7 +13,8 @@
 
 #include <sora/sora.h>
 
-/* ---- memory: counted, from the C library here; an engine would take it from its heap ---------------------------------------- */
+/* ---- memory: counted, from the C library here; an engine would take it from its heap
+ * ---------------------------------------- */
 
 typedef struct heap {
     atomic_long blocks, taken;
@@ -34,7 +36,8 @@ static void heap_free(void *user, void *ptr) {
     free(ptr);
 }
 
-/* ---- threads: a job system of two, as simple as can be ----------------------------------------------------------------------- */
+/* ---- threads: a job system of two, as simple as can be
+ * ----------------------------------------------------------------------- */
 
 typedef struct job {
     void (*fn)(void *arg, uint32_t i);
@@ -45,8 +48,7 @@ typedef struct job {
 
 static void *work(void *user) {
     job *j = user;
-    for (uint32_t i; (i = atomic_fetch_add(&j->next, 1)) < j->n;)
-        j->fn(j->arg, i);
+    for (uint32_t i; (i = atomic_fetch_add(&j->next, 1)) < j->n;) j->fn(j->arg, i);
     return NULL;
 }
 
@@ -56,8 +58,7 @@ static void parallel_for(void *user, void (*fn)(void *arg, uint32_t i), void *ar
     (void)user;
     const int helped = n > 1 && pthread_create(&helper, NULL, work, &j) == 0;
     work(&j);
-    if (helped)
-        pthread_join(helper, NULL);
+    if (helped) pthread_join(helper, NULL);
 }
 
 static void on_log(void *user, int level, const char *message) {
@@ -75,14 +76,13 @@ static size_t make(const char *path, const sora_context_opts *opts, uint8_t **ou
     if (sora_context_create(&ctx, opts, &err) == SORA_OK && sora_model_open(&model, ctx, path, NULL, &err) == SORA_OK &&
         sora_pipeline_create(&video, model, &err) == SORA_OK &&
         sora_pipeline_set_text(video, SORA_PARAM_PROMPT, "a castle at night", (size_t)-1) == SORA_OK &&
-        sora_pipeline_set_i64(video, SORA_PARAM_STEPS, 2) == SORA_OK && sora_pipeline_set_i64(video, SORA_PARAM_FRAMES, 1) == SORA_OK &&
-        sora_pipeline_run(video, &err) == SORA_OK) {
+        sora_pipeline_set_i64(video, SORA_PARAM_STEPS, 2) == SORA_OK &&
+        sora_pipeline_set_i64(video, SORA_PARAM_FRAMES, 1) == SORA_OK && sora_pipeline_run(video, &err) == SORA_OK) {
         int32_t width, height;
         sora_pipeline_video_info(video, &width, &height, NULL, NULL);
         size = (size_t)width * (size_t)height * 3;
         *out = malloc(size);
-        if (!*out || sora_pipeline_read_frames(video, 0, 1, *out, size) != SORA_OK)
-            size = 0;
+        if (!*out || sora_pipeline_read_frames(video, 0, 1, *out, size) != SORA_OK) size = 0;
     } else {
         fprintf(stderr, "%s\n", err.message);
     }

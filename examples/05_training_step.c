@@ -2,8 +2,9 @@
  *
  *     05_training_step
  *
- * A trainer has a recipe (JSON) and asks for batches through a callback. It is stepped like a pipeline. What the callback gives
- * must be a function of the step alone: then a run that was stopped, saved and loaded goes on as if nothing had happened. */
+ * A trainer has a recipe (JSON) and asks for batches through a callback. It is stepped like a pipeline. What the
+ * callback gives must be a function of the step alone: then a run that was stopped, saved and loaded goes on as if
+ * nothing had happened. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +15,8 @@ enum { CLIPS = 4, FRAMES = 5, SIDE = 16 };
 static const char recipe[] =
     "{\"train\": \"vae\", \"seed\": 1, \"steps\": 30, \"products\": \"f32\","
     " \"optimizer\": {\"name\": \"adamw\", \"rate\": 0.004, \"warmup\": 5, \"ema\": 0.5},"
-    " \"vae\": {\"_class_name\": \"AutoencoderKLWan\", \"base_dim\": 8, \"z_dim\": 4, \"dim_mult\": [1, 2, 2], \"num_res_blocks\": 1,"
+    " \"vae\": {\"_class_name\": \"AutoencoderKLWan\", \"base_dim\": 8, \"z_dim\": 4, \"dim_mult\": [1, 2, 2], "
+    "\"num_res_blocks\": 1,"
     "           \"attn_scales\": [], \"temperal_downsample\": [true, true], \"is_residual\": true, \"in_channels\": 12,"
     "           \"out_channels\": 12, \"patch_size\": 2}}";
 
@@ -29,8 +31,7 @@ static int next_batch(void *user, uint64_t step, uint32_t part, sora_batch *batc
     if (!c->video) {
         const sora_tensor_desc shape = {sizeof shape, SORA_DTYPE_U8, 5, 0, {CLIPS, FRAMES, SIDE, SIDE, 3}};
         const int status = sora_tensor_create(&c->video, c->ctx, &shape, NULL);
-        if (status != SORA_OK)
-            return status;
+        if (status != SORA_OK) return status;
     }
     uint8_t *rgb = sora_tensor_data(c->video);
     memset(rgb, 40, sora_tensor_bytes(c->video));
@@ -56,25 +57,21 @@ int main(void) {
     double first = 0.0;
 
     int status = sora_context_create(&c.ctx, NULL, &err);
-    if (status == SORA_OK)
-        status = sora_trainer_create(&trainer, c.ctx, recipe, strlen(recipe), &err);
-    if (status == SORA_OK)
-        status = sora_trainer_set_data(trainer, next_batch, &c);
-    if (status == SORA_OK)
-        do {
+    if (status == SORA_OK) status = sora_trainer_create(&trainer, c.ctx, recipe, strlen(recipe), &err);
+    if (status == SORA_OK) status = sora_trainer_set_data(trainer, next_batch, &c);
+    if (status == SORA_OK) do {
             status = sora_trainer_step(trainer, &err);
-            if (status < 0)
-                break;
+            if (status < 0) break;
             sora_trainer_stats(trainer, &stats);
-            if (stats.step == 1)
-                first = stats.loss;
+            if (stats.step == 1) first = stats.loss;
             if (stats.step % 10 == 0)
-                printf("step %2d of %d: loss %.4f, %.1f MiB\n", (int)stats.step, (int)stats.steps, stats.loss, (double)stats.memory / 1048576.0);
+                printf("step %2d of %d: loss %.4f, %.1f MiB\n", (int)stats.step, (int)stats.steps, stats.loss,
+                       (double)stats.memory / 1048576.0);
         } while (status == SORA_MORE);
 
-    /* A checkpoint holds everything that the next step depends on. sora_trainer_export writes a model for the pipeline. */
-    if (status == SORA_OK)
-        status = sora_trainer_save(trainer, "checkpoint.safetensors", &err);
+    /* A checkpoint holds everything that the next step depends on. sora_trainer_export writes a model for the pipeline.
+     */
+    if (status == SORA_OK) status = sora_trainer_save(trainer, "checkpoint.safetensors", &err);
     if (status == SORA_OK)
         printf("loss %.4f -> %.4f; checkpoint.safetensors written\n", first, stats.loss);
     else

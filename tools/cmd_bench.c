@@ -72,10 +72,8 @@ int cmd_bench(int argc, char **argv) {
     static const command_help help = {"sora bench [options]", "Times a generation: text encoder, denoising, frames.",
                                       "Example:\n  sora bench --size 128x128 --frames 17 --steps 20"};
     const int parsed = options_parse(table, &help, argc, argv, NULL, 0, &count);
-    if (parsed != OPTIONS_GO_ON)
-        return parsed;
-    if (!params.text[0])
-        params.text[0] = "a red robot dances on the beach at sunset";
+    if (parsed != OPTIONS_GO_ON) return parsed;
+    if (!params.text[0]) params.text[0] = "a red robot dances on the beach at sunset";
     if (size[0]) {
         *param_option_int(&params, SORA_PARAM_WIDTH) = size[0];
         *param_option_int(&params, SORA_PARAM_HEIGHT) = size[1];
@@ -84,10 +82,8 @@ int cmd_bench(int argc, char **argv) {
     const double begin = clock_seconds();
     int code = session_open(&s, &opts, 0);
     best.open = clock_seconds() - begin;
-    if (code == EXIT_DONE)
-        code = param_options_apply(&params, s.pipeline);
-    if (code == EXIT_DONE)
-        code = run_all(&s, rounds, &best, &err);
+    if (code == EXIT_DONE) code = param_options_apply(&params, s.pipeline);
+    if (code == EXIT_DONE) code = run_all(&s, rounds, &best, &err);
     if (code == EXIT_DONE) {
         int32_t width = 0, height = 0;
         int64_t frames = 0;
@@ -100,8 +96,8 @@ int cmd_bench(int argc, char **argv) {
         put("denoising", &best, &best.denoise, "");
         snprintf(note, sizeof note, "%.1f frames a second", (double)frames / best.decode);
         put("frames", &best, &best.decode, note);
-        snprintf(note, sizeof note, "%lld frames of %d x %d, %.0f%% of real time", (long long)frames, (int)width, (int)height,
-                 100.0 * ((double)frames / fps) / best.all);
+        snprintf(note, sizeof note, "%lld frames of %d x %d, %.0f%% of real time", (long long)frames, (int)width,
+                 (int)height, 100.0 * ((double)frames / fps) / best.all);
         put("all", &best, &best.all, note);
         printf("memory     %9.1f MiB at most\n%s\n", (double)memory.peak / 1048576.0, sora_build_info());
         code = flush_output();

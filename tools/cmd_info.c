@@ -59,19 +59,21 @@ static void put_text(json_t *root, int all) {
     json_t *part;
     printf("format        %s\n", text_of(root, "format"));
     if (*text_of(root, "family"))
-        printf("architecture  %s%s%s\n", text_of(root, "family"), *text_of(root, "name") ? ", " : "", text_of(root, "name"));
+        printf("architecture  %s%s%s\n", text_of(root, "family"), *text_of(root, "name") ? ", " : "",
+               text_of(root, "name"));
     put_count("parameters    ", json_number_value(json_object_get(root, "parameters")));
     printf("\n");
     json_t *d = json_object_get(root, "defaults");
     if (d)
         printf("defaults      %lld x %lld, %lld frames at %g a second, %lld steps, guidance %g, shift %g, %s\n",
-               (long long)json_integer_value(json_object_get(d, "width")), (long long)json_integer_value(json_object_get(d, "height")),
-               (long long)json_integer_value(json_object_get(d, "frames")), json_number_value(json_object_get(d, "fps")),
-               (long long)json_integer_value(json_object_get(d, "steps")), json_number_value(json_object_get(d, "guidance")),
-               json_number_value(json_object_get(d, "shift")), text_of(d, "sampler"));
+               (long long)json_integer_value(json_object_get(d, "width")),
+               (long long)json_integer_value(json_object_get(d, "height")),
+               (long long)json_integer_value(json_object_get(d, "frames")),
+               json_number_value(json_object_get(d, "fps")), (long long)json_integer_value(json_object_get(d, "steps")),
+               json_number_value(json_object_get(d, "guidance")), json_number_value(json_object_get(d, "shift")),
+               text_of(d, "sampler"));
     json_object_foreach(json_object_get(root, "parts"), name, part) {
-        if (!json_object_get(part, "parameters") && !*text_of(part, "architecture"))
-            continue;
+        if (!json_object_get(part, "parameters") && !*text_of(part, "architecture")) continue;
         printf("%-13s %s", name, text_of(part, "architecture"));
         if (json_object_get(part, "parameters")) {
             put_count(" ", json_number_value(json_object_get(part, "parameters")));
@@ -79,8 +81,7 @@ static void put_text(json_t *root, int all) {
             put_types(json_object_get(part, "types"));
         }
         printf("\n");
-        if (all)
-            put_tensors(json_object_get(part, "tensors"));
+        if (all) put_tensors(json_object_get(part, "tensors"));
     }
     if (json_object_get(root, "tokenizer"))
         printf("tokenizer     %s\n", text_of(json_object_get(root, "tokenizer"), "file"));
@@ -98,12 +99,10 @@ static int holds_tensors(const char *path) {
     char head[sizeof magic] = {0};
     struct stat st;
     const size_t n = strlen(path);
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (n > 5 && strcmp(path + n - 5, ".sora") == 0))
-        return 0;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (n > 5 && strcmp(path + n - 5, ".sora") == 0)) return 0;
     FILE *f = fopen(path, "rb");
     const int sora = !f || (fread(head, 1, sizeof head, f) == sizeof head && memcmp(head, magic, sizeof head) == 0);
-    if (f)
-        fclose(f);
+    if (f) fclose(f);
     return !sora;
 }
 
@@ -114,8 +113,7 @@ static char *describe(const char *path, const session_opts *opts) {
     char *out = NULL;
     const char *text = NULL;
     sora_tensor *list = NULL;
-    if (session_open_context(&s, opts) != EXIT_DONE)
-        return NULL;
+    if (session_open_context(&s, opts) != EXIT_DONE) return NULL;
     const int file = holds_tensors(path);
     int status;
     if (file) {
@@ -150,18 +148,16 @@ int cmd_info(int argc, char **argv) {
     };
     static const command_help help = {
         "sora info MODEL|FILE [options]",
-        "Says what is in a .sora file, a model folder or a safetensors file: format, architecture, parameters, types. All of the file is\n"
+        "Says what is in a .sora file, a model folder or a safetensors file: format, architecture, parameters, types. "
+        "All of the file is\n"
         "checked on the way; a damaged one is refused.",
         "Examples:\n  sora info models/nano.sora\n  sora info --json latents.safetensors"};
     const int parsed = options_parse(table, &help, argc, argv, words, 1, &count);
-    if (parsed != OPTIONS_GO_ON)
-        return parsed;
-    if (count != 1)
-        return complain(EXIT_USAGE, "info needs a model or a file; see sora info --help");
+    if (parsed != OPTIONS_GO_ON) return parsed;
+    if (count != 1) return complain(EXIT_USAGE, "info needs a model or a file; see sora info --help");
     opts.threads = 1;
     char *text = describe(words[0], &opts);
-    if (!text)
-        return EXIT_FAILED;
+    if (!text) return EXIT_FAILED;
     json_t *root = as_json ? NULL : json_loads(text, 0, NULL);
     if (as_json)
         printf("%s\n", text);
@@ -183,15 +179,16 @@ int cmd_tokenize(int argc, char **argv) {
         {"tokenizer", OPTION_TEXT, &tokenizer, "FILE", "a tokenizer by itself, in place of MODEL", 0, 0},
         OPTIONS_END,
     };
-    static const command_help help = {"sora tokenize MODEL TEXT", "Prints the ids of a text after clean-up and truncation, end token included, without padding.",
-                                      "Example:\n  sora tokenize models/nano.sora \"a cat in the rain\""};
+    static const command_help help = {
+        "sora tokenize MODEL TEXT",
+        "Prints the ids of a text after clean-up and truncation, end token included, without padding.",
+        "Example:\n  sora tokenize models/nano.sora \"a cat in the rain\""};
     const int parsed = options_parse(table, &help, argc, argv, words, 2, &count);
-    if (parsed != OPTIONS_GO_ON)
-        return parsed;
+    if (parsed != OPTIONS_GO_ON) return parsed;
     if (tokenizer)
-        return complain(EXIT_FAILED, "option --tokenizer: single files are not supported yet; give a model folder or a .sora file");
-    if (count != 2)
-        return complain(EXIT_USAGE, "tokenize needs a model and a text; see sora tokenize --help");
+        return complain(EXIT_FAILED,
+                        "option --tokenizer: single files are not supported yet; give a model folder or a .sora file");
+    if (count != 2) return complain(EXIT_USAGE, "tokenize needs a model and a text; see sora tokenize --help");
     opts.model = words[0];
     opts.threads = 1;
     int code = session_open(&s, &opts, 0);
@@ -200,8 +197,7 @@ int cmd_tokenize(int argc, char **argv) {
     int32_t *ids = code == EXIT_DONE ? malloc((n + 1) * sizeof *ids) : NULL;
     if (code == EXIT_DONE && (!ids || sora_model_tokenize(s.model, words[1], (size_t)-1, ids, n, &n, &err) != SORA_OK))
         code = complain(EXIT_FAILED, "%s", ids ? err.message : "no memory");
-    for (size_t i = 0; code == EXIT_DONE && i < n; i++)
-        printf("%s%d", i ? " " : "", (int)ids[i]);
+    for (size_t i = 0; code == EXIT_DONE && i < n; i++) printf("%s%d", i ? " " : "", (int)ids[i]);
     if (code == EXIT_DONE) {
         printf("\n");
         code = flush_output();
@@ -220,18 +216,19 @@ int cmd_convert(int argc, char **argv) {
     int count;
     static const int32_t types[] = {0, SORA_DTYPE_F32, SORA_DTYPE_BF16, SORA_DTYPE_I8};
     const option table[] = {
-        {"weights", OPTION_CHOICE, &weights, "keep|f32|bf16|i8", "types of the weights; i8: matrices with a scale per row", 0, 0},
+        {"weights", OPTION_CHOICE, &weights, "keep|f32|bf16|i8",
+         "types of the weights; i8: matrices with a scale per row", 0, 0},
         OPTIONS_END,
     };
     static const command_help help = {"sora convert FROM TO [options]",
-                                      "Converts between a model folder and a .sora file. TO is a file when its name ends in .sora, else a folder that must not be\n"
+                                      "Converts between a model folder and a .sora file. TO is a file when its name "
+                                      "ends in .sora, else a folder that must not be\n"
                                       "there yet. It appears whole or not at all.",
-                                      "Examples:\n  sora convert Wan2.1-T2V-1.3B-Diffusers wan.sora --weights bf16\n  sora convert models/nano.sora nano-folder"};
+                                      "Examples:\n  sora convert Wan2.1-T2V-1.3B-Diffusers wan.sora --weights bf16\n  "
+                                      "sora convert models/nano.sora nano-folder"};
     const int parsed = options_parse(table, &help, argc, argv, words, 2, &count);
-    if (parsed != OPTIONS_GO_ON)
-        return parsed;
-    if (count != 2)
-        return complain(EXIT_USAGE, "convert needs a model and a place; see sora convert --help");
+    if (parsed != OPTIONS_GO_ON) return parsed;
+    if (count != 2) return complain(EXIT_USAGE, "convert needs a model and a place; see sora convert --help");
     int code = session_open_context(&s, &opts);
     if (code == EXIT_DONE && sora_model_convert(s.ctx, words[0], words[1], types[weights], &err) != SORA_OK)
         code = complain(EXIT_FAILED, "%s", err.message);

@@ -23,13 +23,13 @@ static int run_text(stage_job *j, sora_tensor **in, sora_tensor **out, sora_erro
     sora_tensor_desc d = {.struct_size = sizeof d};
     (void)in;
     int status = sora_encode_text(j->s.pipeline, j->prompt, (size_t)-1, &out[2], &ids, err);
-    if (status == SORA_OK)
-        status = sora_tensor_info(ids, &d);
+    if (status == SORA_OK) status = sora_tensor_info(ids, &d);
     for (int i = 0; i < 2 && status == SORA_OK; i++) {
         const sora_tensor_desc row = {sizeof row, SORA_DTYPE_I32, 1, 0, {d.shape[1]}};
         status = sora_tensor_create(&out[i], j->s.ctx, &row, err);
         if (status == SORA_OK)
-            memcpy(sora_tensor_data(out[i]), (int32_t *)sora_tensor_data(ids) + i * d.shape[1], sora_tensor_bytes(out[i]));
+            memcpy(sora_tensor_data(out[i]), (int32_t *)sora_tensor_data(ids) + i * d.shape[1],
+                   sora_tensor_bytes(out[i]));
     }
     sora_tensor_unref(&ids);
     return status;
@@ -61,32 +61,60 @@ static const struct stage {
     uint32_t params;
     command_help help;
 } stages[] = {
-    {"text", run_text, {NULL}, {"input_ids", "attention_mask", "hidden"}, 0, 0,
-     {"sora stage text MODEL --prompt TEXT --out FILE", "out: input_ids i32[L], attention_mask i32[L], hidden f32[L,D]; rows past the last token are zero",
+    {"text",
+     run_text,
+     {NULL},
+     {"input_ids", "attention_mask", "hidden"},
+     0,
+     0,
+     {"sora stage text MODEL --prompt TEXT --out FILE",
+      "out: input_ids i32[L], attention_mask i32[L], hidden f32[L,D]; rows past the last token are zero",
       "Example:\n  sora stage text models/nano.sora --prompt \"a cat\" --out text.safetensors"}},
-    {"denoise", run_denoise, {"latent", "timestep", "text"}, {"velocity"}, 0, 0,
+    {"denoise",
+     run_denoise,
+     {"latent", "timestep", "text"},
+     {"velocity"},
+     0,
+     0,
      {"sora stage denoise MODEL --in FILE --out FILE",
-      "in: latent f32[C,T,H,W], timestep f32[1] or f32[T/pt,H/ph,W/pw] in 0..1000, text f32[L,D]; out: velocity f32[Cout,T,H,W]",
+      "in: latent f32[C,T,H,W], timestep f32[1] or f32[T/pt,H/ph,W/pw] in 0..1000, text f32[L,D]; out: velocity "
+      "f32[Cout,T,H,W]",
       "Example:\n  sora stage denoise models/nano.sora --in step.safetensors --out velocity.safetensors"}},
-    {"encode", run_encode, {"video"}, {"latent"}, 0, 0,
-     {"sora stage encode MODEL --in FILE --out FILE", "in: video f32[3,F,H,W] in -1..1, F = 4k + 1; out: latent f32[C,T,h,w]",
+    {"encode",
+     run_encode,
+     {"video"},
+     {"latent"},
+     0,
+     0,
+     {"sora stage encode MODEL --in FILE --out FILE",
+      "in: video f32[3,F,H,W] in -1..1, F = 4k + 1; out: latent f32[C,T,h,w]",
       "Example:\n  sora stage encode models/nano.sora --in video.safetensors --out latent.safetensors"}},
-    {"decode", run_decode, {"latent"}, {"video"}, 0, 0,
-     {"sora stage decode MODEL --in FILE --out FILE", "in: latent f32[C,T,h,w]; out: video f32[3,F,H,W] clamped to -1..1",
+    {"decode",
+     run_decode,
+     {"latent"},
+     {"video"},
+     0,
+     0,
+     {"sora stage decode MODEL --in FILE --out FILE",
+      "in: latent f32[C,T,h,w]; out: video f32[3,F,H,W] clamped to -1..1",
       "Example:\n  sora stage decode models/nano.sora --in latent.safetensors --out video.safetensors"}},
-    {"sample", run_sample, {"noise", "text", "negative"}, {"latent"}, 1,
+    {"sample",
+     run_sample,
+     {"noise", "text", "negative"},
+     {"latent"},
+     1,
      BIT(SORA_PARAM_STEPS) | BIT(SORA_PARAM_GUIDANCE) | BIT(SORA_PARAM_SHIFT) | BIT(SORA_PARAM_SAMPLER),
      {"sora stage sample MODEL --in FILE --out FILE --steps N --guidance G --shift S --sampler NAME",
       "in: noise f32[C,T,H,W], text f32[L,D], negative f32[L,D] (not with guidance up to 1); out: latent f32[C,T,H,W]",
-      "Example:\n  sora stage sample models/nano.sora --in noise.safetensors --out latent.safetensors --steps 20 --guidance 5 --shift 3 --sampler unipc"}},
+      "Example:\n  sora stage sample models/nano.sora --in noise.safetensors --out latent.safetensors --steps 20 "
+      "--guidance 5 --shift 3 --sampler unipc"}},
 };
 
 #define STAGES (sizeof stages / sizeof *stages)
 
 static int read_inputs(stage_job *j, const struct stage *g, sora_tensor **in) {
     int given = 0;
-    while (given < MOST && g->in[given])
-        given++;
+    while (given < MOST && g->in[given]) given++;
     for (int i = 0; i < given; i++) {
         sora_error err = {.struct_size = sizeof err};
         const int status = sora_tensor_load(&in[i], j->s.ctx, j->in, g->in[i], &err);
@@ -100,8 +128,7 @@ static int run_stage(stage_job *j, const struct stage *g) {
     sora_tensor *in[MOST] = {NULL}, *out[MOST] = {NULL};
     sora_error err = {.struct_size = sizeof err};
     uint32_t count = 0;
-    while (count < MOST && g->out[count])
-        count++;
+    while (count < MOST && g->out[count]) count++;
     int code = read_inputs(j, g, in);
     if (code == EXIT_DONE) {
         interrupt_watch(j->s.pipeline);
@@ -122,9 +149,9 @@ static int run_stage(stage_job *j, const struct stage *g) {
 }
 
 static int help_stages(void) {
-    printf("usage: sora stage STAGE MODEL [options]\nRuns one stage alone, tensors in and out as safetensors files. Results are exact: matrix products in f32\nunless --dtype says otherwise.\n\n");
-    for (size_t i = 0; i < STAGES; i++)
-        printf("  %s\n      %s\n", stages[i].help.usage, stages[i].help.about);
+    printf("usage: sora stage STAGE MODEL [options]\nRuns one stage alone, tensors in and out as safetensors files. "
+           "Results are exact: matrix products in f32\nunless --dtype says otherwise.\n\n");
+    for (size_t i = 0; i < STAGES; i++) printf("  %s\n      %s\n", stages[i].help.usage, stages[i].help.about);
     printf("\n`sora stage STAGE --help` lists a stage's options.\n");
     return flush_output();
 }
@@ -140,13 +167,10 @@ int cmd_stage(int argc, char **argv) {
     memset(&j, 0, sizeof j);
     if (argc < 2)
         return complain(EXIT_USAGE, "stage needs one of text, denoise, encode, decode, sample; see sora stage --help");
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        return help_stages();
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return help_stages();
     for (size_t i = 0; i < STAGES && !g; i++)
-        if (strcmp(stages[i].name, argv[1]) == 0)
-            g = &stages[i];
-    if (!g)
-        return complain(EXIT_USAGE, "unknown stage %s; there are text, denoise, encode, decode, sample", argv[1]);
+        if (strcmp(stages[i].name, argv[1]) == 0) g = &stages[i];
+    if (!g) return complain(EXIT_USAGE, "unknown stage %s; there are text, denoise, encode, decode, sample", argv[1]);
     n = param_options_list(&params, g->params, table);
     const option in = {"in", OPTION_TEXT, &j.in, "FILE", "safetensors with the inputs", 0, 0};
     const option prompt = {"prompt|p", OPTION_TEXT, &j.prompt, "TEXT", "the text", 0, 0};
@@ -162,23 +186,20 @@ int cmd_stage(int argc, char **argv) {
     };
     memcpy(table + n, own, sizeof own);
     const int parsed = options_parse(table, &g->help, argc - 1, argv + 1, words, 1, &count);
-    if (parsed != OPTIONS_GO_ON)
-        return parsed;
+    if (parsed != OPTIONS_GO_ON) return parsed;
     for (int i = 0; i < 4; i++)
         if (j.files[i])
-            return complain(EXIT_FAILED, "%s: single files are not supported yet; give a model folder or a .sora file", j.files[i]);
-    if (count != 1)
-        return complain(EXIT_USAGE, "stage %s needs a model; see sora stage %s --help", g->name, g->name);
+            return complain(EXIT_FAILED, "%s: single files are not supported yet; give a model folder or a .sora file",
+                            j.files[i]);
+    if (count != 1) return complain(EXIT_USAGE, "stage %s needs a model; see sora stage %s --help", g->name, g->name);
     if (!j.out || (g->run == run_text ? !j.prompt : !j.in))
-        return complain(EXIT_USAGE, "stage %s needs %s and --out; see sora stage %s --help", g->name, g->run == run_text ? "--prompt" : "--in", g->name);
+        return complain(EXIT_USAGE, "stage %s needs %s and --out; see sora stage %s --help", g->name,
+                        g->run == run_text ? "--prompt" : "--in", g->name);
     opts.model = words[0];
     int code = check_output(j.out);
-    if (code == EXIT_DONE)
-        code = session_open(&j.s, &opts, SORA_DTYPE_F32);
-    if (code == EXIT_DONE)
-        code = param_options_apply(&params, j.s.pipeline);
-    if (code == EXIT_DONE)
-        code = run_stage(&j, g);
+    if (code == EXIT_DONE) code = session_open(&j.s, &opts, SORA_DTYPE_F32);
+    if (code == EXIT_DONE) code = param_options_apply(&params, j.s.pipeline);
+    if (code == EXIT_DONE) code = run_stage(&j, g);
     session_close(&j.s);
     return code;
 }

@@ -20,10 +20,6 @@ void interrupt_catch(void) {
 #endif
 }
 
-int interrupted(void) {
-    return stop;
-}
+int interrupted(void) { return stop; }
 
-void interrupt_watch(sora_pipeline *pipeline) {
-    watched = pipeline;
-}
+void interrupt_watch(sora_pipeline *pipeline) { watched = pipeline; }

@@ -28,24 +28,20 @@ static const struct {
 
 static int help(void) {
     printf("usage: sora COMMAND [options]\nVideo generation in one small library.\n\n");
-    for (size_t i = 0; i < COMMANDS; i++)
-        printf("  %-10s %s\n", commands[i].name, commands[i].about);
+    for (size_t i = 0; i < COMMANDS; i++) printf("  %-10s %s\n", commands[i].name, commands[i].about);
     printf("\n`sora COMMAND --help` says more. `sora --version` prints the version.\n");
     return fflush(stdout) == 0 ? EXIT_DONE : complain(EXIT_FAILED, "stdout: could not be written");
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2)
-        return complain(EXIT_USAGE, "a command is needed; see sora --help");
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
-        return help();
+    if (argc < 2) return complain(EXIT_USAGE, "a command is needed; see sora --help");
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) return help();
     if (strcmp(argv[1], "--version") == 0) {
         printf("%s\n", sora_build_info());
         return fflush(stdout) == 0 ? EXIT_DONE : complain(EXIT_FAILED, "stdout: could not be written");
     }
     interrupt_catch();
     for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+        if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
     return complain(EXIT_USAGE, "unknown command %s; see sora --help", argv[1]);
 }

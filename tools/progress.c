@@ -30,30 +30,27 @@ void progress_begin(progress *p, const char *what, int quiet) {
 
 void progress_show(progress *p, double fraction, const char *note) {
     const double now = clock_seconds();
-    if (p->quiet || ((fraction < 1.0 || !p->terminal) && now - p->drawn < (p->terminal ? 0.1 : 30.0)))
-        return;
+    if (p->quiet || ((fraction < 1.0 || !p->terminal) && now - p->drawn < (p->terminal ? 0.1 : 30.0))) return;
     p->drawn = now;
     char left[32], bar[25];
     const double spent = now - p->begin;
     put_time(left, sizeof left, fraction > 0.0 ? spent / fraction - spent : 0.0);
     const int full = (int)(fraction * 24.0 + 0.5);
-    for (int i = 0; i < 24; i++)
-        bar[i] = i < full ? '#' : '.';
+    for (int i = 0; i < 24; i++) bar[i] = i < full ? '#' : '.';
     bar[24] = 0;
-    fprintf(stderr, p->terminal ? "\r%s [%s] %3.0f%%  %s left  %s\x1b[K" : "%s [%s] %3.0f%%  %s left  %s\n", p->what, bar,
-            fraction * 100.0, left, note ? note : "");
+    fprintf(stderr, p->terminal ? "\r%s [%s] %3.0f%%  %s left  %s\x1b[K" : "%s [%s] %3.0f%%  %s left  %s\n", p->what,
+            bar, fraction * 100.0, left, note ? note : "");
     fflush(stderr);
 }
 
 void progress_clear(progress *p) {
-    if (!p->quiet && p->terminal)
-        fprintf(stderr, "\r\x1b[K");
+    if (!p->quiet && p->terminal) fprintf(stderr, "\r\x1b[K");
 }
 
 void progress_end(progress *p, const char *note) {
-    if (p->quiet)
-        return;
+    if (p->quiet) return;
     char spent[32];
     put_time(spent, sizeof spent, clock_seconds() - p->begin);
-    fprintf(stderr, "%s%s  %s  %s%s\n", p->terminal ? "\r" : "", p->what, spent, note ? note : "", p->terminal ? "\x1b[K" : "");
+    fprintf(stderr, "%s%s  %s  %s%s\n", p->terminal ? "\r" : "", p->what, spent, note ? note : "",
+            p->terminal ? "\x1b[K" : "");
 }

@@ -12,7 +12,7 @@ double clock_seconds(void);
 void progress_begin(progress *p, const char *what, int quiet);
 /* fraction 0..1; note: a few words at the right, or NULL. */
 void progress_show(progress *p, double fraction, const char *note);
-void progress_clear(progress *p); /* takes the bar away, for an error line */
+void progress_clear(progress *p);                 /* takes the bar away, for an error line */
 void progress_end(progress *p, const char *note); /* leaves a last line */
 
 #endif

@@ -12,9 +12,7 @@
 #define SORA_MODEL_DIR "/usr/local/share/sora/models"
 #endif
 
-static int is_there(const char *path) {
-    return access(path, R_OK) == 0;
-}
+static int is_there(const char *path) { return access(path, R_OK) == 0; }
 
 /* SORA_MODEL, the source tree that the program was built in, a moved installation, the place of installation. */
 static int find_model(char *out, size_t size) {
@@ -31,8 +29,7 @@ static int find_model(char *out, size_t size) {
         char *slash = strrchr(self, '/');
         for (size_t i = 0; slash && i < sizeof beside / sizeof *beside; i++) {
             snprintf(out, size, "%.*s%s", (int)(slash - self), self, beside[i]);
-            if (is_there(out))
-                return 1;
+            if (is_there(out)) return 1;
         }
     }
     snprintf(out, size, "%s/nano.sora", SORA_MODEL_DIR);
@@ -45,15 +42,15 @@ int session_open_context(session *s, const session_opts *opts) {
     memset(s, 0, sizeof *s);
     sora_context_opts_init(&context);
     context.threads = (int32_t)opts->threads;
-    return sora_context_create(&s->ctx, &context, &err) == SORA_OK ? EXIT_DONE : complain(EXIT_FAILED, "%s", err.message);
+    return sora_context_create(&s->ctx, &context, &err) == SORA_OK ? EXIT_DONE
+                                                                   : complain(EXIT_FAILED, "%s", err.message);
 }
 
 int session_open(session *s, const session_opts *opts, int32_t dtype) {
     sora_error err = {.struct_size = sizeof err};
     sora_model_opts model;
     int code = session_open_context(s, opts);
-    if (code != EXIT_DONE)
-        return code;
+    if (code != EXIT_DONE) return code;
     if (opts->model && strlen(opts->model) >= sizeof s->path)
         return complain(EXIT_FAILED, "%.200s: the name is too long", opts->model);
     if (opts->model)
@@ -63,8 +60,7 @@ int session_open(session *s, const session_opts *opts, int32_t dtype) {
     sora_model_opts_init(&model);
     model.dtype = opts->dtype == 0 ? SORA_DTYPE_F32 : opts->dtype == 1 ? SORA_DTYPE_BF16 : dtype;
     int status = sora_model_open(&s->model, s->ctx, s->path, &model, &err);
-    if (status == SORA_OK)
-        status = sora_pipeline_create(&s->pipeline, s->model, &err);
+    if (status == SORA_OK) status = sora_pipeline_create(&s->pipeline, s->model, &err);
     return status == SORA_OK ? EXIT_DONE : complain(EXIT_FAILED, "%s", err.message);
 }
 
@@ -79,8 +75,7 @@ int param_options_list(param_options *p, uint32_t mask, option *table) {
     memset(p, 0, sizeof *p);
     for (uint32_t k = 0; sora_param_at(k, &d) == SORA_OK && p->count < PARAM_MAX; k++) {
         const int n = p->count;
-        if (d.id >= 32 || !(mask >> d.id & 1u))
-            continue;
+        if (d.id >= 32 || !(mask >> d.id & 1u)) continue;
         p->desc[n] = d;
         p->i[n] = (long long)d.initial;
         p->f[n] = d.initial;
@@ -102,8 +97,7 @@ int param_options_list(param_options *p, uint32_t mask, option *table) {
 
 long long *param_option_int(param_options *p, sora_param id) {
     for (int n = 0; n < p->count; n++)
-        if (p->desc[n].id == id)
-            return &p->i[n];
+        if (p->desc[n].id == id) return &p->i[n];
     return NULL;
 }
 
@@ -117,16 +111,14 @@ int param_options_apply(const param_options *p, sora_pipeline *pipeline) {
             status = sora_pipeline_set_f64(pipeline, d->id, p->f[n]);
         else
             status = sora_pipeline_set_i64(pipeline, d->id, p->i[n]);
-        if (status != SORA_OK)
-            return complain(EXIT_USAGE, "option --%s: out of range", d->name);
+        if (status != SORA_OK) return complain(EXIT_USAGE, "option --%s: out of range", d->name);
     }
     return EXIT_DONE;
 }
 
 int check_output(const char *path) {
     struct stat st;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-        return complain(EXIT_FAILED, "%s: is not a regular file", path);
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) return complain(EXIT_FAILED, "%s: is not a regular file", path);
     return EXIT_DONE;
 }
 

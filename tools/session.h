@@ -7,15 +7,21 @@
 #include "tools/options.h"
 
 typedef struct session_opts {
-    const char *model;       /* NULL: the model that comes with the program */
+    const char *model;        /* NULL: the model that comes with the program */
     long long threads, dtype; /* dtype: of the choice "f32|bf16"; -1: the command's own */
 } session_opts;
 
-#define SESSION_DEFAULTS {NULL, 0, -1}
-#define SESSION_MODEL_OPTION(o) {"model", OPTION_TEXT, &(o).model, "MODEL", "a .sora file or a model folder (the model that comes with sora)", 0, 0}
-#define SESSION_OPTIONS(o)                                                                   \
-    {"threads", OPTION_INT, &(o).threads, "N", "threads that work (one per core)", 0, 1024}, \
-    {"dtype", OPTION_CHOICE, &(o).dtype, "f32|bf16", "type of the matrix products; f32 is the exact path", 0, 0}
+#define SESSION_DEFAULTS                                                                                               \
+    { NULL, 0, -1 }
+#define SESSION_MODEL_OPTION(o)                                                                                        \
+    {                                                                                                                  \
+        "model", OPTION_TEXT, &(o).model, "MODEL", "a .sora file or a model folder (the model that comes with sora)",  \
+            0, 0                                                                                                       \
+    }
+#define SESSION_OPTIONS(o)                                                                                             \
+    {"threads", OPTION_INT, &(o).threads, "N", "threads that work (one per core)", 0, 1024}, {                         \
+        "dtype", OPTION_CHOICE, &(o).dtype, "f32|bf16", "type of the matrix products; f32 is the exact path", 0, 0     \
+    }
 
 typedef struct session {
     sora_context *ctx;
@@ -24,8 +30,8 @@ typedef struct session {
     char path[4096]; /* of the model */
 } session;
 
-/* dtype: SORA_DTYPE_* when the option was not given; 0: the library's choice. Prints a line and returns an exit code on failure, else 0.
- * session_close in any case. */
+/* dtype: SORA_DTYPE_* when the option was not given; 0: the library's choice. Prints a line and returns an exit code on
+ * failure, else 0. session_close in any case. */
 int session_open(session *s, const session_opts *opts, int32_t dtype);
 /* Only the context; model and pipeline stay NULL. */
 int session_open_context(session *s, const session_opts *opts);

@@ -21,8 +21,7 @@ struct sheet {
 
 sheet *sheet_new(int columns) {
     sheet *s = calloc(1, sizeof *s);
-    if (s)
-        s->columns = columns < 1 ? 1 : columns;
+    if (s) s->columns = columns < 1 ? 1 : columns;
     return s;
 }
 
@@ -40,8 +39,7 @@ static void put_frame(cairo_surface_t *to, int x0, const uint8_t *rgb, int width
 int sheet_add(sheet *s, const uint8_t *frames, int64_t count, int width, int height, const char *caption) {
     const int shown = count < s->columns ? (int)count : s->columns;
     row *rows = realloc(s->rows, (s->count + 1) * sizeof *rows);
-    if (!rows || shown < 1)
-        return -1;
+    if (!rows || shown < 1) return -1;
     s->rows = rows;
     row *r = &rows[s->count];
     r->one = count == 1;
@@ -73,14 +71,12 @@ static void show_text(cairo_t *cr, const char *text, double x, double y, double 
         size_t best = 0;
         const size_t n = strlen(text);
         for (size_t i = 1; i <= n && i + 4 < sizeof part; i++) {
-            if (text[i] != ' ' && text[i] != 0)
-                continue;
+            if (text[i] != ' ' && text[i] != 0) continue;
             cairo_text_extents_t extents;
             memcpy(part, text, i);
             part[i] = 0;
             cairo_text_extents(cr, part, &extents);
-            if (best && extents.width > room)
-                break;
+            if (best && extents.width > room) break;
             best = i;
         }
         memcpy(part, text, best);
@@ -89,8 +85,7 @@ static void show_text(cairo_t *cr, const char *text, double x, double y, double 
         cairo_show_text(cr, part);
         text += best;
         text += *text == ' ';
-        if (!best)
-            break;
+        if (!best) break;
     }
 }
 
@@ -99,7 +94,8 @@ static void place(const sheet *s, size_t i, int *x, int *y, int *wide, int *tall
     int line_x = MARGIN, line_y = MARGIN, line_height = 0, in_line = 0;
     *wide = *tall = 0;
     for (size_t k = 0; k < s->count; k++) {
-        const int w = cairo_image_surface_get_width(s->rows[k].picture), h = cairo_image_surface_get_height(s->rows[k].picture);
+        const int w = cairo_image_surface_get_width(s->rows[k].picture),
+                  h = cairo_image_surface_get_height(s->rows[k].picture);
         if (in_line && (!s->rows[k].one || !s->rows[k - 1].one || in_line == s->columns)) {
             line_x = MARGIN;
             line_y += line_height + LINES * LINE + MARGIN;
@@ -163,7 +159,6 @@ void sheet_free(sheet *s) {
         cairo_surface_destroy(s->rows[i].picture);
         free(s->rows[i].caption);
     }
-    if (s)
-        free(s->rows);
+    if (s) free(s->rows);
     free(s);
 }

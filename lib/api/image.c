@@ -12,11 +12,9 @@ static void over_white(uint8_t *rgb, const uint8_t *rgba, int64_t pixels) {
 }
 
 int sora_image_read(sora_tensor **out, sora_context *ctx, const char *path, sora_error *err) {
-    if (!out)
-        return sorai_fail(err, SORA_E_INVALID, "sora_image_read: out is NULL");
+    if (!out) return sorai_fail(err, SORA_E_INVALID, "sora_image_read: out is NULL");
     *out = NULL;
-    if (!ctx || !path)
-        return sorai_fail(err, SORA_E_INVALID, "sora_image_read: context and path are needed");
+    if (!ctx || !path) return sorai_fail(err, SORA_E_INVALID, "sora_image_read: context and path are needed");
     sorai_source *source = NULL;
     sora_tensor *image = NULL;
     SORA_TRY(sorai_source_open(&source, &ctx->mem, path, err));
@@ -26,13 +24,13 @@ int sora_image_read(sora_tensor **out, sora_context *ctx, const char *path, sora
         const sora_tensor_desc desc = {sizeof desc, SORA_DTYPE_U8, 3, 0, {image->shape[0], image->shape[1], 3}};
         status = sora_tensor_create(out, ctx, &desc, err);
     }
-    if (status == SORA_OK)
-        over_white((*out)->data, image->data, image->shape[0] * image->shape[1]);
+    if (status == SORA_OK) over_white((*out)->data, image->data, image->shape[0] * image->shape[1]);
     sorai_tensor_unref(&image);
     return status;
 }
 
-int sora_image_write(sora_context *ctx, const char *path, const uint8_t *rgb, int32_t width, int32_t height, sora_error *err) {
+int sora_image_write(sora_context *ctx, const char *path, const uint8_t *rgb, int32_t width, int32_t height,
+                     sora_error *err) {
     if (!ctx || !path || !rgb)
         return sorai_fail(err, SORA_E_INVALID, "sora_image_write: context, path and pixels are needed");
     if (width < 1 || height < 1 || width > (int32_t)SORAI_PNG_MAX_SIDE || height > (int32_t)SORAI_PNG_MAX_SIDE)
@@ -40,7 +38,8 @@ int sora_image_write(sora_context *ctx, const char *path, const uint8_t *rgb, in
     const int64_t shape[3] = {height, width, 3};
     sora_tensor *image = NULL;
     /* Only read: the tensor has no way to say so. */
-    SORA_TRY(sorai_tensor_wrap(&image, &ctx->mem, SORA_DTYPE_U8, 3, shape, (void *)(uintptr_t)rgb, NULL, NULL, NULL, err));
+    SORA_TRY(
+        sorai_tensor_wrap(&image, &ctx->mem, SORA_DTYPE_U8, 3, shape, (void *)(uintptr_t)rgb, NULL, NULL, NULL, err));
     const int status = sorai_png_write(&ctx->mem, path, image, err);
     sorai_tensor_unref(&image);
     return status;

@@ -14,8 +14,8 @@
 
 struct sorai_folder_writer {
     sorai_mem *mem;
-    char *path, *part;           /* where it goes, what it is called until then */
-    char *entries[MAX_ENTRIES];  /* files and subfolders made so far, in order */
+    char *path, *part;          /* where it goes, what it is called until then */
+    char *entries[MAX_ENTRIES]; /* files and subfolders made so far, in order */
     size_t count;
 };
 
@@ -32,15 +32,13 @@ int sorai_folder_writer_begin(sorai_folder_writer **out, sorai_mem *mem, const c
     *out = NULL;
     sorai_folder_writer *w = sorai_calloc(mem, 1, sizeof *w);
     const size_t room = strlen(path) + 32;
-    if (!w)
-        return no_memory(path, err);
+    if (!w) return no_memory(path, err);
     w->mem = mem;
     w->path = sorai_strdup(mem, path);
     w->part = sorai_alloc(mem, room);
     int status = w->path && w->part ? SORA_OK : no_memory(path, err);
     if (status == SORA_OK) {
-        for (size_t n = strlen(w->path); n > 1 && w->path[n - 1] == '/'; n--)
-            w->path[n - 1] = 0;
+        for (size_t n = strlen(w->path); n > 1 && w->path[n - 1] == '/'; n--) w->path[n - 1] = 0;
         snprintf(w->part, room, "%s.%ld.part", w->path, (long)getpid());
         /* An empty folder gives way; asked now, so that the work is not in vain. */
         if (stat(w->path, &st) == 0 && rmdir(w->path) != 0)
@@ -65,8 +63,7 @@ static int add_entry(sorai_folder_writer *w, const char *name, size_t length, ch
     if (w->count == MAX_ENTRIES)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "%.300s: too many files for one model", w->path);
     char *path = sorai_alloc(w->mem, room);
-    if (!path)
-        return no_memory(w->path, err);
+    if (!path) return no_memory(w->path, err);
     snprintf(path, room, "%s/%.*s", w->part, (int)length, name);
     w->entries[w->count++] = path;
     *out = path;
@@ -93,16 +90,14 @@ int sorai_folder_writer_file(sorai_folder_writer *w, const char *name, const voi
     SORA_TRY(enter(w, name, &path, err));
     SORA_TRY(sorai_outfile_begin(&f, w->mem, path, err));
     int status = sorai_outfile_write(f, data, size, err);
-    if (status == SORA_OK)
-        status = sorai_outfile_commit(&f, err);
+    if (status == SORA_OK) status = sorai_outfile_commit(&f, err);
     sorai_outfile_abandon(&f);
     return status;
 }
 
 int sorai_folder_writer_json(sorai_folder_writer *w, const char *name, json_t *json, sora_error *err) {
     char *text = json_dumps(json, JSON_INDENT(2) | JSON_SORT_KEYS);
-    if (!text)
-        return no_memory(w->path, err);
+    if (!text) return no_memory(w->path, err);
     const size_t length = strlen(text);
     text[length] = '\n'; /* in place of the zero: the length is given */
     const int status = sorai_folder_writer_file(w, name, text, length + 1, err);
@@ -110,12 +105,12 @@ int sorai_folder_writer_json(sorai_folder_writer *w, const char *name, json_t *j
     return status;
 }
 
-int sorai_folder_writer_tensors(sorai_folder_writer *w, const char *name, const sorai_named_tensor *tensors, size_t count, sora_error *err) {
+int sorai_folder_writer_tensors(sorai_folder_writer *w, const char *name, const sorai_named_tensor *tensors,
+                                size_t count, sora_error *err) {
     char *path;
     SORA_TRY(enter(w, name, &path, err));
     json_t *metadata = json_pack("{s:s}", "format", "pt"); /* what other readers of these folders look for */
-    if (!metadata)
-        return no_memory(w->path, err);
+    if (!metadata) return no_memory(w->path, err);
     const int status = sorai_safetensors_write(w->mem, path, tensors, count, metadata, err);
     json_decref(metadata);
     return status;
@@ -123,12 +118,10 @@ int sorai_folder_writer_tensors(sorai_folder_writer *w, const char *name, const 
 
 static void release(sorai_folder_writer *w, int remove) {
     for (size_t i = w->count; i-- > 0;) {
-        if (remove && unlink(w->entries[i]) != 0)
-            rmdir(w->entries[i]);
+        if (remove && unlink(w->entries[i]) != 0) rmdir(w->entries[i]);
         sorai_free(w->mem, w->entries[i]);
     }
-    if (remove)
-        rmdir(w->part);
+    if (remove) rmdir(w->part);
     sorai_free(w->mem, w->path);
     sorai_free(w->mem, w->part);
     sorai_free(w->mem, w);
@@ -145,6 +138,5 @@ int sorai_folder_writer_finish(sorai_folder_writer **writer, sora_error *err) {
 void sorai_folder_writer_abandon(sorai_folder_writer **writer) {
     sorai_folder_writer *w = *writer;
     *writer = NULL;
-    if (w)
-        release(w, 1);
+    if (w) release(w, 1);
 }

@@ -31,8 +31,7 @@ typedef struct tensor_list {
 } tensor_list;
 
 static void list_release(tensor_list *l) {
-    for (size_t i = 0; l->tensors && i < l->count; i++)
-        sorai_tensor_unref(&l->tensors[i]);
+    for (size_t i = 0; l->tensors && i < l->count; i++) sorai_tensor_unref(&l->tensors[i]);
     sorai_free(l->mem, l->items);
     sorai_free(l->mem, l->tensors);
     sorai_free(l->mem, l->scale_names);
@@ -56,7 +55,8 @@ static float value_of(const sora_tensor *t, const sora_tensor *scale, int64_t i,
 }
 
 /* scale: of an int8 tensor's rows, else NULL. */
-static int to_floats(conversion *c, const sora_tensor *from, const sora_tensor *scale, int32_t dtype, sora_tensor **out, sora_error *err) {
+static int to_floats(conversion *c, const sora_tensor *from, const sora_tensor *scale, int32_t dtype, sora_tensor **out,
+                     sora_error *err) {
     const int64_t count = sorai_tensor_count(from), columns = scale && from->shape[0] ? count / from->shape[0] : 1;
     SORA_TRY(sorai_tensor_new(out, c->mem, dtype, from->rank, from->shape, err));
     for (int64_t i = 0; i < count; i++) {
@@ -79,8 +79,7 @@ static int to_int8(conversion *c, const sora_tensor *from, sora_tensor **out, so
     }
     for (int64_t r = 0; r < rows; r++) {
         float most = 0.0f;
-        for (int64_t k = 0; k < columns; k++)
-            most = fmaxf(most, fabsf(value_of(from, NULL, r * columns + k, 1)));
+        for (int64_t k = 0; k < columns; k++) most = fmaxf(most, fabsf(value_of(from, NULL, r * columns + k, 1)));
         const float step = most > 0.0f && isfinite(most) ? most / 127.0f : 1.0f;
         ((float *)(*scale)->data)[r] = step;
         for (int64_t k = 0; k < columns; k++) {
@@ -109,17 +108,17 @@ static int add_converted(conversion *c, tensor_list *l, const char *part, const 
         char scale_name[560];
         snprintf(scale_name, sizeof scale_name, "%s.scale", name);
         status = sorai_package_lookup(c->from, part, scale_name, &scale, err);
-        if (status == SORA_OK && (from->rank < 1 || scale->dtype != SORA_DTYPE_F32 || sorai_tensor_count(scale) != from->shape[0]))
-            status = sorai_fail(err, SORA_E_FORMAT, "%.200s: %.60s/%.150s needs one f32 scale per row", sorai_package_name(c->from), part, name);
-        if (status == SORA_OK)
-            status = to_floats(c, from, scale, c->weights, &to, err);
+        if (status == SORA_OK &&
+            (from->rank < 1 || scale->dtype != SORA_DTYPE_F32 || sorai_tensor_count(scale) != from->shape[0]))
+            status = sorai_fail(err, SORA_E_FORMAT, "%.200s: %.60s/%.150s needs one f32 scale per row",
+                                sorai_package_name(c->from), part, name);
+        if (status == SORA_OK) status = to_floats(c, from, scale, c->weights, &to, err);
         sorai_tensor_unref(&scale);
     } else if (c->weights == SORA_DTYPE_I8 && fits_int8(from)) {
         char *scale_name = l->scale_names[l->scales++];
         snprintf(scale_name, sizeof *l->scale_names, "%s.scale", name);
         status = to_int8(c, from, &to, &scale, err);
-        if (status == SORA_OK)
-            list_add(l, scale_name, scale);
+        if (status == SORA_OK) list_add(l, scale_name, scale);
     } else if (is_float(from->dtype) && c->weights != SORA_DTYPE_I8 && from->dtype != c->weights &&
                (c->weights == SORA_DTYPE_F32 || from->rank >= 2)) {
         status = to_floats(c, from, NULL, c->weights, &to, err);
@@ -128,8 +127,7 @@ static int add_converted(conversion *c, tensor_list *l, const char *part, const 
         return SORA_OK;
     }
     sorai_tensor_unref(&from);
-    if (status == SORA_OK)
-        list_add(l, name, to);
+    if (status == SORA_OK) list_add(l, name, to);
     return status;
 }
 
@@ -138,8 +136,7 @@ static int is_scale(conversion *c, const char *part, const char *name) {
     const size_t n = strlen(name);
     char base[560];
     sora_tensor *of = NULL;
-    if (n < 7 || n >= sizeof base || strcmp(name + n - 6, ".scale") != 0)
-        return 0;
+    if (n < 7 || n >= sizeof base || strcmp(name + n - 6, ".scale") != 0) return 0;
     memcpy(base, name, n - 6);
     base[n - 6] = 0;
     const int found = sorai_package_lookup(c->from, part, base, &of, NULL) == SORA_OK && of->dtype == SORA_DTYPE_I8;
@@ -159,8 +156,8 @@ static int collect(conversion *c, const char *part, tensor_list *l, sora_error *
         sorai_tensor_info info;
         SORA_TRY(sorai_package_tensor(c->from, part, i, &info, err));
         if (!info.dtype)
-            return sorai_fail(err, SORA_E_UNSUPPORTED, "%.200s: %.60s/%.150s has the type %.15s", sorai_package_name(c->from), part, info.name,
-                              info.type);
+            return sorai_fail(err, SORA_E_UNSUPPORTED, "%.200s: %.60s/%.150s has the type %.15s",
+                              sorai_package_name(c->from), part, info.name, info.type);
         if (c->weights == 0) {
             sora_tensor *t = NULL;
             SORA_TRY(sorai_package_lookup(c->from, part, info.name, &t, err));
@@ -172,9 +169,7 @@ static int collect(conversion *c, const char *part, tensor_list *l, sora_error *
     return SORA_OK;
 }
 
-static int is_tokenizer(const char *part) {
-    return strncmp(part, "tokenizer", 9) == 0;
-}
+static int is_tokenizer(const char *part) { return strncmp(part, "tokenizer", 9) == 0; }
 
 static int write_part(conversion *c, const char *part, sora_error *err) {
     char name[640];
@@ -183,46 +178,47 @@ static int write_part(conversion *c, const char *part, sora_error *err) {
     if (is_tokenizer(part)) /* its files are copied as they are, config included */
         return SORA_OK;
     int status = collect(c, part, &l, err);
-    if (status == SORA_OK)
-        status = sorai_package_config(c->from, part, &config, err);
+    if (status == SORA_OK) status = sorai_package_config(c->from, part, &config, err);
     if (status == SORA_OK && c->file) {
         status = sorai_sora_writer_part(c->file, part, config, err);
         for (size_t i = 0; i < l.count && status == SORA_OK; i++)
-            status = sorai_sora_writer_tensor(c->file, part, l.items[i].name, l.items[i].tensor, SORAI_CODEC_ZSTD_SPLIT, LEVEL, err);
+            status = sorai_sora_writer_tensor(c->file, part, l.items[i].name, l.items[i].tensor, SORAI_CODEC_ZSTD_SPLIT,
+                                              LEVEL, err);
     } else if (status == SORA_OK) {
-        snprintf(name, sizeof name, "%s/%s", part, strcmp(part, "scheduler") == 0 ? "scheduler_config.json" : "config.json");
+        snprintf(name, sizeof name, "%s/%s", part,
+                 strcmp(part, "scheduler") == 0 ? "scheduler_config.json" : "config.json");
         status = sorai_folder_writer_json(c->folder, name, config, err);
-        snprintf(name, sizeof name, "%s/%s.safetensors", part, strstr(part, "encoder") ? "model" : "diffusion_pytorch_model");
-        if (status == SORA_OK && l.count)
-            status = sorai_folder_writer_tensors(c->folder, name, l.items, l.count, err);
+        snprintf(name, sizeof name, "%s/%s.safetensors", part,
+                 strstr(part, "encoder") ? "model" : "diffusion_pytorch_model");
+        if (status == SORA_OK && l.count) status = sorai_folder_writer_tensors(c->folder, name, l.items, l.count, err);
     }
     list_release(&l);
     return status;
 }
 
 static int write_blobs(conversion *c, sora_error *err) {
-    static const char *const names[] = {"tokenizer/spiece.model", "tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json",
-                                        "tokenizer/special_tokens_map.json"};
+    static const char *const names[] = {"tokenizer/spiece.model", "tokenizer/tokenizer.json",
+                                        "tokenizer/tokenizer_config.json", "tokenizer/special_tokens_map.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         sorai_bytes bytes = {0};
         sora_error why = {.struct_size = sizeof why};
         int status = sorai_package_blob(c->from, names[i], &bytes, &why);
-        if (status == SORA_E_NOTFOUND)
-            continue;
-        if (status != SORA_OK)
-            return sorai_fail(err, status, "%s", why.message);
-        status = c->file ? sorai_sora_writer_blob(c->file, names[i], bytes.data, bytes.size, SORAI_CODEC_ZSTD, LEVEL, err)
-                         : sorai_folder_writer_file(c->folder, names[i], bytes.data, bytes.size, err);
+        if (status == SORA_E_NOTFOUND) continue;
+        if (status != SORA_OK) return sorai_fail(err, status, "%s", why.message);
+        status = c->file
+                     ? sorai_sora_writer_blob(c->file, names[i], bytes.data, bytes.size, SORAI_CODEC_ZSTD, LEVEL, err)
+                     : sorai_folder_writer_file(c->folder, names[i], bytes.data, bytes.size, err);
         sorai_bytes_release(&bytes);
         SORA_TRY(status);
     }
     return SORA_OK;
 }
 
-/* model_index.json of a folder: the package's own, with an entry for every part (readers find parts by these), and what else a .sora
- * file's metadata holds under "sora_metadata". */
+/* model_index.json of a folder: the package's own, with an entry for every part (readers find parts by these), and what
+ * else a .sora file's metadata holds under "sora_metadata". */
 static json_t *folder_index(conversion *c) {
-    json_t *own = sorai_package_index(c->from), *metadata = sorai_package_metadata(c->from), *rest = json_object(), *value;
+    json_t *own = sorai_package_index(c->from), *metadata = sorai_package_metadata(c->from), *rest = json_object(),
+           *value;
     json_t *index = own ? json_deep_copy(own) : json_pack("{s:s}", "_class_name", "WanPipeline");
     const char *key, *part;
     int bad = !index || !rest;
@@ -230,11 +226,9 @@ static json_t *folder_index(conversion *c) {
         if (!json_is_array(json_object_get(index, part)))
             bad = json_object_set_new(index, part, json_pack("[ss]", "libsora", part)) != 0;
     json_object_foreach(metadata, key, value) {
-        if (!bad && strcmp(key, "model_index") != 0)
-            bad = json_object_set(rest, key, value) != 0;
+        if (!bad && strcmp(key, "model_index") != 0) bad = json_object_set(rest, key, value) != 0;
     }
-    if (!bad && json_object_size(rest))
-        bad = json_object_set(index, "sora_metadata", rest) != 0;
+    if (!bad && json_object_size(rest)) bad = json_object_set(index, "sora_metadata", rest) != 0;
     json_decref(rest);
     if (bad) {
         json_decref(index);
@@ -246,12 +240,10 @@ static json_t *folder_index(conversion *c) {
 /* The reverse: metadata of a file. */
 static json_t *file_metadata(conversion *c) {
     json_t *own = sorai_package_metadata(c->from), *index = sorai_package_index(c->from);
-    if (own)
-        return json_deep_copy(own);
+    if (own) return json_deep_copy(own);
     json_t *kept = json_object_get(index, "sora_metadata"), *metadata = kept ? json_deep_copy(kept) : json_object();
     json_t *copy = index ? json_deep_copy(index) : NULL;
-    if (copy)
-        json_object_del(copy, "sora_metadata");
+    if (copy) json_object_del(copy, "sora_metadata");
     if (metadata && index && (!copy || json_object_set(metadata, "model_index", copy) != 0)) {
         json_decref(metadata);
         metadata = NULL;
@@ -264,11 +256,12 @@ static int begin(conversion *c, const char *to, sora_error *err) {
     const size_t n = strlen(to);
     const int single = n > 5 && strcmp(to + n - 5, ".sora") == 0;
     json_t *head = single ? file_metadata(c) : folder_index(c);
-    if (!head)
-        return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to write it", to);
-    int status = single ? sorai_sora_writer_begin(&c->file, c->mem, to, err) : sorai_folder_writer_begin(&c->folder, c->mem, to, err);
+    if (!head) return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to write it", to);
+    int status = single ? sorai_sora_writer_begin(&c->file, c->mem, to, err)
+                        : sorai_folder_writer_begin(&c->folder, c->mem, to, err);
     if (status == SORA_OK)
-        status = single ? sorai_sora_writer_metadata(c->file, head, err) : sorai_folder_writer_json(c->folder, "model_index.json", head, err);
+        status = single ? sorai_sora_writer_metadata(c->file, head, err)
+                        : sorai_folder_writer_json(c->folder, "model_index.json", head, err);
     json_decref(head);
     return status;
 }
@@ -282,8 +275,7 @@ int sorai_model_convert(sorai_mem *mem, const char *from, const char *to, int32_
     const char *part;
     for (size_t i = 0; status == SORA_OK && (part = sorai_package_part(c.from, i)) != NULL; i++)
         status = write_part(&c, part, err);
-    if (status == SORA_OK)
-        status = write_blobs(&c, err);
+    if (status == SORA_OK) status = write_blobs(&c, err);
     if (status == SORA_OK)
         status = c.file ? sorai_sora_writer_finish(&c.file, err) : sorai_folder_writer_finish(&c.folder, err);
     sorai_sora_writer_abandon(&c.file);

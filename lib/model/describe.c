@@ -31,7 +31,8 @@ static void listing_add(listing *l, const sorai_tensor_info *info) {
     if (length < 6 || strcmp(info->name + length - 6, ".scale") != 0) /* of int8 rows */
         l->parameters += elements;
     l->bad = json_object_set_new(l->types, type, json_integer(before + (json_int_t)elements)) != 0 || l->bad;
-    l->bad = json_object_set_new(l->tensors, info->name, json_pack("{s:s, s:O}", "type", type, "shape", shape)) != 0 || l->bad;
+    l->bad = json_object_set_new(l->tensors, info->name, json_pack("{s:s, s:O}", "type", type, "shape", shape)) != 0 ||
+             l->bad;
     json_decref(shape);
 }
 
@@ -52,8 +53,7 @@ static int describe_tensors(sora_model *m, const char *part, json_t *into, uint6
     for (size_t i = 0; i < n && status == SORA_OK; i++) {
         sorai_tensor_info info;
         status = sorai_package_tensor(m->package, part, i, &info, err);
-        if (status == SORA_OK)
-            listing_add(&l, &info);
+        if (status == SORA_OK) listing_add(&l, &info);
     }
     *parameters += l.parameters;
     const int ended = listing_end(&l, into, err);
@@ -65,8 +65,7 @@ static char *give_text(sorai_mem *mem, json_t *root, sora_error *err) {
     char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL, *out = text ? sorai_strdup(mem, text) : NULL;
     free(text);
     json_decref(root);
-    if (!out)
-        sorai_fail(err, SORA_E_NOMEM, "no memory for a description");
+    if (!out) sorai_fail(err, SORA_E_NOMEM, "no memory for a description");
     return out;
 }
 
@@ -75,10 +74,8 @@ char *sorai_tensors_describe(sorai_mem *mem, const sorai_safetensors *file, cons
     json_t *metadata = sorai_safetensors_metadata(file);
     json_t *root = json_pack("{s:s, s:s, s:O*}", "format", "safetensors", "file", path, "metadata", metadata);
     listing l = listing_begin();
-    for (size_t i = 0; i < table->count; i++)
-        listing_add(&l, &table->items[i]);
-    if (listing_end(&l, root, err) == SORA_OK)
-        return give_text(mem, root, err);
+    for (size_t i = 0; i < table->count; i++) listing_add(&l, &table->items[i]);
+    if (listing_end(&l, root, err) == SORA_OK) return give_text(mem, root, err);
     json_decref(root);
     return NULL;
 }
@@ -86,8 +83,7 @@ char *sorai_tensors_describe(sorai_mem *mem, const sorai_safetensors *file, cons
 /* What checkpoints call the class of a network. */
 static const char *architecture(json_t *config) {
     const char *name = json_string_value(json_object_get(config, "_class_name"));
-    if (!name)
-        name = json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
+    if (!name) name = json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
     return name ? name : "";
 }
 
@@ -100,9 +96,9 @@ static int describe_part(sora_model *m, const char *part, json_t *parts, uint64_
     sora_error why = {.struct_size = sizeof why};
     const int status = sorai_package_config(m->package, part, &config, &why);
     /* A tokenizer or a scheduler may do without one, a network may not. */
-    if (status != SORA_OK && (n || status != SORA_E_NOTFOUND))
-        return sorai_fail(err, status, "%s", why.message);
-    if (config && (json_object_set_new(one, "architecture", json_string(architecture(config))) != 0 || json_object_set(one, "config", config) != 0))
+    if (status != SORA_OK && (n || status != SORA_E_NOTFOUND)) return sorai_fail(err, status, "%s", why.message);
+    if (config && (json_object_set_new(one, "architecture", json_string(architecture(config))) != 0 ||
+                   json_object_set(one, "config", config) != 0))
         return sorai_fail(err, SORA_E_NOMEM, "no memory for a description");
     return n ? describe_tensors(m, part, one, parameters, err) : SORA_OK;
 }
@@ -121,17 +117,16 @@ static int describe_tokenizer(sora_model *m, json_t *root) {
 
 static json_t *describe_defaults(const sorai_model_defaults *d) {
     static const char *const samplers[] = {"default", "euler", "unipc", "dpmpp"};
-    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:s}", "text_length", d->text_length, "width", d->width, "height", d->height,
-                     "frames", d->frames, "steps", d->steps, "fps", d->fps, "guidance", d->guidance, "shift", d->shift, "sampler",
-                     samplers[d->solver]);
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:s}", "text_length", d->text_length, "width", d->width,
+                     "height", d->height, "frames", d->frames, "steps", d->steps, "fps", d->fps, "guidance",
+                     d->guidance, "shift", d->shift, "sampler", samplers[d->solver]);
 }
 
 char *sorai_model_describe(sora_model *m, sora_error *err) {
     uint64_t parameters = 0;
     const char *part;
     int status = sorai_package_verify(m->package, err);
-    if (status != SORA_OK)
-        return NULL;
+    if (status != SORA_OK) return NULL;
     json_t *root = json_object(), *parts = json_object();
     const char *format = strcmp(sorai_package_format(m->package), "sora") == 0 ? "sora" : "diffusers folder";
     int bad = !root || !parts || json_object_set_new(root, "format", json_string(format)) != 0 ||
@@ -141,13 +136,11 @@ char *sorai_model_describe(sora_model *m, sora_error *err) {
     for (size_t i = 0; !bad && status == SORA_OK && (part = sorai_package_part(m->package, i)) != NULL; i++)
         status = describe_part(m, part, parts, &parameters, err);
     bad = bad || json_object_set_new(root, "parameters", json_integer((json_int_t)parameters)) != 0 ||
-          json_object_set_new(root, "defaults", describe_defaults(&m->defaults)) != 0 || describe_tokenizer(m, root) != 0 ||
-          json_object_set(root, "parts", parts) != 0;
+          json_object_set_new(root, "defaults", describe_defaults(&m->defaults)) != 0 ||
+          describe_tokenizer(m, root) != 0 || json_object_set(root, "parts", parts) != 0;
     json_decref(parts);
-    if (status == SORA_OK && !bad)
-        return give_text(m->mem, root, err);
-    if (status == SORA_OK)
-        sorai_fail(err, SORA_E_NOMEM, "no memory for a description");
+    if (status == SORA_OK && !bad) return give_text(m->mem, root, err);
+    if (status == SORA_OK) sorai_fail(err, SORA_E_NOMEM, "no memory for a description");
     json_decref(root);
     return NULL;
 }

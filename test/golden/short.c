@@ -1,11 +1,13 @@
-/* A short generation, text to pixels, against stored numbers: short.safetensors has the latent after the last step and the frames.
+/* A short generation, text to pixels, against stored numbers: short.safetensors has the latent after the last step and
+ * the frames.
  *
  *     build/test/golden/short [--write]     in the repository's root; --write stores anew what this build makes
  *
- * Tolerances. In f32 the paths that a machine may take (reference kernels, AVX2, AVX-512, OpenBLAS or not) round sums in different orders:
- * measured on the latent, the reference kernels differ from AVX-512 and OpenBLAS by a relative squared error of 1.1e-13, and one byte of
- * 18000 falls to the other side of a rounding. 1e-10 and a byte in a thousand, by one, leave room for orders not met here. In bf16 (products of
- * rounded numbers) the measured error is 2.1e-5, and 12 steps of 255 at most; 5e-4 and 24 are allowed. */
+ * Tolerances. In f32 the paths that a machine may take (reference kernels, AVX2, AVX-512, OpenBLAS or not) round sums
+ * in different orders: measured on the latent, the reference kernels differ from AVX-512 and OpenBLAS by a relative
+ * squared error of 1.1e-13, and one byte of 18000 falls to the other side of a rounding. 1e-10 and a byte in a
+ * thousand, by one, leave room for orders not met here. In bf16 (products of rounded numbers) the measured error
+ * is 2.1e-5, and 12 steps of 255 at most; 5e-4 and 24 are allowed. */
 #define _XOPEN_SOURCE 700
 #include <math.h>
 #include <stdio.h>
@@ -25,7 +27,8 @@ static void check(const char *what, int good) {
 }
 
 /* Latent and frames of the run that is stored. */
-static int generate(const char *model_path, const char *plugin, int32_t dtype, int threads, sora_tensor **latent, uint8_t **rgb, size_t *size) {
+static int generate(const char *model_path, const char *plugin, int32_t dtype, int threads, sora_tensor **latent,
+                    uint8_t **rgb, size_t *size) {
     sora_error err = {.struct_size = sizeof err};
     sora_context *ctx = NULL;
     sora_model *model = NULL;
@@ -43,10 +46,8 @@ static int generate(const char *model_path, const char *plugin, int32_t dtype, i
         status = sora_backend_load(ctx, plugin, &err);
         opts.device = "reference";
     }
-    if (status == SORA_OK)
-        status = sora_model_open(&model, ctx, model_path, &opts, &err);
-    if (status == SORA_OK)
-        status = sora_pipeline_create(&p, model, &err);
+    if (status == SORA_OK) status = sora_model_open(&model, ctx, model_path, &opts, &err);
+    if (status == SORA_OK) status = sora_pipeline_create(&p, model, &err);
     if (status == SORA_OK) {
         sora_pipeline_set_text(p, SORA_PARAM_PROMPT, "a cat runs in the rain", (size_t)-1);
         sora_pipeline_set_text(p, SORA_PARAM_NEGATIVE, "snow", (size_t)-1);
@@ -57,24 +58,22 @@ static int generate(const char *model_path, const char *plugin, int32_t dtype, i
         sora_pipeline_set_i64(p, SORA_PARAM_FRAMES, 5);
         status = sora_pipeline_run(p, &err);
     }
-    if (status == SORA_OK)
-        status = sora_pipeline_get_tensor(p, SORA_SLOT_LATENT, latent);
+    if (status == SORA_OK) status = sora_pipeline_get_tensor(p, SORA_SLOT_LATENT, latent);
     if (status == SORA_OK) {
         sora_pipeline_video_info(p, &width, &height, &frames, NULL);
         *size = (size_t)width * (size_t)height * 3 * (size_t)frames;
         *rgb = malloc(*size);
         status = *rgb ? sora_pipeline_read_frames(p, 0, frames, *rgb, *size) : SORA_E_NOMEM;
     }
-    if (status != SORA_OK)
-        printf("FAIL generation: %s\n", err.message);
+    if (status != SORA_OK) printf("FAIL generation: %s\n", err.message);
     sora_pipeline_destroy(&p);
     sora_model_unref(&model);
     sora_context_unref(&ctx);
     return status;
 }
 
-static void compare(const char *name, sora_tensor *latent, const uint8_t *rgb, size_t size, sora_tensor *want, sora_tensor *want_rgb, double limit,
-                    int most) {
+static void compare(const char *name, sora_tensor *latent, const uint8_t *rgb, size_t size, sora_tensor *want,
+                    sora_tensor *want_rgb, double limit, int most) {
     char line[160];
     double diff = 0.0, norm = 0.0;
     size_t off = 0;
@@ -107,11 +106,9 @@ static int store(sora_tensor *latent, uint8_t *rgb, size_t size) {
     const sora_tensor_desc shape = {sizeof shape, SORA_DTYPE_U8, 1, 0, {(int64_t)size}};
     const char *const names[] = {"latent", "frames"};
     int status = sora_context_create(&ctx, NULL, &err);
-    if (status == SORA_OK)
-        status = sora_tensor_wrap(&frames, ctx, &shape, rgb, NULL, NULL, &err);
+    if (status == SORA_OK) status = sora_tensor_wrap(&frames, ctx, &shape, rgb, NULL, NULL, &err);
     sora_tensor *const tensors[] = {latent, frames};
-    if (status == SORA_OK)
-        status = sora_tensors_save(ctx, file, names, tensors, 2, &err);
+    if (status == SORA_OK) status = sora_tensors_save(ctx, file, names, tensors, 2, &err);
     sora_tensor_unref(&frames);
     sora_context_unref(&ctx);
     return status;
@@ -125,14 +122,15 @@ int main(int argc, char **argv) {
     uint8_t *rgb = NULL;
     size_t size = 0;
     snprintf(command, sizeof command, "sh test/tiny/make.sh %s", mkdtemp(folder) ? folder : "");
-    if (system(command) != 0)
-        return 2;
+    if (system(command) != 0) return 2;
     const char *slash = strrchr(argv[0], '/');
-    snprintf(plugin, sizeof plugin, "%.*s/../../libsora-reference.so", slash ? (int)(slash - argv[0]) : 1, slash ? argv[0] : ".");
+    snprintf(plugin, sizeof plugin, "%.*s/../../libsora-reference.so", slash ? (int)(slash - argv[0]) : 1,
+             slash ? argv[0] : ".");
     if (argc > 1 && strcmp(argv[1], "--write") == 0) {
         const int status = generate(folder, NULL, SORA_DTYPE_F32, 2, &latent, &rgb, &size);
         check("stored", status == SORA_OK && store(latent, rgb, size) == SORA_OK);
-    } else if (sora_context_create(&ctx, NULL, &err) == SORA_OK && sora_tensor_load(&want, ctx, file, "latent", &err) == SORA_OK &&
+    } else if (sora_context_create(&ctx, NULL, &err) == SORA_OK &&
+               sora_tensor_load(&want, ctx, file, "latent", &err) == SORA_OK &&
                sora_tensor_load(&want_rgb, ctx, file, "frames", &err) == SORA_OK) {
         static const struct {
             const char *name;
@@ -148,7 +146,8 @@ int main(int argc, char **argv) {
                 printf("SKIP %s: %s is not built\n", ways[i].name, plugin);
                 continue;
             }
-            const int status = generate(folder, ways[i].reference ? plugin : NULL, ways[i].dtype, ways[i].threads, &latent, &rgb, &size);
+            const int status = generate(folder, ways[i].reference ? plugin : NULL, ways[i].dtype, ways[i].threads,
+                                        &latent, &rgb, &size);
             if (status == SORA_OK)
                 compare(ways[i].name, latent, rgb, size, want, want_rgb, ways[i].limit, ways[i].most);
             else

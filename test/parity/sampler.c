@@ -1,4 +1,5 @@
-/* Samplers against fixtures/scheduler.cases.safetensors (make_scheduler_fixtures.py): levels, timesteps, and every sample of a loop. */
+/* Samplers against fixtures/scheduler.cases.safetensors (make_scheduler_fixtures.py): levels, timesteps, and every
+ * sample of a loop. */
 #include "lib/sampler/sampler.h"
 
 #include <math.h>
@@ -56,17 +57,19 @@ static void check_case(parity *p, const parity_part *part, const char *name) {
         parity_fail(p, name, "no name of a case");
         return;
     }
-    while (which < 2 && strcmp(solvers[which].name, solver) != 0)
-        which++;
+    while (which < 2 && strcmp(solvers[which].name, solver) != 0) which++;
     sora_tensor *noise = parity_tensor(p, part, name, "noise", 1), *sigmas = parity_tensor(p, part, name, "sigmas", 1);
-    sora_tensor *timesteps = parity_tensor(p, part, name, "timesteps", 1), *samples = parity_tensor(p, part, name, "samples", 1);
+    sora_tensor *timesteps = parity_tensor(p, part, name, "timesteps", 1),
+                *samples = parity_tensor(p, part, name, "samples", 1);
     sora_tensor *first = NULL;
     const int64_t n = noise ? sorai_tensor_count(noise) : 0;
     float *got = malloc((size_t)(n * steps + 1) * sizeof *got);
-    if (noise && sigmas && timesteps && samples && got && sorai_tensor_count(sigmas) == steps + 1 && sorai_tensor_count(samples) == n * steps &&
+    if (noise && sigmas && timesteps && samples && got && sorai_tensor_count(sigmas) == steps + 1 &&
+        sorai_tensor_count(samples) == n * steps &&
         sorai_device_tensor(&first, &p->context->mem, p->device, SORA_DTYPE_F32, 1, &n, &err) == SORA_OK &&
         p->device->upload(p->device, first->data, noise->data, (size_t)n * sizeof(float)) == SORA_OK &&
-        sorai_sampler_init(&s, &p->context->mem, p->device, solvers[which].solver, steps, shift, first, &err) == SORA_OK) {
+        sorai_sampler_init(&s, &p->context->mem, p->device, solvers[which].solver, steps, shift, first, &err) ==
+            SORA_OK) {
         char line[96];
         snprintf(line, sizeof line, "%s sigmas", name);
         parity_compare(p, line, s.sigmas, sigmas->data, steps + 1, 1e-12);
@@ -110,7 +113,6 @@ void parity_samplers(parity *p) {
             count++;
         }
     }
-    if (count < 20)
-        parity_fail(p, "cases", "fewer than there should be");
+    if (count < 20) parity_fail(p, "cases", "fewer than there should be");
     sorai_safetensors_close(&part.cases);
 }

@@ -114,8 +114,7 @@ START_TEST(every_parameter_is_bounded) {
             ck_assert_int_eq(sora_pipeline_set_f64(r.p, d.id, 1.0), SORA_E_INVALID);
             if (d.kind == SORA_KIND_ENUM) {
                 int words = 1;
-                for (const char *c = d.values; *c; c++)
-                    words += *c == '|';
+                for (const char *c = d.values; *c; c++) words += *c == '|';
                 ck_assert_int_eq(words, (int)d.highest + 1);
             }
             break;
@@ -162,7 +161,8 @@ static int on_progress(void *user, const sora_progress *p) {
 }
 
 START_TEST(what_is_asked_for_is_made) {
-    static const int sizes[][3] = {{32, 32, 5}, {16, 16, 1}, {17, 31, 2}, {50, 37, 7}, {1, 1, 1}, {33, 16, 3}, {16, 48, 9}, {15, 64, 6}};
+    static const int sizes[][3] = {{32, 32, 5}, {16, 16, 1}, {17, 31, 2}, {50, 37, 7},
+                                   {1, 1, 1},   {33, 16, 3}, {16, 48, 9}, {15, 64, 6}};
     rig r;
     const int *s = sizes[_i];
     open_rig(&r, 2, 0);
@@ -214,8 +214,7 @@ START_TEST(steps_are_a_run) {
     ck_assert_int_eq(sora_pipeline_set_tensor(r.p, SORA_SLOT_NOISE, NULL), SORA_E_STATE);
     sora_tensor *text = NULL;
     ck_assert_int_eq(sora_encode_text(r.p, "x", 1, &text, NULL, &r.err), SORA_E_STATE);
-    while ((status = sora_pipeline_step(r.p, &r.err)) == SORA_MORE)
-        count++;
+    while ((status = sora_pipeline_step(r.p, &r.err)) == SORA_MORE) count++;
     ck_assert_int_eq(status, SORA_OK);
     ck_assert_int_eq(count + 1, 1 + 2 + 2); /* text, two denoising steps, two pieces of video */
     uint8_t *sliced = frames_of(&r, &b);
@@ -309,14 +308,14 @@ START_TEST(a_run_is_its_stages) {
     rig r;
     size_t a, b;
     open_rig(&r, 2, 0);
-    sora_tensor *text = NULL, *negative = NULL, *latent = NULL, *made = NULL, *ids = NULL, *video = NULL, *noise = NULL, *sampled = NULL;
+    sora_tensor *text = NULL, *negative = NULL, *latent = NULL, *made = NULL, *ids = NULL, *video = NULL, *noise = NULL,
+                *sampled = NULL;
     ck_assert_int_eq(sora_pipeline_get_tensor(r.p, SORA_SLOT_LATENT, &made), SORA_E_NOTFOUND);
     ck_assert_int_eq(sora_encode_text(r.p, "a cat", (size_t)-1, &text, &ids, &r.err), SORA_OK);
     ck_assert_int_eq(sora_encode_text(r.p, "", 0, &negative, NULL, &r.err), SORA_OK);
     const sora_tensor_desc shape = {sizeof shape, SORA_DTYPE_F32, 4, 0, {4, 2, 4, 4}};
     ck_assert_int_eq(sora_tensor_create(&noise, r.ctx, &shape, &r.err), SORA_OK);
-    for (int i = 0; i < 128; i++)
-        ((float *)sora_tensor_data(noise))[i] = (float)(i * 37 % 64) / 20.0f - 1.6f;
+    for (int i = 0; i < 128; i++) ((float *)sora_tensor_data(noise))[i] = (float)(i * 37 % 64) / 20.0f - 1.6f;
     ck_assert_int_eq(sora_pipeline_set_tensor(r.p, SORA_SLOT_NOISE, noise), SORA_OK);
     ck_assert_msg(sora_pipeline_run(r.p, &r.err) == SORA_OK, "%s", r.err.message);
     uint8_t *whole = frames_of(&r, &a);
@@ -348,8 +347,7 @@ START_TEST(a_run_is_its_stages) {
     free(again);
     sora_tensor *all[] = {text, negative, latent, made, ids, video, noise, sampled};
     close_rig(&r); /* before the tensors: the order is free */
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        sora_tensor_unref(&all[i]);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) sora_tensor_unref(&all[i]);
 }
 END_TEST
 
@@ -369,8 +367,8 @@ START_TEST(estimate_against_peak) {
     ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_OK);
     sora_context_memory(r.ctx, &after);
     const double taken = (double)(after.peak - before.used);
-    ck_assert_msg((double)estimate.peak >= taken && (double)estimate.peak <= 1.10 * taken + 65536, "estimate %.3f MiB, taken %.3f MiB",
-                  (double)estimate.peak / 1048576, taken / 1048576);
+    ck_assert_msg((double)estimate.peak >= taken && (double)estimate.peak <= 1.10 * taken + 65536,
+                  "estimate %.3f MiB, taken %.3f MiB", (double)estimate.peak / 1048576, taken / 1048576);
     close_rig(&r);
 }
 END_TEST
@@ -400,10 +398,12 @@ START_TEST(wrong_use_is_refused) {
     rig r;
     sora_tensor *t = NULL, *small = NULL, *out = NULL;
     open_rig(&r, 1, 0);
-    const sora_tensor_desc shape = {sizeof shape, SORA_DTYPE_F32, 4, 0, {4, 2, 3, 4}}, video = {sizeof video, SORA_DTYPE_F32, 4, 0, {3, 4, 16, 16}};
+    const sora_tensor_desc shape = {sizeof shape, SORA_DTYPE_F32, 4, 0, {4, 2, 3, 4}},
+                           video = {sizeof video, SORA_DTYPE_F32, 4, 0, {3, 4, 16, 16}};
     ck_assert_int_eq(sora_tensor_create(&t, r.ctx, &shape, &r.err), SORA_OK);
     ck_assert_int_eq(sora_tensor_create(&small, r.ctx, &video, &r.err), SORA_OK);
-    ck_assert_int_eq(sora_denoise(r.p, t, NULL, NULL, &out, &r.err), SORA_E_INVALID); /* 3 is no multiple of the patch */
+    ck_assert_int_eq(sora_denoise(r.p, t, NULL, NULL, &out, &r.err),
+                     SORA_E_INVALID); /* 3 is no multiple of the patch */
     ck_assert_ptr_null(out);
     ck_assert_int_eq(sora_encode_video(r.p, small, &out, &r.err), SORA_E_INVALID); /* 4 frames */
     ck_assert_int_eq(sora_decode_video(r.p, NULL, &out, &r.err), SORA_E_INVALID);

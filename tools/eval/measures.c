@@ -13,9 +13,7 @@ double measure_mse(const uint8_t *a, const uint8_t *b, int64_t count) {
     return count ? sum / (double)count : 0.0;
 }
 
-static double brightness(const uint8_t *p) {
-    return 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
-}
+static double brightness(const uint8_t *p) { return 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]; }
 
 double measure_ssim(const uint8_t *a, const uint8_t *b, int64_t frames, int height, int width) {
     const double c1 = 0.01 * 255 * 0.01 * 255, c2 = 0.03 * 255 * 0.03 * 255;
@@ -48,7 +46,8 @@ double measure_flicker(const uint8_t *rgb, int64_t frames, int height, int width
     for (int64_t f = 1; f + 1 < frames; f++)
         for (int64_t i = 0; i < plane; i++)
             sum += fabs(brightness(rgb + ((f - 1) * plane + i) * 3) - 2 * brightness(rgb + (f * plane + i) * 3) +
-                        brightness(rgb + ((f + 1) * plane + i) * 3)) / 2;
+                        brightness(rgb + ((f + 1) * plane + i) * 3)) /
+                   2;
     return frames > 2 ? sum / (double)((frames - 2) * plane) : 0.0;
 }
 
@@ -57,32 +56,26 @@ static void moments(const double *x, int n, int dim, double *mean, double *cov) 
     memset(mean, 0, (size_t)dim * sizeof *mean);
     memset(cov, 0, (size_t)dim * (size_t)dim * sizeof *cov);
     for (int i = 0; i < n; i++)
-        for (int k = 0; k < dim; k++)
-            mean[k] += x[(size_t)i * (size_t)dim + (size_t)k] / n;
+        for (int k = 0; k < dim; k++) mean[k] += x[(size_t)i * (size_t)dim + (size_t)k] / n;
     for (int i = 0; i < n; i++)
         for (int k = 0; k < dim; k++) {
             const double d = (x[(size_t)i * (size_t)dim + (size_t)k] - mean[k]) / (n > 1 ? n - 1 : 1);
-            for (int j = 0; j <= k; j++)
-                cov[k * dim + j] += d * (x[(size_t)i * (size_t)dim + (size_t)j] - mean[j]);
+            for (int j = 0; j <= k; j++) cov[k * dim + j] += d * (x[(size_t)i * (size_t)dim + (size_t)j] - mean[j]);
         }
     for (int k = 0; k < dim; k++)
-        for (int j = k + 1; j < dim; j++)
-            cov[k * dim + j] = cov[j * dim + k];
+        for (int j = k + 1; j < dim; j++) cov[k * dim + j] = cov[j * dim + k];
 }
 
 /* In place: the lower triangle L of a = L L'; directions without variance give a column of zeroes. */
 static void cholesky(double *a, int n) {
     double most = 0.0;
-    for (int i = 0; i < n; i++)
-        most = fmax(most, a[i * n + i]);
+    for (int i = 0; i < n; i++) most = fmax(most, a[i * n + i]);
     for (int k = 0; k < n; k++) {
-        for (int j = 0; j < k; j++)
-            a[k * n + k] -= a[k * n + j] * a[k * n + j];
+        for (int j = 0; j < k; j++) a[k * n + k] -= a[k * n + j] * a[k * n + j];
         const double d = a[k * n + k] > 1e-12 * most ? sqrt(a[k * n + k]) : 0.0;
         a[k * n + k] = d;
         for (int i = k + 1; i < n; i++) {
-            for (int j = 0; j < k; j++)
-                a[i * n + k] -= a[i * n + j] * a[k * n + j];
+            for (int j = 0; j < k; j++) a[i * n + k] -= a[i * n + j] * a[k * n + j];
             a[i * n + k] = d > 0.0 ? a[i * n + k] / d : 0.0;
             a[k * n + i] = 0.0;
         }
@@ -95,21 +88,19 @@ static double root_trace(double *a, int n) {
         double off = 0.0, on = 0.0, sum = 0.0;
         for (int i = 0; i < n; i++) {
             on += a[i * n + i] * a[i * n + i];
-            for (int j = 0; j < i; j++)
-                off += a[i * n + j] * a[i * n + j];
+            for (int j = 0; j < i; j++) off += a[i * n + j] * a[i * n + j];
         }
         if (off <= 1e-20 * on || sweep == 29) {
-            for (int i = 0; i < n; i++)
-                sum += a[i * n + i] > 0.0 ? sqrt(a[i * n + i]) : 0.0;
+            for (int i = 0; i < n; i++) sum += a[i * n + i] > 0.0 ? sqrt(a[i * n + i]) : 0.0;
             return sum;
         }
         for (int p = 0; p < n; p++)
             for (int q = p + 1; q < n; q++) {
                 const double apq = a[p * n + q];
-                if (apq * apq <= 1e-24 * fabs(a[p * n + p] * a[q * n + q]))
-                    continue;
+                if (apq * apq <= 1e-24 * fabs(a[p * n + p] * a[q * n + q])) continue;
                 const double theta = (a[q * n + q] - a[p * n + p]) / (2 * apq);
-                const double t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1)), c = 1 / sqrt(t * t + 1), s = t * c;
+                const double t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1)),
+                             c = 1 / sqrt(t * t + 1), s = t * c;
                 for (int k = 0; k < n; k++) {
                     const double u = a[p * n + k], v = a[q * n + k];
                     a[p * n + k] = c * u - s * v;
@@ -132,25 +123,23 @@ double measure_frechet(const double *a, int na, const double *b, int nb, int dim
         free(memory);
         return -1.0;
     }
-    double *ca = memory, *cb = ca + square, *t = cb + square, *m = t + square, *ma = m + square, *mb = ma + dim, distance = 0.0;
+    double *ca = memory, *cb = ca + square, *t = cb + square, *m = t + square, *ma = m + square, *mb = ma + dim,
+           distance = 0.0;
     moments(a, na, dim, ma, ca);
     moments(b, nb, dim, mb, cb);
-    for (int i = 0; i < dim; i++)
-        distance += (ma[i] - mb[i]) * (ma[i] - mb[i]) + ca[i * dim + i] + cb[i * dim + i];
+    for (int i = 0; i < dim; i++) distance += (ma[i] - mb[i]) * (ma[i] - mb[i]) + ca[i * dim + i] + cb[i * dim + i];
     /* tr (A B)^1/2 = tr (L' B L)^1/2 with A = L L'. */
     cholesky(ca, dim);
     for (int i = 0; i < dim; i++)
         for (int j = 0; j < dim; j++) {
             double sum = 0.0;
-            for (int k = j; k < dim; k++)
-                sum += cb[i * dim + k] * ca[k * dim + j];
+            for (int k = j; k < dim; k++) sum += cb[i * dim + k] * ca[k * dim + j];
             t[i * dim + j] = sum;
         }
     for (int i = 0; i < dim; i++)
         for (int j = 0; j < dim; j++) {
             double sum = 0.0;
-            for (int k = i; k < dim; k++)
-                sum += ca[k * dim + i] * t[k * dim + j];
+            for (int k = i; k < dim; k++) sum += ca[k * dim + i] * t[k * dim + j];
             m[i * dim + j] = sum;
         }
     distance -= 2 * root_trace(m, dim);

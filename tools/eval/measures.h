@@ -8,9 +8,11 @@
 double measure_mse(const uint8_t *a, const uint8_t *b, int64_t count);
 /* Structural similarity of brightness: mean over windows of 8 x 8, four pixels apart, of all frames. */
 double measure_ssim(const uint8_t *a, const uint8_t *b, int64_t frames, int height, int width);
-/* How much brightness jumps there and back: mean of |x[t-1] - 2 x[t] + x[t+1]| / 2, in steps of 1/255. 0 with fewer than three frames. */
+/* How much brightness jumps there and back: mean of |x[t-1] - 2 x[t] + x[t+1]| / 2, in steps of 1/255. 0 with fewer
+ * than three frames. */
 double measure_flicker(const uint8_t *rgb, int64_t frames, int height, int width);
-/* Frechet distance between two sets of feature vectors [n, dim] taken as normal distributions. Negative without memory. */
+/* Frechet distance between two sets of feature vectors [n, dim] taken as normal distributions. Negative without memory.
+ */
 double measure_frechet(const double *a, int na, const double *b, int nb, int dim);
 
 #endif

@@ -4,7 +4,8 @@
 
 #include "tools/video/video.h"
 
-/* A format: begin may fail after filling in part of the state, end is called in any case (keep 0: the file is thrown away). */
+/* A format: begin may fail after filling in part of the state, end is called in any case (keep 0: the file is thrown
+ * away). */
 typedef struct video_target {
     const char *path;  /* temporary file */
     const char *shown; /* for messages */

@@ -25,7 +25,9 @@ typedef struct reading {
 static int fail_av(const reading *r, int code, const char *what, sora_error *err) {
     char why[AV_ERROR_MAX_STRING_SIZE] = "";
     av_strerror(code, why, sizeof why);
-    const int status = code == AVERROR(ENOENT) ? SORA_E_NOTFOUND : code == AVERROR(ENOMEM) ? SORA_E_NOMEM : SORA_E_FORMAT;
+    const int status = code == AVERROR(ENOENT)   ? SORA_E_NOTFOUND
+                       : code == AVERROR(ENOMEM) ? SORA_E_NOMEM
+                                                 : SORA_E_FORMAT;
     return video_fail(err, status, "%.300s: %s: %s", r->path, what, why);
 }
 
@@ -34,25 +36,20 @@ static int open_file(reading *r, sora_error *err) {
     const AVCodec *decoder = NULL;
     snprintf(url, sizeof url, "file:%s", r->path);
     int code = avformat_open_input(&r->file, url, NULL, NULL);
-    if (code < 0)
-        return fail_av(r, code, "cannot be opened", err);
-    if ((code = avformat_find_stream_info(r->file, NULL)) < 0)
-        return fail_av(r, code, "damaged", err);
+    if (code < 0) return fail_av(r, code, "cannot be opened", err);
+    if ((code = avformat_find_stream_info(r->file, NULL)) < 0) return fail_av(r, code, "damaged", err);
     r->stream = av_find_best_stream(r->file, AVMEDIA_TYPE_VIDEO, -1, -1, &decoder, 0);
     if (r->stream < 0 || !decoder)
         return video_fail(err, SORA_E_FORMAT, "%.300s: holds no pictures that can be decoded here", r->path);
     r->codec = avcodec_alloc_context3(decoder);
     r->frame = av_frame_alloc();
     r->packet = av_packet_alloc();
-    if (!r->codec || !r->frame || !r->packet)
-        return video_fail(err, SORA_E_NOMEM, "no memory to decode");
+    if (!r->codec || !r->frame || !r->packet) return video_fail(err, SORA_E_NOMEM, "no memory to decode");
     const AVStream *stream = r->file->streams[r->stream];
-    if ((code = avcodec_parameters_to_context(r->codec, stream->codecpar)) < 0)
-        return fail_av(r, code, "damaged", err);
+    if ((code = avcodec_parameters_to_context(r->codec, stream->codecpar)) < 0) return fail_av(r, code, "damaged", err);
     r->codec->thread_count = 1;
     r->codec->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK;
-    if ((code = avcodec_open2(r->codec, decoder, NULL)) < 0)
-        return fail_av(r, code, "the decoder does not start", err);
+    if ((code = avcodec_open2(r->codec, decoder, NULL)) < 0) return fail_av(r, code, "the decoder does not start", err);
     const AVRational rate = stream->avg_frame_rate.num ? stream->avg_frame_rate : stream->r_frame_rate;
     r->clip.fps = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0.0;
     return SORA_OK;
@@ -75,16 +72,15 @@ static int take_frame(reading *r, sora_error *err) {
     if (c->frames == r->capacity) {
         const int64_t more = r->capacity ? r->capacity * 2 : r->max_frames == 1 ? 1 : 16;
         uint8_t *rgb = realloc(c->rgb, size * (size_t)more);
-        if (!rgb)
-            return video_fail(err, SORA_E_NOMEM, "%.300s: no memory for its frames", r->path);
+        if (!rgb) return video_fail(err, SORA_E_NOMEM, "%.300s: no memory for its frames", r->path);
         c->rgb = rgb;
         r->capacity = more;
     }
     /* A clip that changes its size goes on in that of its first frame. */
-    r->scale = sws_getCachedContext(r->scale, f->width, f->height, (enum AVPixelFormat)f->format, c->width, c->height, AV_PIX_FMT_RGB24,
-                                    SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
-    if (!r->scale)
-        return video_fail(err, SORA_E_UNSUPPORTED, "%.300s: pixels of an unknown kind", r->path);
+    r->scale =
+        sws_getCachedContext(r->scale, f->width, f->height, (enum AVPixelFormat)f->format, c->width, c->height,
+                             AV_PIX_FMT_RGB24, SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
+    if (!r->scale) return video_fail(err, SORA_E_UNSUPPORTED, "%.300s: pixels of an unknown kind", r->path);
     uint8_t *const planes[1] = {c->rgb + size * (size_t)c->frames};
     const int strides[1] = {c->width * 3};
     sws_scale(r->scale, (const uint8_t *const *)f->data, f->linesize, 0, f->height, planes, strides);
@@ -96,13 +92,11 @@ static int take_frame(reading *r, sora_error *err) {
 /* packet NULL: what the decoder still holds. */
 static int decode(reading *r, const AVPacket *packet, sora_error *err) {
     int code = avcodec_send_packet(r->codec, packet);
-    if (code < 0 && code != AVERROR_EOF)
-        return fail_av(r, code, "damaged", err);
+    if (code < 0 && code != AVERROR_EOF) return fail_av(r, code, "damaged", err);
     while (!r->full && (code = avcodec_receive_frame(r->codec, r->frame)) >= 0) {
         const int status = take_frame(r, err);
         av_frame_unref(r->frame);
-        if (status != SORA_OK)
-            return status;
+        if (status != SORA_OK) return status;
     }
     return r->full || code == AVERROR(EAGAIN) || code == AVERROR_EOF ? SORA_OK : fail_av(r, code, "damaged", err);
 }
@@ -116,17 +110,15 @@ static int read_all(reading *r, sora_error *err) {
             status = decode(r, r->packet, err);
         av_packet_unref(r->packet);
     }
-    if (status == SORA_OK && !r->full && code != AVERROR_EOF)
-        status = fail_av(r, code, "damaged", err);
-    if (status == SORA_OK && !r->full)
-        status = decode(r, NULL, err);
+    if (status == SORA_OK && !r->full && code != AVERROR_EOF) status = fail_av(r, code, "damaged", err);
+    if (status == SORA_OK && !r->full) status = decode(r, NULL, err);
     if (status == SORA_OK && r->clip.frames == 0)
         status = video_fail(err, SORA_E_FORMAT, "%.300s: holds no pictures", r->path);
     /* A file that was cut off ends early without an error of its own. */
     const AVStream *stream = r->file->streams[r->stream];
     if (status == SORA_OK && !r->full && stream->nb_frames > r->clip.frames)
-        status = video_fail(err, SORA_E_FORMAT, "%.300s: cut off after %lld of %lld frames", r->path, (long long)r->clip.frames,
-                            (long long)stream->nb_frames);
+        status = video_fail(err, SORA_E_FORMAT, "%.300s: cut off after %lld of %lld frames", r->path,
+                            (long long)r->clip.frames, (long long)stream->nb_frames);
     return status;
 }
 
@@ -135,8 +127,7 @@ int video_read(video_clip *out, const char *path, int64_t max_frames, size_t max
     memset(out, 0, sizeof *out);
     av_log_set_level(AV_LOG_QUIET);
     int status = open_file(&r, err);
-    if (status == SORA_OK)
-        status = read_all(&r, err);
+    if (status == SORA_OK) status = read_all(&r, err);
     sws_freeContext(r.scale);
     av_frame_free(&r.frame);
     av_packet_free(&r.packet);

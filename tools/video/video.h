@@ -7,17 +7,20 @@
 
 #include <sora/sora.h>
 
-/* What a file name asks for: mp4, webm, gif, webp, y4m and png by extension, a folder of PNG files without one or with a slash at the end. */
+/* What a file name asks for: mp4, webm, gif, webp, y4m and png by extension, a folder of PNG files without one or with
+ * a slash at the end. */
 enum video_format { VIDEO_UNKNOWN, VIDEO_MP4, VIDEO_WEBM, VIDEO_GIF, VIDEO_WEBP, VIDEO_Y4M, VIDEO_PNG, VIDEO_FOLDER };
 enum video_format video_format_of(const char *path);
 
-/* Whether a video can be put there: known extension, a folder that may be written, nothing there but a regular file (or an empty folder
- * for VIDEO_FOLDER). SORA_OK, SORA_E_UNSUPPORTED or SORA_E_IO with a message. */
+/* Whether a video can be put there: known extension, a folder that may be written, nothing there but a regular file (or
+ * an empty folder for VIDEO_FOLDER). SORA_OK, SORA_E_UNSUPPORTED or SORA_E_IO with a message. */
 int video_check(const char *path, sora_error *err);
 
-/* Writes a video, whole or not at all: what is under way has another name. One thread. fps: frames a second, above 0. */
+/* Writes a video, whole or not at all: what is under way has another name. One thread. fps: frames a second, above 0.
+ */
 typedef struct video_writer video_writer;
-int video_writer_open(video_writer **out, sora_context *ctx, const char *path, int width, int height, double fps, sora_error *err);
+int video_writer_open(video_writer **out, sora_context *ctx, const char *path, int width, int height, double fps,
+                      sora_error *err);
 int video_writer_add(video_writer *w, const uint8_t *rgb, sora_error *err); /* the next frame; copied */
 int video_writer_commit(video_writer **w, sora_error *err);                 /* frees *w, also on failure */
 void video_writer_abandon(video_writer **w);                                /* leaves nothing behind; NULL is fine */
@@ -30,8 +33,9 @@ typedef struct video_clip {
     uint8_t *rgb;
 } video_clip;
 
-/* Decodes the first frames of a video or an image, at most max_frames (0: all) and max_bytes of pixels (SORA_E_LIMIT). A damaged file gives
- * SORA_E_FORMAT; frames before a damage are not given. video_clip_free afterwards, also of a zeroed one. */
+/* Decodes the first frames of a video or an image, at most max_frames (0: all) and max_bytes of pixels (SORA_E_LIMIT).
+ * A damaged file gives SORA_E_FORMAT; frames before a damage are not given. video_clip_free afterwards, also of a
+ * zeroed one. */
 int video_read(video_clip *out, const char *path, int64_t max_frames, size_t max_bytes, sora_error *err);
 void video_clip_free(video_clip *clip);
 
