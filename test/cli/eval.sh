@@ -1,0 +1,37 @@
+#!/bin/bash
+# A probe of a few steps, then sora eval with it: the table, JSON, repeatability, refusals. And sora tokenizer, sora bench.
+. test/tiny/common.sh
+cat >"$tmp/probe.json" <<'END'
+{"train": "probe", "seed": 7, "steps": 3, "products": "f32", "optimizer": {"name": "adamw", "rate": 0.002},
+ "probe": {"width": 8, "values": [13, 6, 9, 16, 8, 5, 11, 4, 8, 5, 5, 14, 6, 9, 2, 2]},
+ "data": {"fps": 8, "buckets": [{"size": [32, 32], "frames": 5, "batch": 2}]}}
+END
+run train "$tmp/probe.json" --out "$tmp/probe" --with "$model" --quiet --measure-every 0; ok "a probe is trained" $?
+judge=$tmp/probe/model.sora
+run info "$judge" && grep -q '^probe' "$tmp/out" && grep -q '^transformer' "$tmp/out" && grep -q '32 x 32, 5 frames' "$tmp/out"
+ok "the model has all parts and its defaults" $?
+run eval "$judge" --count 3 --steps 2 --quiet --sheet "$tmp/sheet.png"; ok "eval" $?
+for a in subject outfit colour place condition style action direction camera mean Frechet flicker PSNR; do
+    grep -q "$a" "$tmp/out"; ok "the table has $a" $?
+done
+[ -s "$tmp/sheet.png" ]; ok "a sheet" $?
+run eval "$judge" --count 3 --steps 2 --quiet --json; ok "eval --json" $?
+grep -q '"made"' "$tmp/out" && grep -q '"psnr"' "$tmp/out"; ok "has what was made" $?
+cp "$tmp/out" "$tmp/first"
+run eval "$judge" --count 3 --steps 2 --quiet --json --threads 1 && cmp -s "$tmp/out" "$tmp/first"; ok "the same again, with one thread" $?
+run eval "$judge" --count 3 --steps 2 --quiet --json --seed 1 && ! cmp -s "$tmp/out" "$tmp/first"; ok "other scenes with another seed" $?
+run eval "$model" --probe "$judge" --count 2 --ceiling --quiet && grep -q 'round trip' "$tmp/out"; ok "another model's probe, the ceiling only" $?
+refused "a model without a probe" 1 eval "$model" --count 2 --quiet
+refused "eval of nothing" 1 eval "$tmp/none"
+
+run tokenizer --captions 2000 --pieces 600 --out "$tmp/spiece.model"; ok "tokenizer" $?
+cp "$tmp/spiece.model" "$tmp/first.model"
+run tokenizer --captions 2000 --pieces 600 --out "$tmp/spiece.model" && cmp -s "$tmp/spiece.model" "$tmp/first.model"; ok "the same bytes again" $?
+rm "$model/tokenizer/tokenizer.json"; cp "$tmp/spiece.model" "$model/tokenizer/spiece.model"
+run tokenize "$model" "a cat on the beach" && [ "$(wc -w <"$tmp/out")" -le 8 ] && grep -q ' 1$' "$tmp/out"; ok "knows the words of captions" $?
+refused "too small a vocabulary" 2 tokenizer --pieces 10 --out "$tmp/x"
+refused "ids that the encoder does not have" 1 stage text "$model" --prompt "a cat on the beach" --out "$tmp/t"
+
+run bench --model "$judge" --steps 2 --rounds 1; ok "bench" $?
+for a in text denoising frames all memory; do grep -q "^$a" "$tmp/out"; ok "bench times $a" $?; done
+finish
