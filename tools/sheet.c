@@ -5,13 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MARGIN = 6, LINE = 14, LINES = 2 };
+enum { MARGIN = 6, LINE = 14 };
 
 typedef struct row {
     cairo_surface_t *picture; /* its frames side by side */
     char *caption;
     int one;
 } row;
+
+/* Lines of a caption: an image has less room beside. */
+static int lines_of(const row *r) { return r->one ? 3 : 2; }
 
 struct sheet {
     int columns;
@@ -62,11 +65,11 @@ int sheet_add(sheet *s, const uint8_t *frames, int64_t count, int width, int hei
     return 0;
 }
 
-/* The caption in up to LINES lines; what does not fit is cut with dots. */
-static void show_text(cairo_t *cr, const char *text, double x, double y, double room) {
+/* The caption in so many lines; what does not fit is cut with dots. */
+static void show_text(cairo_t *cr, const char *text, int lines, double x, double y, double room) {
     cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
     cairo_set_font_size(cr, 10.5);
-    for (int line = 0; line < LINES && *text; line++) {
+    for (int line = 0; line < lines && *text; line++) {
         char part[1024];
         size_t best = 0;
         const size_t n = strlen(text);
@@ -80,7 +83,7 @@ static void show_text(cairo_t *cr, const char *text, double x, double y, double 
             best = i;
         }
         memcpy(part, text, best);
-        snprintf(part + best, sizeof part - best, "%s", line == LINES - 1 && text[best] ? " .." : "");
+        snprintf(part + best, sizeof part - best, "%s", line == lines - 1 && text[best] ? " .." : "");
         cairo_move_to(cr, x, y + LINE * (line + 0.85));
         cairo_show_text(cr, part);
         text += best;
@@ -98,7 +101,7 @@ static void place(const sheet *s, size_t i, int *x, int *y, int *wide, int *tall
                   h = cairo_image_surface_get_height(s->rows[k].picture);
         if (in_line && (!s->rows[k].one || !s->rows[k - 1].one || in_line == s->columns)) {
             line_x = MARGIN;
-            line_y += line_height + LINES * LINE + MARGIN;
+            line_y += line_height + lines_of(&s->rows[k - 1]) * LINE + MARGIN;
             line_height = in_line = 0;
         }
         if (k == i) {
@@ -109,7 +112,7 @@ static void place(const sheet *s, size_t i, int *x, int *y, int *wide, int *tall
         line_height = h > line_height ? h : line_height;
         in_line++;
         *wide = line_x > *wide ? line_x : *wide;
-        *tall = line_y + line_height + LINES * LINE + MARGIN;
+        *tall = line_y + line_height + lines_of(&s->rows[k]) * LINE + MARGIN;
     }
 }
 
@@ -129,7 +132,8 @@ int sheet_write(const sheet *s, sora_context *ctx, const char *path, sora_error 
         cairo_set_source_surface(cr, s->rows[i].picture, x, y);
         cairo_paint(cr);
         cairo_set_source_rgb(cr, 0.1, 0.1, 0.1);
-        show_text(cr, s->rows[i].caption, x, y + cairo_image_surface_get_height(s->rows[i].picture),
+        show_text(cr, s->rows[i].caption, lines_of(&s->rows[i]), x,
+                  y + cairo_image_surface_get_height(s->rows[i].picture),
                   cairo_image_surface_get_width(s->rows[i].picture));
     }
     cairo_destroy(cr);

@@ -6,7 +6,7 @@ for c in generate train eval world info bench tokenize tokenizer stage convert "
     # shellcheck disable=SC2086
     run $c --help; s=$?
     [ $s = 0 ] && [ -s "$tmp/out" ] && [ ! -s "$tmp/err" ] && grep -q '^usage: sora' "$tmp/out"; ok "$c --help" $?
-    if [ "$c" != world ] && [ "$c" != stage ]; then
+    if [ "$c" != stage ]; then
         grep -q 'Example' "$tmp/out"; ok "$c --help has an example" $?
     fi
 done
@@ -37,6 +37,9 @@ refused "unknown stage" 2 stage fly "$model"
 refused "stage without input" 2 stage decode "$model" --out "$tmp/a"
 refused "control characters of an argument stay out" 2 "$(printf 'a\033[31m\nb')"
 refused "a very long argument" 2 "$(head -c 5000 /dev/zero | tr '\0' x)"
+
+refused "no attribute's value" 2 world --subject sofa
+refused "world: a size out of range" 2 world --size 5x5
 
 refused "no such model" 1 generate -p x -o "$tmp/a.mp4" --model "$tmp/none"
 refused "no such folder" 1 generate -p x -o "$tmp/none/a.mp4" --model "$model"
