@@ -6,17 +6,6 @@
 
 #include "tools/options.h"
 
-static uint64_t mix(uint64_t a, uint64_t b) {
-    uint64_t z = a + 0x9e3779b97f4a7c15u * (b + 1);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static double unit(uint64_t bits) {
-    return (double)(bits >> 11) * 0x1p-53;
-}
-
 static double number(json_t *object, const char *name, double initial) {
     json_t *v = json_object_get(object, name);
     return json_is_number(v) ? json_number_value(v) : initial;
@@ -80,6 +69,7 @@ static int read_bucket(data *d, json_t *item, const world_limits *limits) {
     bucket *b = &d->buckets[d->bucket_count];
     json_t *size = json_object_get(item, "size");
     memset(b, 0, sizeof *b);
+    b->index = d->bucket_count;
     b->width = (int)json_integer_value(json_array_get(size, 0));
     b->height = (int)json_integer_value(json_array_get(size, 1));
     b->frames = (int)number(item, "frames", 1);
@@ -96,6 +86,57 @@ static int read_bucket(data *d, json_t *item, const world_limits *limits) {
     return data_limits(&b->limits, json_object_get(item, "world"));
 }
 
+static int open_source(data *d, json_t *section) {
+    json_t *value = json_object_get(section, "source");
+    const char *name = value ? json_string_value(value) : "world";
+    if (name && strcmp(name, "world") == 0)
+        return source_world_open(&d->source, section, d->seed, d->fps);
+    if (!name || strcmp(name, "folder") != 0)
+        return complain(EXIT_USAGE, "recipe: data.source is world or folder");
+    if (d->kind == 'p')
+        return complain(EXIT_USAGE, "recipe: data.source: a probe needs the world, whose clips have labels");
+    return source_folder_open(&d->source, section, d->fps, d->buckets, d->bucket_count, d->kind == 't');
+}
+
+/* How many clips a cache gets: as many as there are, or as the recipe says. */
+static uint64_t wanted(const data *d, json_t *section, const bucket *b, int split) {
+    if (!d->source->endless)
+        return d->source->count(d->source, b, split);
+    const double n = split == WORLD_TRAIN ? number(section, "clips", 0) : number(section, "heldout", 256);
+    return n >= 1 && n <= 1e12 ? (uint64_t)n : 0;
+}
+
+static int open_caches(data *d, json_t *section) {
+    const char *path = json_string_value(json_object_get(section, "cache")), *model = json_string_value(json_object_get(section, "model"));
+    if (!path || !model || (d->source->endless && (!wanted(d, section, d->buckets, WORLD_TRAIN) || !wanted(d, section, d->buckets, WORLD_HELDOUT))))
+        return complain(EXIT_USAGE, "recipe: a transformer's data needs cache (a folder), model (with an autoencoder) and clips");
+    char file[1024];
+    for (int b = 0; b < d->bucket_count; b++) {
+        bucket *k = &d->buckets[b];
+        const bucket *of = k;
+        /* The world's images are the first frames of a clip bucket of the same size, if there is one. */
+        for (int c = 0; d->source->endless && c < d->bucket_count; c++)
+            if (d->buckets[c].width == k->width && d->buckets[c].height == k->height && d->buckets[c].frames > of->frames && k->frames == 1)
+                of = &d->buckets[c];
+        k->limits = of->limits;
+        k->clips = wanted(d, section, of, WORLD_TRAIN);
+        if (!k->clips)
+            continue;
+        snprintf(file, sizeof file, "%s/%dx%dx%d.latents", path, of->width, of->height, of->frames);
+        const int code = cache_open(&k->cache, d->ctx, file, model, d->source, of, k->clips, WORLD_TRAIN);
+        if (code != 0)
+            return code;
+    }
+    bucket *longest = d->buckets;
+    for (int b = 1; b < d->bucket_count; b++)
+        longest = d->buckets[b].frames > longest->frames ? &d->buckets[b] : longest;
+    longest->held_clips = wanted(d, section, longest, WORLD_HELDOUT);
+    if (!longest->held_clips)
+        return 0;
+    snprintf(file, sizeof file, "%s/%dx%dx%d-heldout.latents", path, longest->width, longest->height, longest->frames);
+    return cache_open(&longest->held, d->ctx, file, model, d->source, longest, longest->held_clips, WORLD_HELDOUT);
+}
+
 int data_open(data *d, sora_context *ctx, json_t *recipe) {
     json_t *section = json_object_get(recipe, "data"), *buckets = json_object_get(section, "buckets"), *item;
     size_t i;
@@ -106,9 +147,6 @@ int data_open(data *d, sora_context *ctx, json_t *recipe) {
     d->seed = (uint64_t)number(recipe, "seed", 1);
     d->steps = (uint64_t)number(recipe, "steps", 1000);
     d->fps = number(section, "fps", 8);
-    d->long_captions = number(section, "long_captions", 0.5);
-    d->clips = (uint64_t)number(section, "clips", 0);
-    d->held_clips = (uint64_t)number(section, "heldout", 256);
     if (!json_is_array(buckets) || !json_array_size(buckets) || json_array_size(buckets) > DATA_MAX_BUCKETS)
         return complain(EXIT_USAGE, "recipe: data.buckets must be a list of 1..%d sizes", DATA_MAX_BUCKETS);
     world_limits limits;
@@ -127,32 +165,8 @@ int data_open(data *d, sora_context *ctx, json_t *recipe) {
     d->labels = calloc((size_t)d->capacity * WORLD_ATTRS, sizeof *d->labels);
     if (!d->captions || !d->caption_list || !d->labels)
         return complain(EXIT_FAILED, "no memory for batches");
-    if (d->kind != 't')
-        return 0;
-    const char *path = json_string_value(json_object_get(section, "cache")), *model = json_string_value(json_object_get(section, "model"));
-    if (!path || !model || !d->clips || !d->held_clips)
-        return complain(EXIT_USAGE, "recipe: a transformer's data needs cache (a folder), model (with an autoencoder) and clips");
-    for (int b = 0; b < d->bucket_count && code == 0; b++) {
-        char file[1024];
-        bucket *k = &d->buckets[b];
-        /* A bucket of images takes the first frames of a clip bucket of the same size, if there is one. */
-        const bucket *of = k;
-        for (int c = 0; c < d->bucket_count; c++)
-            if (d->buckets[c].width == k->width && d->buckets[c].height == k->height && d->buckets[c].frames > of->frames && k->frames == 1)
-                of = &d->buckets[c];
-        k->limits = of->limits;
-        snprintf(file, sizeof file, "%s/%dx%dx%d.latents", path, of->width, of->height, of->frames);
-        code = cache_open(&k->cache, ctx, file, model, of, d->fps, d->clips, d->seed, WORLD_TRAIN);
-    }
-    bucket *longest = d->buckets;
-    for (int b = 1; b < d->bucket_count; b++)
-        longest = d->buckets[b].frames > longest->frames ? &d->buckets[b] : longest;
-    if (code == 0) {
-        char file[1024];
-        snprintf(file, sizeof file, "%s/%dx%dx%d-heldout.latents", path, longest->width, longest->height, longest->frames);
-        code = cache_open(&longest->held, ctx, file, model, longest, d->fps, d->held_clips, d->seed + 1, WORLD_HELDOUT);
-    }
-    return code;
+    code = open_source(d, section);
+    return code == 0 && d->kind == 't' ? open_caches(d, section) : code;
 }
 
 void data_close(data *d) {
@@ -160,6 +174,9 @@ void data_close(data *d) {
         cache_close(d->buckets[b].cache);
         cache_close(d->buckets[b].held);
     }
+    if (d->source)
+        d->source->close(d->source);
+    d->source = NULL;
     sora_tensor_unref(&d->video);
     free(d->captions);
     free(d->caption_list);
@@ -173,27 +190,15 @@ static int new_video(data *d, int32_t dtype, const int64_t shape[5]) {
     return sora_tensor_create(&d->video, d->ctx, &desc, NULL);
 }
 
-static void caption_of(const data *d, const world_scene *scene, uint64_t seed, int frames, int swap, int *swapped, char *out) {
-    const int style = (unit(mix(seed, 1)) < d->long_captions ? WORLD_LONG : WORLD_SHORT) | (frames == 1 ? WORLD_IMAGE : 0);
-    world_scene told = *scene;
-    if (swap >= 0 && world_attr_visible(scene, swap, frames > 1)) {
-        const int n = world_attr_count(swap);
-        const uint64_t r = mix(seed, 2);
-        world_scene_set(&told, swap, (scene->attr[swap] + 1 + (int)(r % (uint64_t)(n - 1))) % n);
-        ++*swapped;
-    }
-    world_caption(&told, seed, style, out, DATA_CAPTION);
-}
-
 int data_fill(data *d, const bucket *b, uint64_t seed, int split, int swap, sora_batch *batch, int *swapped) {
     const int latents = d->kind == 't';
     int64_t cached[4] = {0}, frames = b->frames;
     const latent_cache *cache = split == WORLD_HELDOUT ? b->held : b->cache;
-    const uint64_t clips = split == WORLD_HELDOUT ? d->held_clips : d->clips;
+    const uint64_t clips = split == WORLD_HELDOUT ? b->held_clips : b->clips;
     int none = 0;
+    if (latents ? !cache : !d->source->endless && !d->source->count(d->source, b, split))
+        return SORA_E_NOTFOUND;
     if (latents) {
-        if (!cache)
-            return SORA_E_STATE;
         cache_shape(cache, cached);
         frames = b->frames == 1 ? 1 : cached[1];
     }
@@ -202,28 +207,21 @@ int data_fill(data *d, const bucket *b, uint64_t seed, int split, int swap, sora
     const int status = new_video(d, latents ? SORA_DTYPE_F32 : SORA_DTYPE_U8, shape);
     if (status != SORA_OK)
         return status;
-    world_limits limits = b->limits;
-    limits.split = split;
     for (int i = 0; i < b->batch; i++) {
-        const uint64_t pick = mix(seed, (uint64_t)i), index = latents ? pick % clips : 0;
-        world_scene scene;
-        if (world_scene_make(&scene, latents ? cache_scene(cache, index) : pick, &limits) != 0)
-            return SORA_E_INVALID;
-        if (latents) {
-            const int64_t size = shape[1] * shape[2] * shape[3] * shape[4];
+        const uint64_t pick = source_mix(seed, (uint64_t)i), index = latents ? pick % clips : 0;
+        const uint64_t clip = latents ? cache_clip(cache, index) : d->source->choose(d->source, b, split, pick);
+        const int64_t size = shape[1] * shape[2] * shape[3] * shape[4];
+        int code = SORA_OK;
+        if (latents)
             cache_read(cache, index, frames, (float *)sora_tensor_data(d->video) + i * size);
-        } else {
-            const int64_t size = (int64_t)b->width * b->height * 3;
-            const double duration = (double)b->frames / d->fps;
-            for (int64_t f = 0; f < b->frames; f++)
-                if (world_render(&scene, b->width, b->height, (double)f / d->fps, duration,
-                                 (uint8_t *)sora_tensor_data(d->video) + (i * b->frames + f) * size) != 0)
-                    return SORA_E_NOMEM;
-        }
+        else
+            code = d->source->frames(d->source, b, split, clip, (uint8_t *)sora_tensor_data(d->video) + i * size);
         d->caption_list[i] = d->captions + (size_t)i * DATA_CAPTION;
-        caption_of(d, &scene, mix(pick, 7), (int)frames, swap, swapped ? swapped : &none, d->captions + (size_t)i * DATA_CAPTION);
-        for (int a = 0; a < WORLD_ATTRS; a++)
-            d->labels[i * WORLD_ATTRS + a] = world_attr_visible(&scene, a, b->frames > 1) ? scene.attr[a] : -1;
+        if (code == SORA_OK)
+            code = d->source->describe(d->source, b, split, clip, source_mix(pick, 7), (int)frames, swap, swapped ? swapped : &none,
+                                       d->captions + (size_t)i * DATA_CAPTION, d->labels + i * WORLD_ATTRS);
+        if (code != SORA_OK)
+            return code;
     }
     batch->count = (uint32_t)b->batch;
     batch->video = d->video;
@@ -234,19 +232,21 @@ int data_fill(data *d, const bucket *b, uint64_t seed, int split, int swap, sora
 
 int data_batch(void *user, uint64_t step, uint32_t part, sora_batch *batch) {
     data *d = user;
-    const uint64_t seed = mix(mix(d->seed, step), part);
+    const uint64_t seed = source_mix(source_mix(d->seed, step), part);
     const double done = step >= DATA_MEASURE_STEP ? 1.0 : (double)step / (double)d->steps;
     double sum = 0.0;
     for (int b = 0; b < d->bucket_count; b++)
         if (done >= d->buckets[b].from && done <= d->buckets[b].to)
             sum += d->buckets[b].share;
-    double u = unit(mix(seed, 99)) * sum;
+    double u = source_unit(source_mix(seed, 99)) * sum;
     const bucket *chosen = &d->buckets[0];
+    for (int b = d->bucket_count - 1; b >= 0; b--) /* when no bucket of this time has clips */
+        chosen = d->buckets[b].share > 0 ? &d->buckets[b] : chosen;
     for (int b = 0; b < d->bucket_count; b++)
         if (done >= d->buckets[b].from && done <= d->buckets[b].to && d->buckets[b].share > 0) {
             chosen = &d->buckets[b];
             if ((u -= d->buckets[b].share) < 0)
                 break;
         }
-    return data_fill(d, chosen, mix(seed, 3), WORLD_TRAIN, -1, batch, NULL);
+    return data_fill(d, chosen, source_mix(seed, 3), WORLD_TRAIN, -1, batch, NULL);
 }

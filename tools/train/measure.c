@@ -118,7 +118,7 @@ static void measure_transformer(sora_trainer *t, data *d, const sheet *s) {
             loss[i] += sum_loss(t, &b, levels[i], SEED + k);
         const double right = sum_loss(t, &b, SWAP_NOISE, SEED + k);
         /* Samples whose caption stays as it is have the same loss to the bit, so the difference of sums is that of the swapped ones. */
-        for (int a = 0; a < WORLD_ATTRS; a++) {
+        for (int a = 0; a < d->source->attributes; a++) {
             int n = 0;
             if (data_fill(d, of, SEED + k, WORLD_HELDOUT, a, &b, &n) != SORA_OK)
                 return;
