@@ -52,6 +52,8 @@ void sorai_pipeline_destroy(sora_pipeline **pipeline);
 
 /* plan.c: the request made whole; SORA_E_INVALID or SORA_E_NOTFOUND when the model can't do it. */
 int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err);
+/* Only what the sampler needs: steps, solver, guidance, shift. Asks nothing of the model. */
+void sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan);
 
 /* run.c */
 int sorai_pipeline_begin(sora_pipeline *p, sora_error *err);

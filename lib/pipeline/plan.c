@@ -16,6 +16,20 @@ static int slot_fits(const sora_tensor *t, int32_t rank, const int64_t *shape, c
     return same ? SORA_OK : sorai_fail(err, SORA_E_INVALID, "slot %s: the tensor does not fit the request", name);
 }
 
+void sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan) {
+    const sorai_model_defaults *d = &p->model->defaults;
+    const int64_t *i = p->params.i;
+    const double *f = p->params.f;
+    plan->steps = (int32_t)(i[SORA_PARAM_STEPS] ? i[SORA_PARAM_STEPS] : d->steps);
+    plan->guidance = f[SORA_PARAM_GUIDANCE] < 0.0 ? d->guidance : f[SORA_PARAM_GUIDANCE];
+    plan->shift = f[SORA_PARAM_SHIFT] > 0.0 ? f[SORA_PARAM_SHIFT] : d->shift;
+    plan->guided = plan->guidance > 1.0;
+    const int64_t solver = i[SORA_PARAM_SAMPLER] ? i[SORA_PARAM_SAMPLER] : d->solver;
+    plan->solver = solver == SORA_SAMPLER_EULER   ? SORAI_SOLVER_EULER
+                   : solver == SORA_SAMPLER_DPMPP ? SORAI_SOLVER_DPMPP
+                                                  : SORAI_SOLVER_UNIPC;
+}
+
 int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     const sora_model *m = p->model;
     const sorai_model_defaults *d = &m->defaults;
@@ -30,15 +44,8 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     plan->width = (int32_t)(i[SORA_PARAM_WIDTH] ? i[SORA_PARAM_WIDTH] : d->width);
     plan->height = (int32_t)(i[SORA_PARAM_HEIGHT] ? i[SORA_PARAM_HEIGHT] : d->height);
     plan->frames = i[SORA_PARAM_FRAMES] ? i[SORA_PARAM_FRAMES] : d->frames;
-    plan->steps = (int32_t)(i[SORA_PARAM_STEPS] ? i[SORA_PARAM_STEPS] : d->steps);
     plan->fps = f[SORA_PARAM_FPS] > 0.0 ? f[SORA_PARAM_FPS] : d->fps;
-    plan->guidance = f[SORA_PARAM_GUIDANCE] < 0.0 ? d->guidance : f[SORA_PARAM_GUIDANCE];
-    plan->shift = f[SORA_PARAM_SHIFT] > 0.0 ? f[SORA_PARAM_SHIFT] : d->shift;
-    plan->guided = plan->guidance > 1.0;
-    const int64_t solver = i[SORA_PARAM_SAMPLER] ? i[SORA_PARAM_SAMPLER] : d->solver;
-    plan->solver = solver == SORA_SAMPLER_EULER   ? SORAI_SOLVER_EULER
-                   : solver == SORA_SAMPLER_DPMPP ? SORAI_SOLVER_DPMPP
-                                                  : SORAI_SOLVER_UNIPC;
+    sorai_plan_sampling(p, plan);
     const int64_t space = sorai_vae_space_factor(&m->vae_config), time = sorai_vae_time_factor(&m->vae_config);
     const int32_t *patch = m->dit_config.patch_size;
     plan->full_width = (int32_t)round_up(plan->width, space * patch[2]);

@@ -256,11 +256,14 @@ int sorai_stage_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor 
 int sorai_stage_sample(sora_pipeline *p, const sora_tensor *noise, const sora_tensor *text, const sora_tensor *negative,
                        sora_tensor **out, sora_error *err) {
     sorai_exec *x = &p->exec;
-    sorai_plan plan;
+    sorai_plan plan = {0};
     SORA_TRY(idle(p, err));
-    SORA_TRY(sorai_plan_make(p, &plan, err));
+    sorai_plan_sampling(p, &plan);
     SORA_TRY(sorai_model_need(p->model, SORAI_NET_TRANSFORMER, err));
     const sorai_dit_config *c = &p->model->dit_config;
+    if (c->in_channels != c->out_channels)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "the transformer takes %d channels and gives %d: sample it with sora_denoise",
+                          (int)c->in_channels, (int)c->out_channels);
     if (!noise || noise->rank != 4 || noise->shape[0] != c->in_channels || noise->shape[1] % c->patch_size[0] ||
         noise->shape[2] % c->patch_size[1] || noise->shape[3] % c->patch_size[2] || !text || text->rank != 2 ||
         text->shape[1] != c->text_dim)

@@ -67,6 +67,23 @@ if [ -x "$parity" ]; then
         head -c $n "$tmp/l" >"$tmp/cut"
         refused "input cut after $n bytes" 1 stage decode "$model" --in "$tmp/cut" --out "$tmp/v2"
     done
+
+    # Each stage asks for its own parts only.
+    only() { rm -rf "$tmp/only"; mkdir "$tmp/only"; for d in "$@"; do cp -r "$model/$d" "$tmp/only"; done; }
+    only vae
+    pick "$cases/vae.cases.safetensors" "$tmp/in" video=nine/video:axis0
+    run stage encode "$tmp/only" --in "$tmp/in" --out "$tmp/l2" && cmp -s "$tmp/l" "$tmp/l2"; ok "encode needs the autoencoder only" $?
+    refused "denoise needs a transformer" 1 stage denoise "$tmp/only" --in "$tmp/in" --out "$tmp/v2"
+    refused "text needs a text encoder" 1 stage text "$tmp/only" --prompt x --out "$tmp/v2"
+    refused "tokenize needs a tokenizer" 1 tokenize "$tmp/only" x
+    only transformer
+    run stage sample "$tmp/only" --in "$tmp/s" --out "$tmp/x2" --steps 3 --guidance 3 --shift 3 --sampler unipc && cmp -s "$tmp/x2" "$tmp/x-unipc"
+    ok "sample needs the transformer only" $?
+    refused "a run needs more" 1 generate --model "$tmp/only" -p x -o "$tmp/v2.png"
+    only text_encoder tokenizer
+    run stage text "$tmp/only" --prompt "a cat" --out "$tmp/t2"; ok "text needs encoder and tokenizer only" $?
+    [ "$(shape "$tmp/t2" hidden)" = "f32 [512, 24]" ]; ok "the text length of the family" $?
+    refused "decode needs an autoencoder" 1 stage decode "$tmp/only" --in "$tmp/l" --out "$tmp/v2"
 else
     echo "SKIP stages on fixtures: $parity is not built"
 fi
