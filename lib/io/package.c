@@ -30,9 +30,12 @@ static int create(sorai_package **out, sorai_mem *mem, const char *name, sora_er
 
 int sorai_package_open_source(sorai_package **out, sorai_mem *mem, sorai_source *source, sora_error *err) {
     *out = NULL;
-    if (!sorai_sora_file_probe(source))
+    if (!sorai_sora_file_probe(source)) {
+        char head[8]; /* told apart from a host that could not read */
+        if (sorai_source_size(source) >= sizeof head) SORA_TRY(sorai_source_read(source, 0, head, sizeof head, err));
         return sorai_fail(err, SORA_E_FORMAT, "%.300s: neither a model folder nor a .sora file",
                           sorai_source_name(source));
+    }
     sorai_package *p;
     SORA_TRY(create(&p, mem, sorai_source_name(source), err));
     int status = sorai_sora_file_open(&p->file, mem, source, err);

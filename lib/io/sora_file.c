@@ -35,9 +35,9 @@ typedef struct extent {
 static int read_preamble(sorai_source *source, extent *header, uint64_t *check, sora_error *err) {
     const char *file = sorai_source_name(source);
     unsigned char p[SORA_FORMAT_PREAMBLE];
-    if (!sorai_sora_file_probe(source) || sorai_source_size(source) < sizeof p)
+    if (sorai_source_size(source) >= sizeof p) SORA_TRY(sorai_source_read(source, 0, p, sizeof p, err));
+    if (sorai_source_size(source) < sizeof p || memcmp(p, SORA_FORMAT_MAGIC, sizeof SORA_FORMAT_MAGIC - 1) != 0)
         return sorai_fail(err, SORA_E_FORMAT, "%.300s: not a .sora file, or cut short", file);
-    SORA_TRY(sorai_source_read(source, 0, p, sizeof p, err));
     if (load(p + 8, 4) != SORA_FORMAT_VERSION)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "%.300s: version %u of the .sora format, this library reads %u",
                           file, (unsigned)load(p + 8, 4), SORA_FORMAT_VERSION);
