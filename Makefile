@@ -192,6 +192,13 @@ $(BUILD)/test/parity: $(call obj,$(PARITY_SRC)) $(BUILD)/libsora.a
 	$(say) "  LINK  $@"
 	$(Q)$(call test_link)
 
+# Memory runs out everywhere; its trainings are those of the unit tests.
+ALLOC_SRC := $(wildcard test/alloc/*.c)
+$(BUILD)/test/alloc: $(call obj,$(ALLOC_SRC) test/unit/train_tiny.c) $(BUILD)/libsora.a
+	@mkdir -p $(@D)
+	$(say) "  LINK  $@"
+	$(Q)$(call test_link)
+
 $(BUILD)/test/golden/%: $(BUILD)/obj/test/golden/%.o $(BUILD)/libsora.a
 	@mkdir -p $(@D)
 	$(Q)$(call test_link)
@@ -211,12 +218,13 @@ endef
 $(foreach b,$(BENCH),$(eval $(call bench_rule,$(b))))
 
 # A part of the checks counts as soon as its files are there.
-PARTS := $(if $(SUITES),unit) $(if $(CHECKKERNEL_SRC),kernels) $(if $(PARITY_SRC),parity)
+PARTS := $(if $(SUITES),unit) $(if $(ALLOC_SRC),alloc) $(if $(CHECKKERNEL_SRC),kernels) $(if $(PARITY_SRC),parity)
 PARTS += $(if $(GOLDEN_SRC)$(wildcard test/golden/*.sh),golden) $(if $(FUZZ_SRC),fuzz) $(if $(wildcard test/cli/*.sh),cli)
 PARTS += layering headers $(if $(EXAMPLE_SRC),examples)
 
 TEST_BIN := $(if $(SUITES),$(BUILD)/test/unit) $(if $(CHECKKERNEL_SRC),$(BUILD)/test/checkkernel)
 TEST_BIN += $(if $(PARITY_SRC),$(BUILD)/test/parity) $(patsubst test/golden/%.c,$(BUILD)/test/golden/%,$(GOLDEN_SRC))
+TEST_BIN += $(if $(ALLOC_SRC),$(BUILD)/test/alloc)
 TEST_BIN += $(patsubst test/fuzz/%.c,$(BUILD)/test/fuzz/%,$(FUZZ_SRC))
 
 need_check:
@@ -228,9 +236,11 @@ checkkernel: $(BUILD)/test/checkkernel
 	$(Q)$< $(K) $(ARGS)
 check-parity: $(BUILD)/test/parity
 	$(Q)$< $(ARGS)
+check-alloc: $(BUILD)/test/alloc
+	$(Q)$< $(ARGS)
 check-unit: need_check $(BUILD)/test/unit
 	$(Q)$(BUILD)/test/unit $(T)
-.PHONY: need_check tests check checkkernel check-parity check-unit
+.PHONY: need_check tests check checkkernel check-parity check-alloc check-unit
 
 # The same tests under AddressSanitizer and UndefinedBehaviorSanitizer, then under ThreadSanitizer. OpenBLAS is not built with
 # the latter and would be reported, so it stays out there.
@@ -238,7 +248,7 @@ SAN_PARTS := $(filter-out layering headers,$(PARTS))
 check-san: check-asan check-tsan
 check-asan:
 	./configure BUILD=$(BUILD)/asan --enable-sanitize=address,undefined CC='$(CC)' >/dev/null
-	UBSAN_OPTIONS=print_stacktrace=1 CHECK_LIMIT=1800 $(MAKE) BUILD=$(BUILD)/asan check P='$(SAN_PARTS)'
+	LSAN_OPTIONS=suppressions=$(CURDIR)/test/lsan.supp:print_suppressions=0 UBSAN_OPTIONS=print_stacktrace=1 CHECK_LIMIT=1800 $(MAKE) BUILD=$(BUILD)/asan check P='$(SAN_PARTS)'
 check-tsan:
 	./configure BUILD=$(BUILD)/tsan --enable-sanitize=thread --without-openblas CC='$(CC)' >/dev/null
 	TSAN_OPTIONS=halt_on_error=1 CHECK_LIMIT=1800 $(MAKE) BUILD=$(BUILD)/tsan check P='$(filter unit parity examples,$(PARTS))'
