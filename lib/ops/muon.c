@@ -34,7 +34,8 @@ void sorai_optim_muon(sorai_exec *x, const sorai_muon *o, sora_tensor *p, const 
     sora_tensor *u = sorai_temp(x, 2, shape);
     if (!u)
         return;
-    sorai_run_axpby(x, m->data, o->momentum, m->data, (1 - o->momentum) * o->grad_scale, g->data, n, n);
+    if (!o->rehearse)
+        sorai_run_axpby(x, m->data, o->momentum, m->data, (1 - o->momentum) * o->grad_scale, g->data, n, n);
     if (o->nesterov)
         sorai_run_axpby(x, u->data, o->momentum, m->data, (1 - o->momentum) * o->grad_scale, g->data, n, n);
     else
@@ -43,7 +44,7 @@ void sorai_optim_muon(sorai_exec *x, const sorai_muon *o, sora_tensor *p, const 
     if (x->status == SORA_OK)
         sorai_run_unary(x, SORAK_UNARY_AFFINE, 1 / fmax(norm, 1e-7), 0, u->data, u->data, n);
     sora_tensor *step = orthogonalise(x, u, o->steps > 0 ? o->steps : 5);
-    if (step) {
+    if (step && !o->rehearse) {
         const double size = o->match_rms ? 0.2 * sqrt((double)(rows > cols ? rows : cols))
                                          : sqrt(fmax(1, (double)rows / (double)cols));
         sorai_run_axpby(x, p->data, 1 - o->lr * o->decay, p->data, -o->lr * size, step->data, n, n);

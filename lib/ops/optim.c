@@ -39,11 +39,13 @@ double sorai_optim_sumsq(sorai_exec *x, sora_tensor *const *tensors, size_t coun
     for (size_t i = 0; i < count; i++)
         blocks += tensors[i] ? sorak_blocks(sorai_tensor_count(tensors[i])) : 0;
     double sum = 0, *partial = x->status == SORA_OK && blocks > 0 ? sorai_temp_bytes(x, (size_t)blocks * sizeof *partial) : NULL;
-    double *host = partial ? sorai_alloc(x->mem, (size_t)blocks * sizeof *host) : NULL;
+    double *host = partial ? sorai_arena_alloc(&x->meta, (size_t)blocks * sizeof *host) : NULL;
     if (partial && !host)
         sorai_exec_fail(x, SORA_E_NOMEM, "no memory for %lld sums", (long long)blocks);
-    if (!host)
+    if (!host) {
+        sorai_exec_rewind(x, mark);
         return 0;
+    }
     for (size_t i = 0; i < count; i++) {
         if (!tensors[i])
             continue;
@@ -56,7 +58,6 @@ double sorai_optim_sumsq(sorai_exec *x, sora_tensor *const *tensors, size_t coun
         sorai_exec_fail(x, SORA_E_BACKEND, "the device could not give data");
     for (int64_t i = 0; x->status == SORA_OK && i < blocks; i++)
         sum += host[i];
-    sorai_free(x->mem, host);
     sorai_exec_rewind(x, mark);
     return sum;
 }

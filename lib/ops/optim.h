@@ -24,6 +24,7 @@ typedef struct sorai_muon {
     int32_t nesterov;
     int32_t steps;     /* Newton-Schulz iterations; 0 is read as 5 */
     int32_t match_rms; /* size of the step: 0: sqrt(max(1, rows / cols)); 1: 0.2 sqrt(max(rows, cols)), which suits AdamW's lr and decay */
+    int32_t rehearse;  /* 1: everything but the changes, so that the exec has the memory for the step itself */
 } sorai_muon;
 
 /* One Muon step: momentum m = momentum m + (1 - momentum) g, then the nearest orthogonal matrix of it as the direction. p is read as the matrix

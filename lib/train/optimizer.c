@@ -63,11 +63,28 @@ double sorai_optimizer_rate(const sorai_optimizer_config *c, uint64_t step) {
     return c->rate_last + 0.5 * (c->rate - c->rate_last) * (1.0 + cos(3.14159265358979324 * done));
 }
 
+/* Half a step would be a damage, so the first one is preceded by one that changes nothing: afterwards the exec holds the memory, which it
+ * never gives back, and no later step can run out of it. */
+static void rehearse(sorai_exec *x, sorai_optimizer *o, const sorai_muon *muon) {
+    sorai_muon harmless = *muon;
+    harmless.rehearse = 1;
+    for (size_t i = 0; i < o->store->count && x->status == SORA_OK; i++) {
+        const sorai_moments *s = &o->moments[i];
+        if (!s->v)
+            sorai_optim_muon(x, &harmless, o->store->params[i]->value, o->store->params[i]->grad, s->m, s->ema);
+    }
+    o->rehearsed = x->status == SORA_OK;
+}
+
 void sorai_optimizer_step(sorai_exec *x, sorai_optimizer *o, const sorai_optimizer_config *c, uint64_t step, double grad_scale) {
     const double rate = sorai_optimizer_rate(c, step);
     const double early = (1.0 + (double)step) / (10.0 + (double)step), ema = early < c->ema ? early : c->ema;
     const sorai_adamw adamw = {rate, c->beta1, c->beta2, c->eps, c->decay, (int64_t)step + 1, grad_scale, ema};
-    const sorai_muon muon = {rate * c->muon_scale, c->momentum, c->decay, grad_scale, ema, 1, 0, 1};
+    const sorai_muon muon = {rate * c->muon_scale, c->momentum, c->decay, grad_scale, ema, 1, 0, 1, 0};
+    if (!o->rehearsed)
+        rehearse(x, o, &muon);
+    if (x->status != SORA_OK)
+        return;
     for (size_t i = 0; i < o->store->count && x->status == SORA_OK; i++) {
         sorai_param *p = o->store->params[i];
         const sorai_moments *s = &o->moments[i];

@@ -22,6 +22,7 @@ typedef struct sorai_optimizer {
     sorai_mem *mem;
     sorai_store *store;
     sorai_moments *moments; /* one for each parameter of the store, in its order */
+    int32_t rehearsed;      /* the exec has the memory that a step takes */
     int32_t averaged;       /* the store's values are the averages just now: see sorai_optimizer_swap */
 } sorai_optimizer;
 
@@ -31,7 +32,7 @@ void sorai_optimizer_release(sorai_optimizer *o);
 
 /* Learning rate of step `step` (0 is the first): linear warm-up, then half a cosine from rate to rate_last. */
 double sorai_optimizer_rate(const sorai_optimizer_config *config, uint64_t step);
-/* One step with the gradients in the store, multiplied by grad_scale. Raises the parameters' versions. */
+/* One step with the gradients in the store, multiplied by grad_scale. Raises the parameters' versions. Without memory nothing is changed. */
 void sorai_optimizer_step(sorai_exec *x, sorai_optimizer *o, const sorai_optimizer_config *config, uint64_t step, double grad_scale);
 /* Exchanges values and averages: networks then run with the averages; again to go back. */
 void sorai_optimizer_swap(sorai_optimizer *o);
