@@ -62,6 +62,7 @@ for what in "$@"; do
     case $what in
     unit) part unit "$BUILD/test/unit" ;;
     kernels) part kernels "$BUILD/test/checkkernel" ;;
+    alloc) part alloc "$BUILD/test/alloc" ;;
     parity) part parity "$BUILD/test/parity" ;;
     golden)
         for f in test/golden/*.c; do

@@ -15,7 +15,7 @@ static const char *const colours[] = {"red", "green", "blue"}, *const things[] =
 static char folder[64];
 
 const char *tiny_path(const char *name) {
-    static char paths[8][200];
+    static char paths[8][400];
     static int next;
     next = (next + 1) % 8;
     snprintf(paths[next], sizeof paths[next], "%s/%s", folder, name);
