@@ -323,6 +323,12 @@ bench: $(BUILD)/bench/kernels
 benches: $(addprefix $(BUILD)/bench/,$(BENCH))
 .PHONY: benches
 
+# An optimiser step against torch; how to make the venv stands in the script. ARGS="--rounds 4 --threads 1 --only vae"
+PYTHON ?= python3
+bench-train: $(BUILD)/bench/train
+	$(Q)$(PYTHON) test/bench/train_step.py $< $(ARGS)
+.PHONY: bench-train
+
 # The model that ships, again from nothing: many hours.
 model: all
 	sh models/make.sh $(BUILD)/sora
@@ -333,11 +339,13 @@ help:
 	@echo 'make demo            a gallery of generated videos: $(BUILD)/demo/index.html'
 	@echo 'make check           all tests; P="unit cli" for some parts'
 	@echo 'make check-unit      T=suite for one suite'
+	@echo 'make check-alloc     memory and threads run out, one allocation after the other'
 	@echo 'make checkkernel     every kernel row against its reference; K=op for one operation'
 	@echo 'make check-parity    the networks against fixtures of an independent implementation'
 	@echo 'make check-san       the tests under AddressSanitizer, UBSan and ThreadSanitizer'
 	@echo 'make fuzz            FUZZ_SECONDS=600 each, T=name for one target; needs clang'
 	@echo 'make bench           speed of the kernels against the ceilings of the machine; K=op for one'
+	@echo 'make bench-train     an optimiser step against torch, PYTHON=venv/bin/python'
 	@echo 'make bootstrap-test  the README'"'"'s commands in a bare Debian 12 (root, debootstrap)'
 	@echo 'make model           train the model that ships, from nothing'
 	@echo 'make install         PREFIX from configure, DESTDIR=; make uninstall; make dist'
