@@ -1,8 +1,9 @@
-/* Checkpoints: a safetensors file with weights, averages and moments of every part, f32, and the counters in its metadata. */
+/* Checkpoints: a safetensors file with weights, averages and moments of every part, f32, the counters and a checksum of the values in its metadata. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/checksum.h"
 #include "lib/io/safetensors.h"
 #include "lib/train/trainer.h"
 
@@ -38,6 +39,8 @@ static int counter(json_t *metadata, const char *name, uint64_t value) {
 
 int sorai_trainer_save(sora_trainer *t, const char *path, sora_error *err) {
     size_t capacity = 0, count = 0;
+    sorai_checksum_state sum;
+    sorai_checksum_begin(&sum);
     for (uint32_t p = 0; p < t->part_count; p++)
         capacity += t->parts[p].store.count * KINDS;
     json_t *metadata = json_object();
@@ -58,11 +61,14 @@ int sorai_trainer_save(sora_trainer *t, const char *path, sora_error *err) {
                     status = host_copy(t, from, &copy, err);
                 if (status != SORA_OK)
                     break;
+                sorai_checksum_add(&sum, copy->data, sorai_tensor_bytes(copy));
                 list[count].tensor = copy;
                 list[count].name = sorai_strdup(t->mem, name);
                 if (!list[count++].name)
                     status = sorai_fail(err, SORA_E_NOMEM, "no memory for a checkpoint");
             }
+    if (status == SORA_OK && counter(metadata, "checksum", sorai_checksum_end(&sum)) != 0)
+        status = sorai_fail(err, SORA_E_NOMEM, "no memory for a checkpoint");
     if (status == SORA_OK)
         status = sorai_safetensors_write(t->mem, path, list, count, metadata, err);
     for (size_t i = 0; i < count; i++) {
@@ -84,13 +90,19 @@ static int read_counter(json_t *metadata, const char *name, const char *path, ui
 
 int sorai_trainer_load(sora_trainer *t, const char *path, sora_error *err) {
     sorai_safetensors *file = NULL;
-    uint64_t step = 0, samples = 0;
+    uint64_t step = 0, samples = 0, wanted = 0;
+    sorai_checksum_state sum;
+    sorai_checksum_begin(&sum);
     SORA_TRY(sorai_safetensors_open_path(&file, t->mem, path, err));
     int status = read_counter(sorai_safetensors_metadata(file), "step", path, &step, err);
     if (status == SORA_OK)
         status = read_counter(sorai_safetensors_metadata(file), "samples", path, &samples, err);
+    /* Checkpoints of the first days have no checksum. */
+    const int checked = status == SORA_OK && json_object_get(sorai_safetensors_metadata(file), "checksum") != NULL;
+    if (checked)
+        status = read_counter(sorai_safetensors_metadata(file), "checksum", path, &wanted, err);
     /* Everything is checked before anything is changed. */
-    for (int pass = 0; pass < 2 && status == SORA_OK; pass++)
+    for (int pass = 0; pass < 2 && status == SORA_OK; pass++) {
         for (uint32_t p = 0; p < t->part_count && status == SORA_OK; p++)
             for (size_t i = 0; i < t->parts[p].store.count && status == SORA_OK; i++)
                 for (int k = 0; k < KINDS && status == SORA_OK; k++) {
@@ -105,11 +117,16 @@ int sorai_trainer_load(sora_trainer *t, const char *path, sora_error *err) {
                         (from->dtype != to->dtype || from->rank != to->rank ||
                          memcmp(from->shape, to->shape, (size_t)to->rank * sizeof *to->shape) != 0))
                         status = sorai_fail(err, SORA_E_FORMAT, "%s: %s does not fit the recipe's network", path, name);
+                    if (status == SORA_OK && pass == 0)
+                        sorai_checksum_add(&sum, from->data, sorai_tensor_bytes(from));
                     if (status == SORA_OK && pass == 1 &&
                         t->device->upload(t->device, to->data, from->data, sorai_tensor_bytes(to)) != SORA_OK)
                         status = sorai_fail(err, SORA_E_BACKEND, "the device could not take data");
                     sorai_tensor_unref(&from);
                 }
+        if (pass == 0 && status == SORA_OK && checked && sorai_checksum_end(&sum) != wanted)
+            status = sorai_fail(err, SORA_E_FORMAT, "%s: damaged: its values do not have their checksum", path);
+    }
     if (status == SORA_OK) {
         t->stats.step = step;
         t->stats.samples = samples;
