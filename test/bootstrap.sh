@@ -34,7 +34,7 @@ for p in gcc cc make pkg-config; do
     chroot "$root" sh -c "command -v $p" >/dev/null && die "the chroot is not bare: it has $p"
 done
 
-git clone -q --no-hardlinks . "$root/root/libsora" || die "git clone failed"
+git clone -q --no-hardlinks . "$root/libsora" || die "git clone failed"
 fails=0
 for line in "${lines[@]}"; do
     name=${line##* }
@@ -43,12 +43,12 @@ for line in "${lines[@]}"; do
     start=$(date +%s)
     chroot "$root" env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb \
         ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
-        bash -c "cd /root/libsora && $line" >"$work/$name.log" 2>&1 </dev/null
+        bash -c "cd /libsora && $line" >"$work/$name.log" 2>&1 </dev/null
     status=$?
     tail -n 4 "$work/$name.log" | sed 's/^/    /'
     echo "    make $name: status $status after $(($(date +%s) - start)) s"
     [ $status = 0 ] || { fails=$((fails + 1)); cp "$work/$name.log" "/tmp/bootstrap-$name.log"; echo "    log: /tmp/bootstrap-$name.log"; }
-    if [ "$name" = demo ] && [ $status = 0 ] && [ ! -s "$root/root/libsora/build/demo/index.html" ]; then
+    if [ "$name" = demo ] && [ $status = 0 ] && [ ! -s "$root/libsora/build/demo/index.html" ]; then
         echo "    FAIL: there is no build/demo/index.html"; fails=$((fails + 1))
     fi
 done

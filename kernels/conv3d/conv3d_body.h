@@ -3,7 +3,7 @@
 
 #include "kernels/conv3d/conv3d.h"
 #include "kernels/gemm/block.h"
-#include "kernels/gemm/lanes.h"
+#include "kernels/simd.h"
 
 #if BLOCK_BF16
 #define CONV_DT SK_DT_bf16
@@ -22,11 +22,11 @@ typedef float element;
 static inline void convert_row(element *to, const float *from, int64_t n) {
 #if BLOCK_BF16
     int64_t i = 0;
-    for (; i + VL <= n; i += VL) {
-#if VL == 16
-        _mm256_storeu_si256((__m256i *)(void *)(to + i), (__m256i)_mm512_cvtneps_pbh(v_load(from + i)));
+    for (; i + VW <= n; i += VW) {
+#if VW == 16
+        _mm256_storeu_si256((__m256i *)(void *)(to + i), (__m256i)_mm512_cvtneps_pbh(vload(from + i)));
 #else
-        const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(v_round_bf16(v_load(from + i))), 16);
+        const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(vround_bf16(vload(from + i))), 16);
         _mm_storeu_si128((__m128i *)(void *)(to + i),
                          _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(x, x), 0xd8)));
 #endif
@@ -39,19 +39,19 @@ static inline void convert_row(element *to, const float *from, int64_t n) {
 }
 
 /* One vector of elements, the first n of them. */
-static inline void put_vector(element *to, vec v, int64_t n) {
+static inline void put_vector(element *to, vf v, int64_t n) {
 #if !BLOCK_BF16
-    if (n >= VL)
-        v_store(to, v);
+    if (n >= VW)
+        vstore(to, v);
     else
-        v_store_n(to, n, v);
-#elif VL == 16
-    _mm256_mask_storeu_epi16(to, v_mask(n), (__m256i)_mm512_cvtneps_pbh(v));
+        vstore_n(to, v, n);
+#elif VW == 16
+    _mm256_mask_storeu_epi16(to, (n < VW ? vfirst(n) : vfirst(VW)), (__m256i)_mm512_cvtneps_pbh(v));
 #else
-    const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(v_round_bf16(v)), 16);
-    element all[VL];
+    const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(vround_bf16(v)), 16);
+    element all[VW];
     _mm_storeu_si128((__m128i *)(void *)all, _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(x, x), 0xd8)));
-    memcpy(to, all, (size_t)(n < VL ? n : VL) * sizeof *to);
+    memcpy(to, all, (size_t)(n < VW ? n : VW) * sizeof *to);
 #endif
 }
 
@@ -90,15 +90,15 @@ static void prep_rows(const sorak_conv3d_prep_args *a, element *to, const float 
 static void prep_planar(const sorak_conv3d_prep_args *a, element *to, const float *row) {
     const int64_t s = a->planar, length = a->wp / s;
     for (int64_t phase = 0; phase < s; phase++)
-        for (int64_t j = 0; j < length; j += VL)
-            for (int64_t c = 0; c < a->c; c += VL) {
-                vec r[VL];
-                const int64_t lanes = a->c - c < VL ? a->c - c : VL;
-                for (int64_t i = 0; i < VL; i++) {
+        for (int64_t j = 0; j < length; j += VW)
+            for (int64_t c = 0; c < a->c; c += VW) {
+                vf r[VW];
+                const int64_t lanes = a->c - c < VW ? a->c - c : VW;
+                for (int64_t i = 0; i < VW; i++) {
                     const int64_t w = place((j + i) * s + phase, a->front_w, a->w);
-                    r[i] = w < 0 ? v_zero() : lanes == VL ? v_load(row + w * a->c + c) : v_load_n(row + w * a->c + c, lanes);
+                    r[i] = w < 0 ? vset(0.0f) : lanes == VW ? vload(row + w * a->c + c) : vload_n(row + w * a->c + c, lanes);
                 }
-                v_transpose(r);
+                vtranspose(r);
                 for (int64_t i = 0; i < lanes; i++)
                     put_vector(to + (c + i) * a->wp + phase * length + j, r[i], length - j);
             }

@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#define SORAK_BLOCK_COLS (2 * VW) /* of a template that has included kernels/simd.h */
+
 typedef struct sorak_block_args {
     const char *a, *b;
     int64_t a_row, b_step;      /* bytes */

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "kernels/gemm/block.h"
-#include "kernels/gemm/lanes.h"
+#include "kernels/simd.h"
 
 #define STEPS 16 /* rows of a tile of b */
 
@@ -43,18 +43,18 @@ static inline void step(const char *a, int64_t a_row, const char *b, int64_t b_s
 }
 
 static void finish(const sorak_block_args *p, int64_t row0, int64_t rows, const float *sums) {
-    for (int64_t j = 0; j < p->cols; j += VL) {
+    for (int64_t j = 0; j < p->cols; j += VW) {
         const int64_t n = p->cols - j;
-        const vec scale = v_set1(p->scale), bias = p->bias ? v_load_n(p->bias + j, n) : v_zero();
+        const vf scale = vset(p->scale), bias = p->bias ? vload_n(p->bias + j, n) : vset(0.0f);
         for (int64_t i = 0; i < rows; i++) {
             float *const c = p->c + (row0 + i) * p->ldc + j;
-            vec v = v_load(sums + i * 32 + j);
+            vf v = vload(sums + i * 32 + j);
             if (p->init)
-                v = v_add(v, v_load_n(p->init + (row0 + i) * p->init_ld + j, n));
-            v = v_fma(v, scale, bias);
+                v = v + vload_n(p->init + (row0 + i) * p->init_ld + j, n);
+            v = vfma(v, scale, bias);
             if (p->accumulate)
-                v = v_add(v, v_load_n(c, n));
-            v_store_n(c, n, v);
+                v = (v + vload_n(c, n));
+            vstore_n(c, v, n);
         }
     }
 }

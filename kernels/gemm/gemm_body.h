@@ -3,7 +3,7 @@
 
 #include "kernels/gemm/block.h"
 #include "kernels/gemm/gemm.h"
-#include "kernels/gemm/lanes.h"
+#include "kernels/simd.h"
 
 #if BLOCK_BF16
 #define GEMM_DT SK_DT_bf16
@@ -17,25 +17,25 @@
 
 #if BLOCK_BF16
 /* Rounded to bf16: the even k in the low halves of the lanes, the odd one in the high halves. */
-static inline vec pair(vec even, vec odd) {
-#if VL == 16
+static inline vf pair(vf even, vf odd) {
+#if VW == 16
     const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(odd, even);
     const __m512i order = _mm512_set_epi32(0x1f000f, 0x1e000e, 0x1d000d, 0x1c000c, 0x1b000b, 0x1a000a, 0x190009, 0x180008, 0x170007,
                                            0x160006, 0x150005, 0x140004, 0x130003, 0x120002, 0x110001, 0x100000);
     return _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, both));
 #else
-    const __m256i e = _mm256_castps_si256(v_round_bf16(even)), o = _mm256_castps_si256(v_round_bf16(odd));
+    const __m256i e = _mm256_castps_si256(vround_bf16(even)), o = _mm256_castps_si256(vround_bf16(odd));
     const __m256i high = _mm256_set1_epi32(-65536);
     return _mm256_castsi256_ps(_mm256_or_si256(_mm256_srli_epi32(e, 16), _mm256_and_si256(o, high)));
 #endif
 }
 #endif
 
-/* VL rows (fewer: zeros) of `width` values each (at most VL), turned: r[j] = value j of all rows. */
-static inline void load_turned(vec r[VL], const float *src, int64_t stride, int64_t rows, int64_t width) {
-    for (int64_t i = 0; i < VL; i++)
-        r[i] = i < rows ? v_load_n(src + i * stride, width) : v_zero();
-    v_transpose(r);
+/* VW rows (fewer: zeros) of `width` values each (at most VW), turned: r[j] = value j of all rows. */
+static inline void load_turned(vf r[VW], const float *src, int64_t stride, int64_t rows, int64_t width) {
+    for (int64_t i = 0; i < VW; i++)
+        r[i] = i < rows ? vload_n(src + i * stride, width) : vset(0.0f);
+    vtranspose(r);
 }
 
 /* Rows [rows] x steps k0 .. k0 + steps of a, as the block wants them: rows `stride` bytes apart. */
@@ -45,17 +45,17 @@ static void convert_a(const sorak_gemm_args *g, int64_t row0, int64_t rows, int6
             const float *src = g->a + (row0 + i) * g->a_row + k0;
             char *to = dst + i * stride;
 #if BLOCK_BF16
-            for (int64_t k = 0; k < count; k += 2 * VL) {
-                const vec a = v_load_n(src + k, count - k), b = v_load_n(src + k + VL, count - k - VL);
-#if VL == 16
-                const vec both = (vec)_mm512_cvtne2ps_pbh(b, a);
+            for (int64_t k = 0; k < count; k += 2 * VW) {
+                const vf a = vload_n(src + k, count - k), b = vload_n(src + k + VW, count - k - VW);
+#if VW == 16
+                const vf both = (vf)_mm512_cvtne2ps_pbh(b, a);
 #else
                 /* packus works per half: the quarters come out as 0 2 1 3 */
-                const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(v_round_bf16(a)), 16);
-                const __m256i y = _mm256_srli_epi32(_mm256_castps_si256(v_round_bf16(b)), 16);
-                const vec both = _mm256_castsi256_ps(_mm256_permute4x64_epi64(_mm256_packus_epi32(x, y), 0xd8));
+                const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(vround_bf16(a)), 16);
+                const __m256i y = _mm256_srli_epi32(_mm256_castps_si256(vround_bf16(b)), 16);
+                const vf both = _mm256_castsi256_ps(_mm256_permute4x64_epi64(_mm256_packus_epi32(x, y), 0xd8));
 #endif
-                v_store((float *)(void *)(to + 2 * k), both);
+                vstore((float *)(void *)(to + 2 * k), both);
             }
 #else
             memcpy(to, src, (size_t)count * 4);
@@ -64,21 +64,21 @@ static void convert_a(const sorak_gemm_args *g, int64_t row0, int64_t rows, int6
         return;
     }
     const int64_t whole = BLOCK_BF16 ? (count + 31) / 32 * 32 : count; /* tiles read 32 at a time: zeros follow */
-    for (int64_t k = 0; k < whole; k += VL)
-        for (int64_t i = 0; i < rows; i += VL) {
-            vec r[VL];
-            const int64_t n = rows - i < VL ? rows - i : VL;
+    for (int64_t k = 0; k < whole; k += VW)
+        for (int64_t i = 0; i < rows; i += VW) {
+            vf r[VW];
+            const int64_t n = rows - i < VW ? rows - i : VW;
             load_turned(r, g->a + (row0 + i) + (k0 + k) * g->a_col, g->a_col, count - k, n);
             for (int64_t j = 0; j < n; j++) {
-#if BLOCK_BF16 && VL == 16
+#if BLOCK_BF16 && VW == 16
                 const __m256i half = (__m256i)_mm512_cvtneps_pbh(r[j]);
                 _mm256_storeu_si256((__m256i *)(void *)(dst + (i + j) * stride + 2 * k), half);
 #elif BLOCK_BF16
-                const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(v_round_bf16(r[j])), 16);
+                const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(vround_bf16(r[j])), 16);
                 const __m256i p = _mm256_permute4x64_epi64(_mm256_packus_epi32(x, x), 0xd8);
                 _mm_storeu_si128((__m128i *)(void *)(dst + (i + j) * stride + 2 * k), _mm256_castsi256_si128(p));
 #else
-                v_store((float *)(void *)(dst + (i + j) * stride + 4 * k), r[j]);
+                vstore((float *)(void *)(dst + (i + j) * stride + 4 * k), r[j]);
 #endif
             }
         }
@@ -90,7 +90,7 @@ static void run_strip(const sorak_gemm_args *g, void *scratch, int64_t row0, int
     const int64_t steps = sorak_steps(GEMM_DT, g->k), width = sorak_panel(g->n), in_step = BLOCK_BF16 ? 2 : 1, zero = 0;
     const int64_t pieces = (steps + GEMM_STEPS - 1) / GEMM_STEPS, per = (steps + pieces - 1) / pieces;
     /* An odd number of cache lines keeps rows from falling on the same sets. */
-    const int64_t stride = ((per + 2 * VL + 15) / 16 | 1) * 64;
+    const int64_t stride = ((per + 2 * VW + 15) / 16 | 1) * 64;
     /* Rows that are f32 already are read where they are, unless they lie so that they push each other out of the first level cache. */
     const int direct = !BLOCK_BF16 && g->a_col == 1 && g->a_row % 256 != 0;
     char *const a = scratch;
@@ -144,32 +144,32 @@ int GEMM_NAME(gemm_pack)(const void *args, const sorak_env *env) {
         const int64_t seg = u / blocks % g->segments, panel = u / blocks / g->segments, s0 = u % blocks * per;
         const int64_t s1 = s0 + per < steps ? s0 + per : steps;
         float *const dst = (float *)g->dst + (panel * g->segments + seg) * steps * width;
-        for (int64_t j = 0; j < width; j += VL) {
+        for (int64_t j = 0; j < width; j += VW) {
             const int64_t n = panel * width + j, lanes = g->n - n;
             const float *const src = (const float *)g->src + seg * g->k * g->k_stride + n * g->n_stride;
             if (lanes <= 0) {
                 for (int64_t s = s0; s < s1; s++)
-                    v_store(dst + s * width + j, v_zero());
+                    vstore(dst + s * width + j, vset(0.0f));
             } else if (g->n_stride == 1) {
                 for (int64_t s = s0; s < s1; s++) {
 #if BLOCK_BF16
-                    const vec even = v_load_n(src + 2 * s * g->k_stride, lanes);
-                    const vec odd = 2 * s + 1 < g->k ? v_load_n(src + (2 * s + 1) * g->k_stride, lanes) : v_zero();
-                    v_store(dst + s * width + j, pair(even, odd));
+                    const vf even = vload_n(src + 2 * s * g->k_stride, lanes);
+                    const vf odd = 2 * s + 1 < g->k ? vload_n(src + (2 * s + 1) * g->k_stride, lanes) : vset(0.0f);
+                    vstore(dst + s * width + j, pair(even, odd));
 #else
-                    v_store(dst + s * width + j, v_load_n(src + s * g->k_stride, lanes));
+                    vstore(dst + s * width + j, vload_n(src + s * g->k_stride, lanes));
 #endif
                 }
             } else {
                 const int64_t in_step = BLOCK_BF16 ? 2 : 1;
-                for (int64_t s = s0; s < s1; s += VL / in_step) {
-                    vec r[VL];
+                for (int64_t s = s0; s < s1; s += VW / in_step) {
+                    vf r[VW];
                     load_turned(r, src + s * in_step, g->n_stride, lanes, g->k - s * in_step);
-                    for (int64_t i = 0; i < VL / in_step && s + i < s1; i++) {
+                    for (int64_t i = 0; i < VW / in_step && s + i < s1; i++) {
 #if BLOCK_BF16
-                        v_store(dst + (s + i) * width + j, pair(r[2 * i], r[2 * i + 1]));
+                        vstore(dst + (s + i) * width + j, pair(r[2 * i], r[2 * i + 1]));
 #else
-                        v_store(dst + (s + i) * width + j, r[i]);
+                        vstore(dst + (s + i) * width + j, r[i]);
 #endif
                     }
                 }
