@@ -62,6 +62,10 @@ run train "$tmp/t.json" --out "$tmp/t2" --quiet && [ "$(losses t)" = "$(losses t
 [ "$(find "$tmp/latents" -newermt 2002-01-01 | grep -c latents/)" = 0 ]; ok "latents are made once" $?
 cp "$clips/wide.gif" "$clips/wide2.gif" && cp "$clips/wide.txt" "$clips/wide2.txt"
 run train "$tmp/t.json" --out "$tmp/t3" --quiet && [ "$(od -An -tu8 -j8 -N8 "$tmp/latents/32x16x5.latents" | tr -d ' ')" = 2 ]; ok "and again when a file came" $?
+touch -d '2001-01-01' "$tmp"/latents/*
+sed "s|\"model\": \"$model\"|\"model\": \"$tmp/vae/model.sora\"|" "$tmp/t.json" >"$tmp/other.json"
+run train "$tmp/other.json" --out "$tmp/t4" --quiet && [ "$(find "$tmp/latents" -newermt 2002-01-01 -name '*.latents' | wc -l)" = "$(find "$tmp/latents" -name '*.latents' | wc -l)" ]
+ok "and again when the autoencoder is another" $?
 
 bad() { # what, status, text in the message, recipe
     run train "$4" --out "$tmp/bad" --quiet

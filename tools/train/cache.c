@@ -80,97 +80,137 @@ fail:
     return 0;
 }
 
-/* Encodes clip after clip. */
-static int fill(FILE *file, sora_context *ctx, sora_pipeline *p, clip_source *source, const bucket *b, uint64_t clips, int split, sora_error *err) {
-    progress bar;
-    int status = SORA_OK;
+/* What turns a clip of the source into an entry of the cache. */
+typedef struct encoder {
+    clip_source *source;
+    const bucket *b;
+    int split;
+    sora_model *model;
+    sora_pipeline *pipeline;
+    sora_tensor *video;
+    uint8_t *rgb;
+    int16_t *packed; /* the last entry */
+    int64_t shape[4];
+    sora_error err;
+} encoder;
+
+static int encoder_open(encoder *e, sora_context *ctx, const char *model, clip_source *source, const bucket *b, int split) {
+    const sora_tensor_desc d = {sizeof d, SORA_DTYPE_F32, 4, 0, {3, b->frames, b->height, b->width}};
+    *e = (encoder){.source = source, .b = b, .split = split, .err = {.struct_size = sizeof e->err}};
+    e->rgb = malloc((size_t)b->width * (size_t)b->height * 3 * (size_t)b->frames);
+    int status = e->rgb ? sora_tensor_create(&e->video, ctx, &d, &e->err) : SORA_E_NOMEM;
+    if (status == SORA_OK)
+        status = sora_model_open(&e->model, ctx, model, NULL, &e->err);
+    return status == SORA_OK ? sora_pipeline_create(&e->pipeline, e->model, &e->err) : status;
+}
+
+static void encoder_close(encoder *e) {
+    sora_pipeline_destroy(&e->pipeline);
+    sora_model_unref(&e->model);
+    sora_tensor_unref(&e->video);
+    free(e->packed);
+    free(e->rgb);
+}
+
+/* Clip `number` of the source -> e->packed, e->shape. */
+static int encode(encoder *e, uint64_t number) {
+    const bucket *b = e->b;
     const int64_t plane = (int64_t)b->width * b->height;
-    uint8_t *rgb = malloc((size_t)plane * 3 * (size_t)b->frames);
-    sora_tensor_desc d = {sizeof d, SORA_DTYPE_F32, 4, 0, {3, b->frames, b->height, b->width}};
-    sora_tensor *video = NULL;
-    int16_t *packed = NULL;
-    cache_header h = {.clips = clips, .fingerprint = source->fingerprint};
-    memcpy(h.magic, MAGIC, 8);
+    sora_tensor *latent = NULL;
+    sora_tensor_desc l = {.struct_size = sizeof l};
+    int status = e->source->frames(e->source, b, e->split, number, e->rgb);
+    float *to = sora_tensor_data(e->video);
+    for (int64_t f = 0; f < b->frames && status == SORA_OK; f++)
+        for (int64_t k = 0; k < plane; k++)
+            for (int c = 0; c < 3; c++)
+                to[(c * b->frames + f) * plane + k] = (float)e->rgb[(f * plane + k) * 3 + c] * (2.0f / 255.0f) - 1.0f;
+    if (status == SORA_OK)
+        status = sora_encode_video(e->pipeline, e->video, &latent, &e->err);
+    if (status == SORA_OK)
+        status = sora_tensor_info(latent, &l);
+    const int64_t size = l.shape[0] * l.shape[1] * l.shape[2] * l.shape[3];
+    if (status == SORA_OK && !e->packed && !(e->packed = malloc((size_t)size * sizeof *e->packed)))
+        status = SORA_E_NOMEM;
+    const float *v = sora_tensor_data(latent);
+    for (int64_t k = 0; status == SORA_OK && k < size; k++) {
+        const float x = v[k] > RANGE ? RANGE : v[k] < -RANGE ? -RANGE : v[k];
+        e->packed[k] = (int16_t)lrintf(x * (32767.0f / RANGE));
+    }
+    memcpy(e->shape, l.shape, sizeof e->shape);
+    sora_tensor_unref(&latent);
+    return status;
+}
+
+/* Is the cache of this autoencoder and of clips as they look today? Its first entry, made again, tells. */
+static int up_to_date(const latent_cache *c, encoder *e) {
+    if (encode(e, c->numbers[0]) != SORA_OK || memcmp(e->shape, c->header.shape, sizeof e->shape) != 0)
+        return 0;
+    double difference = 0.0;
+    const int64_t n = entry(&c->header);
+    for (int64_t k = 0; k < n; k++)
+        difference += fabs((double)e->packed[k] - (double)c->values[k]);
+    return difference / (double)n * (double)RANGE / 32767.0 < 0.02; /* another machine's rounding is far below this */
+}
+
+static int fill(FILE *file, encoder *e, uint64_t clips) {
+    progress bar;
     char what[64];
-    snprintf(what, sizeof what, "latents %dx%dx%d", b->width, b->height, b->frames);
+    cache_header h = {.clips = clips, .fingerprint = e->source->fingerprint};
+    int status = SORA_OK;
+    memcpy(h.magic, MAGIC, 8);
+    snprintf(what, sizeof what, "latents %dx%dx%d", e->b->width, e->b->height, e->b->frames);
     progress_begin(&bar, what, 0);
-    if (!rgb || (status = sora_tensor_create(&video, ctx, &d, err)) != SORA_OK)
-        goto done;
     for (uint64_t i = 0; i < clips && status == SORA_OK; i++) {
-        sora_tensor *latent = NULL;
-        sora_tensor_desc l = {.struct_size = sizeof l};
-        status = source->frames(source, b, split, source->entry(source, b, split, i), rgb);
-        float *to = sora_tensor_data(video);
-        for (int64_t f = 0; f < b->frames && status == SORA_OK; f++)
-            for (int64_t k = 0; k < plane; k++)
-                for (int c = 0; c < 3; c++)
-                    to[(c * b->frames + f) * plane + k] = (float)rgb[(f * plane + k) * 3 + c] * (2.0f / 255.0f) - 1.0f;
-        if (status == SORA_OK)
-            status = sora_encode_video(p, video, &latent, err);
-        if (status == SORA_OK)
-            status = sora_tensor_info(latent, &l);
+        status = encode(e, e->source->entry(e->source, e->b, e->split, i));
         if (status == SORA_OK && i == 0) {
-            memcpy(h.shape, l.shape, sizeof h.shape);
-            packed = malloc((size_t)entry(&h) * sizeof *packed);
-            status = packed && fwrite(&h, sizeof h, 1, file) == 1 ? SORA_OK : SORA_E_IO;
+            memcpy(h.shape, e->shape, sizeof h.shape);
+            status = fwrite(&h, sizeof h, 1, file) == 1 ? SORA_OK : SORA_E_IO;
             for (uint64_t k = 0; k < clips && status == SORA_OK; k++) {
-                const uint64_t s = source->entry(source, b, split, k);
+                const uint64_t s = e->source->entry(e->source, e->b, e->split, k);
                 status = fwrite(&s, sizeof s, 1, file) == 1 ? SORA_OK : SORA_E_IO;
             }
         }
-        const float *v = sora_tensor_data(latent);
-        for (int64_t k = 0; status == SORA_OK && k < entry(&h); k++) {
-            const float x = v[k] > RANGE ? RANGE : v[k] < -RANGE ? -RANGE : v[k];
-            packed[k] = (int16_t)lrintf(x * (32767.0f / RANGE));
-        }
-        if (status == SORA_OK && fwrite(packed, sizeof *packed, (size_t)entry(&h), file) != (size_t)entry(&h))
+        if (status == SORA_OK && fwrite(e->packed, sizeof *e->packed, (size_t)entry(&h), file) != (size_t)entry(&h))
             status = SORA_E_IO;
-        sora_tensor_unref(&latent);
         if (interrupted())
             status = SORA_E_CANCELLED;
         progress_show(&bar, (double)(i + 1) / (double)clips, "");
     }
     progress_end(&bar, "");
-done:
-    sora_tensor_unref(&video);
-    free(packed);
-    free(rgb);
     return status;
 }
 
 int cache_open(latent_cache **out, sora_context *ctx, const char *path, const char *model, clip_source *source, const bucket *b, uint64_t clips,
                int split) {
-    char part[1100];
-    sora_error err = {.struct_size = sizeof err};
-    sora_model *m = NULL;
-    sora_pipeline *p = NULL;
+    char part[1100], folder[1024];
+    encoder e;
+    FILE *file = NULL;
     *out = NULL;
-    if (map_file(out, path, clips, source->fingerprint))
-        return 0;
-    snprintf(part, sizeof part, "%s.part", path);
-    char folder[1024];
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash) {
-        *slash = 0;
-        mkdir(folder, 0777);
+    int status = encoder_open(&e, ctx, model, source, b, split);
+    if (status == SORA_OK && map_file(out, path, clips, source->fingerprint) && !up_to_date(*out, &e)) {
+        cache_close(*out);
+        *out = NULL;
     }
-    FILE *file = fopen(part, "wb");
-    if (!file)
-        return complain(EXIT_FAILED, "%s: cannot be written", part);
-    int status = sora_model_open(&m, ctx, model, NULL, &err);
-    if (status == SORA_OK)
-        status = sora_pipeline_create(&p, m, &err);
-    if (status == SORA_OK)
-        status = fill(file, ctx, p, source, b, clips, split, &err);
-    if (fclose(file) != 0 && status == SORA_OK)
-        status = SORA_E_IO;
-    sora_pipeline_destroy(&p);
-    sora_model_unref(&m);
-    if (status == SORA_OK && rename(part, path) == 0 && map_file(out, path, clips, source->fingerprint))
-        return 0;
-    remove(part);
-    return complain(EXIT_FAILED, "%s: %s", path, err.message[0] ? err.message : sora_status_name(status));
+    if (status == SORA_OK && !*out) {
+        snprintf(part, sizeof part, "%s.part", path);
+        snprintf(folder, sizeof folder, "%s", path);
+        char *slash = strrchr(folder, '/');
+        if (slash) {
+            *slash = 0;
+            mkdir(folder, 0777);
+        }
+        file = fopen(part, "wb");
+        status = file ? fill(file, &e, clips) : SORA_E_IO;
+        if (file && fclose(file) != 0 && status == SORA_OK)
+            status = SORA_E_IO;
+        if (status == SORA_OK && (rename(part, path) != 0 || !map_file(out, path, clips, source->fingerprint)))
+            status = SORA_E_IO;
+        if (status != SORA_OK && file)
+            remove(part);
+    }
+    const int code = status == SORA_OK ? 0 : complain(EXIT_FAILED, "%s: %s", path, e.err.message[0] ? e.err.message : sora_status_name(status));
+    encoder_close(&e);
+    return code;
 }
 
 void cache_close(latent_cache *c) {
