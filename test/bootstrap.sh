@@ -4,7 +4,7 @@
 # usage: bootstrap.sh     MIRROR=, SUITE=, KEEP=1 (keeps the chroot), WORK=folder, ONLY=check|demo, DEBOOTSTRAP_OPTIONS=
 set -u
 cd "$(dirname "$0")/.." || exit 2
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
+MIRROR=${MIRROR:-} # empty: debootstrap's own default
 SUITE=${SUITE:-bookworm}
 die() { echo "bootstrap-test: $*" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || die "debootstrap and chroot need root"
@@ -22,9 +22,9 @@ cleanup() {
 }
 trap cleanup EXIT
 
-echo "chroot: $SUITE from $MIRROR"
+echo "chroot: $SUITE${MIRROR:+ from $MIRROR}"
 # shellcheck disable=SC2086
-debootstrap --variant=minbase ${DEBOOTSTRAP_OPTIONS:-} "$SUITE" "$root" "$MIRROR" >"$work/debootstrap.log" 2>&1 ||
+debootstrap --variant=minbase ${DEBOOTSTRAP_OPTIONS:-} "$SUITE" "$root" ${MIRROR:+"$MIRROR"} >"$work/debootstrap.log" 2>&1 ||
     { tail -n 20 "$work/debootstrap.log"; die "debootstrap failed"; }
 # The way to the mirror is the host's: names, proxy and certificates are no part of what is tested.
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null
