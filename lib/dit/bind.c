@@ -42,6 +42,13 @@ int sorai_dit_config_check(const sorai_dit_config *c, sora_error *err) {
         return field(err, "added_kv_proj_dim");
     if (c->pos_embed_seq_len < 0 || c->pos_embed_seq_len > MAX_DIM || (c->pos_embed_seq_len && !c->image_dim))
         return field(err, "pos_embed_seq_len");
+    if (c->vace_in_channels < 0 || c->vace_in_channels > 4096)
+        return field(err, "vace_in_channels");
+    if (c->vace_count < 0 || c->vace_count > SORAI_DIT_MAX_CONTROLS || !c->vace_count != !c->vace_in_channels)
+        return field(err, "vace_layers");
+    for (int32_t i = 0; i < c->vace_count; i++)
+        if (c->vace_layers[i] >= c->num_layers || (i ? c->vace_layers[i] <= c->vace_layers[i - 1] : c->vace_layers[i] != 0))
+            return field(err, "vace_layers");
     return SORA_OK;
 }
 
@@ -89,10 +96,9 @@ static void bind_attention(binder *b, sorai_dit_attention *a, const char *path, 
     }
 }
 
-static void bind_block(binder *b, sorai_dit_block *block, const sorai_dit_config *c, int32_t i, int64_t dim) {
-    char path[64], name[96];
+static void bind_block(binder *b, sorai_dit_block *block, const sorai_dit_config *c, const char *path, int64_t dim) {
+    char name[96];
     const int64_t table[3] = {1, 6, dim};
-    snprintf(path, sizeof path, "blocks.%d", i);
     snprintf(name, sizeof name, "%s.attn1", path);
     bind_attention(b, &block->self, name, dim, 0);
     snprintf(name, sizeof name, "%s.attn2", path);
@@ -111,6 +117,7 @@ static void bind_all(binder *b, sorai_dit *dit) {
     const int64_t dim = dit->dim, patch[5] = {dim, c->in_channels, c->patch_size[0], c->patch_size[1], c->patch_size[2]};
     const int64_t head = (int64_t)c->out_channels * c->patch_size[0] * c->patch_size[1] * c->patch_size[2], table[3] = {1, 2, dim};
     const double keep = sqrt(3.0);
+    char path[64];
     const char *embed = "condition_embedder", *image = "condition_embedder.image_embedder";
     dit->patch.weight = get(b, "patch_embedding", "weight", 5, patch, SORAI_INIT_FAN_IN, keep);
     dit->patch.bias = get(b, "patch_embedding", "bias", 1, &dim, SORAI_INIT_ZERO, 0.0);
@@ -130,8 +137,22 @@ static void bind_all(binder *b, sorai_dit *dit) {
         if (c->pos_embed_seq_len)
             dit->image.pos_embed = get(b, image, "pos_embed", 3, pos, SORAI_INIT_ZERO, 0.0);
     }
-    for (int32_t i = 0; i < c->num_layers; i++)
-        bind_block(b, &dit->blocks[i], c, i, dim);
+    for (int32_t i = 0; i < c->num_layers; i++) {
+        snprintf(path, sizeof path, "blocks.%d", i);
+        bind_block(b, &dit->blocks[i], c, path, dim);
+    }
+    if (c->vace_count) {
+        const int64_t control[5] = {dim, c->vace_in_channels, patch[2], patch[3], patch[4]};
+        dit->control_patch.weight = get(b, "vace_patch_embedding", "weight", 5, control, SORAI_INIT_FAN_IN, keep);
+        dit->control_patch.bias = get(b, "vace_patch_embedding", "bias", 1, &dim, SORAI_INIT_ZERO, 0.0);
+    }
+    for (int32_t i = 0; i < c->vace_count; i++) {
+        snprintf(path, sizeof path, "vace_blocks.%d", i);
+        bind_block(b, &dit->controls[i].block, c, path, dim);
+        if (i == 0)
+            dit->controls[i].in = bind_linear(b, path, "proj_in", dim, dim, keep);
+        dit->controls[i].out = bind_linear(b, path, "proj_out", dim, dim, 0.0);
+    }
     dit->proj_out = bind_linear(b, "proj_out", "", dim, head, 0.0);
     dit->table = get(b, "", "scale_shift_table", 3, table, SORAI_INIT_NORMAL, 1.0 / sqrt((double)dim));
 }
@@ -143,8 +164,12 @@ int sorai_dit_bind(sorai_dit *dit, sorai_store *store, const sorai_dit_config *c
     dit->dim = config->num_attention_heads * config->attention_head_dim;
     dit->mem = store->mem;
     dit->blocks = sorai_calloc(store->mem, (size_t)config->num_layers, sizeof *dit->blocks);
-    if (!dit->blocks)
+    if (dit->blocks && config->vace_count)
+        dit->controls = sorai_calloc(store->mem, (size_t)config->vace_count, sizeof *dit->controls);
+    if (!dit->blocks || (config->vace_count && !dit->controls)) {
+        sorai_dit_release(dit);
         return sorai_fail(err, SORA_E_NOMEM, "no memory for the list of blocks");
+    }
     binder b = {store, err, SORA_OK};
     bind_all(&b, dit);
     if (b.status != SORA_OK)
@@ -155,5 +180,8 @@ int sorai_dit_bind(sorai_dit *dit, sorai_store *store, const sorai_dit_config *c
 void sorai_dit_release(sorai_dit *dit) {
     if (dit->blocks)
         sorai_free(dit->mem, dit->blocks);
+    if (dit->controls)
+        sorai_free(dit->mem, dit->controls);
     dit->blocks = NULL;
+    dit->controls = NULL;
 }

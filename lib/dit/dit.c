@@ -40,11 +40,13 @@ sorai_dit_prompt *sorai_dit_prepare(sorai_exec *x, const sorai_dit *dit, sora_te
         return sorai_exec_fail(x, SORA_E_INVALID, "image embeddings for this transformer are [batch, %s, %d]",
                                c->pos_embed_seq_len ? "the rows of its positions" : "rows", (int)c->image_dim);
     sorai_dit_prompt *prompt = sorai_arena_alloc(&x->meta, sizeof *prompt);
-    const size_t bytes = (size_t)c->num_layers * sizeof *prompt->layer;
+    const int32_t layers = c->num_layers + c->vace_count;
+    const size_t bytes = (size_t)layers * sizeof *prompt->layer;
     if (!prompt || !(prompt->layer = sorai_arena_alloc(&x->meta, bytes)))
         return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for a prompt");
     memset(prompt->layer, 0, bytes);
     prompt->batch = text->shape[0];
+    prompt->layers = layers;
 
     sora_tensor *h = linear(x, &dit->text2, linear(x, &dit->text1, text, SORAI_ACT_GELU_TANH), SORAI_ACT_NONE);
     sora_tensor *i = image;
@@ -56,8 +58,8 @@ sorai_dit_prompt *sorai_dit_prepare(sorai_exec *x, const sorai_dit *dit, sora_te
         i = linear(x, &dit->image.down, linear(x, &dit->image.up, i, SORAI_ACT_GELU), SORAI_ACT_NONE);
         i = sorai_layernorm(x, i, dit->image.norm2_weight, dit->image.norm2_bias, 1e-5);
     }
-    for (int32_t n = 0; n < c->num_layers && x->status == SORA_OK; n++) {
-        const sorai_dit_attention *a = &dit->blocks[n].cross;
+    for (int32_t n = 0; n < layers && x->status == SORA_OK; n++) {
+        const sorai_dit_attention *a = n < c->num_layers ? &dit->blocks[n].cross : &dit->controls[n - c->num_layers].block.cross;
         prompt->layer[n].k = normed(x, dit, &a->k, a->norm_k, h);
         prompt->layer[n].v = heads(x, dit, linear(x, &a->v, h, SORAI_ACT_NONE));
         if (i) {
@@ -67,6 +69,24 @@ sorai_dit_prompt *sorai_dit_prepare(sorai_exec *x, const sorai_dit *dit, sora_te
         sorai_exec_poll(x);
     }
     return x->status == SORA_OK ? prompt : NULL;
+}
+
+const sorai_dit_prompt *sorai_dit_prompt_sample(sorai_exec *x, const sorai_dit_prompt *prompt, int64_t i) {
+    if (!prompt || x->status != SORA_OK)
+        return NULL;
+    sorai_dit_prompt *one = sorai_arena_alloc(&x->meta, sizeof *one);
+    if (!one || !(one->layer = sorai_arena_alloc(&x->meta, (size_t)prompt->layers * sizeof *one->layer)))
+        return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for a prompt");
+    one->batch = 1;
+    one->layers = prompt->layers;
+    for (int32_t n = 0; n < prompt->layers; n++) {
+        const struct sorai_dit_prompt_layer *from = &prompt->layer[n];
+        one->layer[n].k = sorai_slice(x, from->k, 0, i, i + 1);
+        one->layer[n].v = sorai_slice(x, from->v, 0, i, i + 1);
+        one->layer[n].image_k = from->image_k ? sorai_slice(x, from->image_k, 0, i, i + 1) : NULL;
+        one->layer[n].image_v = from->image_v ? sorai_slice(x, from->image_v, 0, i, i + 1) : NULL;
+    }
+    return x->status == SORA_OK ? one : NULL;
 }
 
 /* ---- times -------------------------------------------------------------------------------------------------------------- */
@@ -154,9 +174,9 @@ static sora_tensor *cross_attention(sorai_exec *x, const sorai_dit *dit, const s
     return linear(x, &a->out, flat(x, dit, h), SORAI_ACT_NONE);
 }
 
-static sora_tensor *block_run(sorai_exec *x, const sorai_dit *dit, int32_t layer, sora_tensor *h, const times *t, sora_tensor *rope,
-                              const sorai_dit_prompt *prompt) {
-    const sorai_dit_block *b = &dit->blocks[layer];
+/* layer: of the prompt. */
+static sora_tensor *block_run(sorai_exec *x, const sorai_dit *dit, const sorai_dit_block *b, int32_t layer, sora_tensor *h, const times *t,
+                              sora_tensor *rope, const sorai_dit_prompt *prompt) {
     const double eps = dit->config.eps;
     enum { SHIFT, SCALE, GATE, FF_SHIFT, FF_SCALE, FF_GATE, PARTS };
     sora_tensor *m[PARTS];
@@ -170,13 +190,14 @@ static sora_tensor *block_run(sorai_exec *x, const sorai_dit *dit, int32_t layer
 }
 
 /* [b, t, h, w, c] -> [b, l, dim]. Patches do not overlap, so the convolution is a product; its weight has c slowest. */
-static sora_tensor *embed_patches(sorai_exec *x, const sorai_dit *dit, sora_tensor *in, int64_t t, int64_t h, int64_t w) {
+static sora_tensor *embed_patches(sorai_exec *x, const sorai_dit *dit, const sorai_dit_linear *l, sora_tensor *in, int64_t t, int64_t h,
+                                  int64_t w) {
     const int32_t *p = dit->config.patch_size;
     const int64_t b = in->shape[0], c = in->shape[4], apart[7] = {b * t, p[0], h, p[1], w, p[2], c};
     const int64_t joined[3] = {b, t * h * w, c * p[0] * p[1] * p[2]};
     const int32_t axes[7] = {0, 2, 4, 6, 1, 3, 5};
     in = sorai_permute(x, sorai_reshape(x, in, 7, apart), axes);
-    return linear(x, &dit->patch, sorai_reshape(x, in, 3, joined), SORAI_ACT_NONE);
+    return linear(x, l, sorai_reshape(x, in, 3, joined), SORAI_ACT_NONE);
 }
 
 /* [b, l, pt ph pw c] -> [b, t, h, w, c]; c is the fastest in a token's row. */
@@ -190,8 +211,61 @@ static sora_tensor *unpatch(sorai_exec *x, const sorai_dit_config *c, sora_tenso
     return sorai_reshape(x, sorai_permute(x, sorai_reshape(x, in, 7, apart), axes), 5, joined);
 }
 
+/* ---- the control branch --------------------------------------------------------------------------------------------------- */
+
+/* Rows of the control latent, zeros behind them up to all tokens. */
+static sora_tensor *embed_control(sorai_exec *x, const sorai_dit *dit, sora_tensor *latent, const int64_t *grid) {
+    const sorai_dit_config *c = &dit->config;
+    const int64_t b = latent->shape[0], t = latent->shape[1] / c->patch_size[0], missing = (grid[0] - t) * grid[1] * grid[2];
+    sora_tensor *rows = embed_patches(x, dit, &dit->control_patch, latent, t, grid[1], grid[2]);
+    if (!missing)
+        return rows;
+    sora_tensor *zeros = sorai_temp(x, 3, (const int64_t[]){b, missing, dit->dim});
+    if (zeros && x->device->zero(x->device, zeros->data, sorai_tensor_bytes(zeros)) != SORA_OK)
+        return sorai_exec_fail(x, SORA_E_BACKEND, "the device could not clear memory");
+    sora_tensor *const parts[2] = {rows, zeros};
+    return sorai_concat(x, parts, 2, 1);
+}
+
+static int check_control(sorai_exec *x, const sorai_dit_config *c, const sora_tensor *latent, const sorai_dit_control *control) {
+    if (!c->vace_count != !control) {
+        sorai_exec_fail(x, SORA_E_INVALID, c->vace_count ? "this transformer needs a control latent" : "this transformer takes no control");
+        return 0;
+    }
+    if (!control)
+        return 1;
+    if (!control->latent) /* its own failure is noted already */
+        return 0;
+    const int64_t *k = control->latent->shape, *s = latent->shape;
+    if (control->latent->rank != 5 || k[0] != s[0] || k[1] < 1 || k[1] > s[1] || k[1] % c->patch_size[0] || k[2] != s[2] || k[3] != s[3] ||
+        k[4] != c->vace_in_channels) {
+        sorai_exec_fail(x, SORA_E_INVALID, "the control latent must have %d channels and the latent's size", (int)c->vace_in_channels);
+        return 0;
+    }
+    return 1;
+}
+
+/* The branch advances only when its next result is wanted, so that one state of it is held at a time. `state` is the branch's own
+ * tensor, outside the scope that the caller rewinds. */
+static sora_tensor *add_control(sorai_exec *x, const sorai_dit *dit, int32_t k, sora_tensor **state, sora_tensor *y, double scale,
+                                const times *t, sora_tensor *rope, const sorai_dit_prompt *prompt) {
+    const sorai_dit_control_block *b = &dit->controls[k];
+    sora_tensor *now = block_run(x, dit, &b->block, dit->config.num_layers + k, *state, t, rope, prompt);
+    y = sorai_axpby(x, 1.0, y, scale, linear(x, &b->out, now, SORAI_ACT_NONE));
+    if (x->tape)
+        *state = now;
+    else if (now && x->device->copy(x->device, (*state)->data, now->data, sorai_tensor_bytes(now)) != SORA_OK)
+        return sorai_exec_fail(x, SORA_E_BACKEND, "the device could not copy");
+    return y;
+}
+
 sora_tensor *sorai_dit_forward(sorai_exec *x, const sorai_dit *dit, sora_tensor *latent, const float *timesteps, int64_t groups,
                                const sorai_dit_prompt *prompt) {
+    return sorai_dit_forward_control(x, dit, latent, NULL, timesteps, groups, prompt);
+}
+
+sora_tensor *sorai_dit_forward_control(sorai_exec *x, const sorai_dit *dit, sora_tensor *latent, const sorai_dit_control *control,
+                                       const float *timesteps, int64_t groups, const sorai_dit_prompt *prompt) {
     const sorai_dit_config *c = &dit->config;
     const int32_t *p = c->patch_size;
     if (!latent || !prompt || x->status != SORA_OK)
@@ -203,27 +277,40 @@ sora_tensor *sorai_dit_forward(sorai_exec *x, const sorai_dit *dit, sora_tensor 
         if (s[1 + i] < p[i] || s[1 + i] % p[i])
             return sorai_exec_fail(x, SORA_E_INVALID, "latent frames, height and width must be multiples of %d, %d and %d", (int)p[0],
                                    (int)p[1], (int)p[2]);
-    const int64_t b = s[0], t = s[1] / p[0], h = s[2] / p[1], w = s[3] / p[2], tokens = t * h * w;
+    const int64_t b = s[0], grid[3] = {s[1] / p[0], s[2] / p[1], s[3] / p[2]}, tokens = grid[0] * grid[1] * grid[2];
     if (b < 1 || b != prompt->batch)
         return sorai_exec_fail(x, SORA_E_INVALID, "latents and text are batches of different size");
     if (!timesteps || groups < 1 || tokens % groups)
         return sorai_exec_fail(x, SORA_E_INVALID, "timesteps are given per sample, per frame or per token");
+    if (!check_control(x, c, latent, control))
+        return NULL;
 
     const sorai_exec_mark mark = sorai_exec_here(x);
     times time;
-    if (!embed_times(x, dit, &time, timesteps, b, groups, t))
+    if (!embed_times(x, dit, &time, timesteps, b, groups, grid[0]))
         return NULL;
-    sora_tensor *rope = sorai_rope_table(x, t, h, w, c->attention_head_dim, 0);
+    sora_tensor *rope = sorai_rope_table(x, grid[0], grid[1], grid[2], c->attention_head_dim, 0), *state = NULL;
+    if (control) {
+        const sorai_exec_mark here = sorai_exec_here(x);
+        sora_tensor *first = embed_patches(x, dit, &dit->patch, latent, grid[0], grid[1], grid[2]);
+        sora_tensor *in = linear(x, &dit->controls[0].in, embed_control(x, dit, control->latent, grid), SORAI_ACT_NONE);
+        state = sorai_exec_rewind_keep(x, here, sorai_add(x, in, first));
+    }
     const sorai_exec_mark inner = sorai_exec_here(x);
-    sora_tensor *y = sorai_exec_rewind_keep(x, inner, embed_patches(x, dit, latent, t, h, w));
-    for (int32_t i = 0; i < c->num_layers && y; i++) {
-        y = sorai_exec_rewind_keep(x, inner, block_run(x, dit, i, y, &time, rope, prompt));
+    sora_tensor *y = sorai_exec_rewind_keep(x, inner, embed_patches(x, dit, &dit->patch, latent, grid[0], grid[1], grid[2]));
+    for (int32_t i = 0, k = 0; i < c->num_layers && y; i++) {
+        y = block_run(x, dit, &dit->blocks[i], i, y, &time, rope, prompt);
+        if (k < c->vace_count && c->vace_layers[k] == i) {
+            y = add_control(x, dit, k, &state, y, control->scale ? (double)control->scale[k] : 1.0, &time, rope, prompt);
+            k++;
+        }
+        y = sorai_exec_rewind_keep(x, inner, y);
         sorai_exec_poll(x);
     }
     sora_tensor *m[2];
     modulation(x, dit, &time, dit->table, time.temb, 2, m); /* of temb itself, not of its projection */
     y = linear(x, &dit->proj_out, sorai_norm_modulate(x, y, m[0], m[1], c->eps), SORAI_ACT_NONE);
-    y = unpatch(x, c, y, t, h, w);
+    y = unpatch(x, c, y, grid[0], grid[1], grid[2]);
     return x->status == SORA_OK ? sorai_exec_rewind_keep(x, mark, y) : NULL;
 }
 

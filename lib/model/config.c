@@ -55,6 +55,19 @@ int sorai_config_probe(json_t *json, sorai_probe_config *out, sora_error *err) {
     return f.status;
 }
 
+static void read_vace(sorai_fields *f, sorai_dit_config *out) {
+    int32_t layers[SORAI_DIT_MAX_CONTROLS] = {0, 5, 10, 15, 20, 25, 30, 35}, most = 0;
+    const int32_t n = sorai_field_ints(f, "vace_layers", layers, SORAI_DIT_MAX_CONTROLS, 8);
+    out->vace_in_channels = sorai_field_int(f, "vace_in_channels", 96, 1, 4096);
+    /* Any order means the same: the blocks are used in order, each behind the next layer that is listed. */
+    for (int32_t i = 0; i < n; i++)
+        most = layers[i] > most ? layers[i] : most;
+    for (int32_t layer = 0; layer <= most && most < 1024; layer++)
+        for (int32_t i = 0; i < n; i++)
+            if (layers[i] == layer)
+                out->vace_layers[out->vace_count++] = layer;
+}
+
 int sorai_config_dit(json_t *json, sorai_dit_config *out, sora_error *err) {
     sorai_fields f;
     SORA_TRY(begin(&f, json, "transformer", err));
@@ -75,6 +88,10 @@ int sorai_config_dit(json_t *json, sorai_dit_config *out, sora_error *err) {
     out->image_dim = sorai_field_int(&f, "image_dim", 0, 0, WIDEST);
     out->added_kv_proj_dim = sorai_field_int(&f, "added_kv_proj_dim", 0, 0, WIDEST);
     out->pos_embed_seq_len = sorai_field_int(&f, "pos_embed_seq_len", 0, 0, WIDEST);
+    /* A control branch: by the class, or by a config without class that has its fields. */
+    const char *kind = sorai_field_text(&f, "_class_name", "");
+    if (strcmp(kind, "WanVACETransformer3DModel") == 0 || (!kind[0] && json_object_get(json, "vace_layers")))
+        read_vace(&f, out);
     const char *norm = sorai_field_text(&f, "qk_norm", "rms_norm_across_heads");
     if (f.status == SORA_OK && axes != 3)
         return sorai_fail(err, SORA_E_FORMAT, "transformer config: patch_size must have three entries");

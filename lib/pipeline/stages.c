@@ -97,22 +97,6 @@ const sorai_dit_prompt *sorai_stage_prompt(sora_pipeline *p, sora_tensor *text, 
     return both ? sorai_dit_prepare(x, &p->model->dit, both, NULL) : NULL;
 }
 
-/* Sample i of a prompt of two. */
-static const sorai_dit_prompt *one_of(sora_pipeline *p, const sorai_dit_prompt *both, int64_t i) {
-    sorai_exec *x = &p->exec;
-    const int32_t layers = p->model->dit_config.num_layers;
-    sorai_dit_prompt *one = sorai_arena_alloc(&x->meta, sizeof *one);
-    if (!one || !(one->layer = sorai_arena_alloc(&x->meta, (size_t)layers * sizeof *one->layer)))
-        return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for a prompt");
-    one->batch = 1;
-    for (int32_t k = 0; k < layers; k++) {
-        one->layer[k].k = sorai_slice(x, both->layer[k].k, 0, i, i + 1);
-        one->layer[k].v = sorai_slice(x, both->layer[k].v, 0, i, i + 1);
-        one->layer[k].image_k = one->layer[k].image_v = NULL;
-    }
-    return one;
-}
-
 sora_tensor *sorai_guided_velocity(sora_pipeline *p, sorai_sampler *s, const sorai_dit_prompt *prompt, int guided, double guidance) {
     sorai_exec *x = &p->exec;
     const sorai_dit *dit = &p->model->dit;
@@ -131,8 +115,8 @@ sora_tensor *sorai_guided_velocity(sora_pipeline *p, sorai_sampler *s, const sor
         uncond = sorai_slice(x, both, 0, 1, 2);
     } else {
         const sorai_exec_mark mark = sorai_exec_here(x);
-        cond = sorai_exec_rewind_keep(x, mark, sorai_dit_forward(x, dit, s->x, times, 1, one_of(p, prompt, 0)));
-        uncond = sorai_dit_forward(x, dit, s->x, times, 1, one_of(p, prompt, 1));
+        cond = sorai_exec_rewind_keep(x, mark, sorai_dit_forward(x, dit, s->x, times, 1, sorai_dit_prompt_sample(x, prompt, 0)));
+        uncond = sorai_dit_forward(x, dit, s->x, times, 1, sorai_dit_prompt_sample(x, prompt, 1));
     }
     return sorai_guide(x, cond, uncond, guidance);
 }

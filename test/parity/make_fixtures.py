@@ -15,7 +15,7 @@ import math
 import os
 
 import torch
-from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from diffusers import AutoencoderKLWan, WanTransformer3DModel, WanVACETransformer3DModel
 from diffusers.models.autoencoders import autoencoder_kl_wan
 from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 from safetensors.torch import save_file
@@ -91,7 +91,8 @@ def forget_paths(path):
 def make_transformer(root, name, seed, cases, image=None, **config):
     folder = folder_of(root, name)
     torch.manual_seed(seed)
-    model = WanTransformer3DModel(**config).float().eval()
+    kind = WanVACETransformer3DModel if "vace_layers" in config else WanTransformer3DModel
+    model = kind(**config).float().eval()
     perturb(model, seed)
     path = os.path.join(folder, "transformer")
     model.save_pretrained(path)
@@ -122,8 +123,15 @@ def make_transformer(root, name, seed, cases, image=None, **config):
             extra["image_embeds"] = embeds
             # with position embeddings the reference joins pairs of images of half the length
             shaped = embeds.reshape(2 * b, n // 2, dim) if model.config.pos_embed_seq_len else embeds
+        controls = {}
+        if "control" in c:  # frames of the control latent, and how much of each block's result is added
+            frames, scale = c["control"]
+            control = torch.randn(b, model.config.vace_in_channels, frames, h, w, generator=g)
+            controls["control_hidden_states"] = extra["control"] = control
+            if scale is not None:
+                controls["control_hidden_states_scale"] = extra["control_scale"] = torch.tensor(scale)
         model.zero_grad()
-        y = model(latent, timestep, text, encoder_hidden_states_image=shaped if image is not None else None).sample
+        y = model(latent, timestep, text, encoder_hidden_states_image=shaped if image is not None else None, **controls).sample
         out.put(case, latent=latent, timestep=timestep, text=text, velocity=y, **extra)
         if c.get("grad"):
             target = torch.randn(y.shape, generator=g)
@@ -174,6 +182,29 @@ def transformers(root):
         image=(10, 14), patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=8, in_channels=6, out_channels=3, text_dim=5,
         freq_dim=16, ffn_dim=24, num_layers=1, cross_attn_norm=True, image_dim=14, added_kv_proj_dim=16, pos_embed_seq_len=10,
         rope_max_seq_len=64,
+    )
+
+
+def controlled(root):
+    make_transformer(
+        root, "vace", 16,
+        {
+            "plain": {"shape": (1, 3, 4, 6, 5), "control": (3, None), "grad": True, "padded": True},
+            "scaled": {"shape": (2, 2, 4, 4, 7), "control": (2, [0.25, 1.5])},
+            "short": {"shape": (1, 3, 4, 4, 6), "control": (1, [1.0, 0.5]), "grad": True},
+        },
+        patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12, in_channels=4, out_channels=4, text_dim=10,
+        freq_dim=16, ffn_dim=28, num_layers=4, cross_attn_norm=True, rope_max_seq_len=64, vace_layers=[0, 2], vace_in_channels=9,
+    )
+    make_transformer(
+        root, "vaceodd", 17,
+        {
+            "plain": {"shape": (1, 4, 3, 6, 512), "control": (4, [0.5, 2.0, 1.0]), "grad": True},
+            "short": {"shape": (2, 4, 3, 6, 512), "control": (2, None)},
+        },
+        image=(9, 14), patch_size=(2, 1, 3), num_attention_heads=3, attention_head_dim=6, in_channels=3, out_channels=5, text_dim=7,
+        freq_dim=10, ffn_dim=20, num_layers=3, cross_attn_norm=False, eps=1e-5, rope_max_seq_len=64, image_dim=14,
+        added_kv_proj_dim=18, vace_layers=[2, 0, 1], vace_in_channels=5,
     )
 
 
@@ -330,19 +361,35 @@ def autoencoders(root):
     )
 
 
+def index(root, name, **config):
+    with open(os.path.join(root, name, "model_index.json"), "w") as f:
+        json.dump(config, f, indent=2)
+        f.write("\n")
+
+
+def tiny_index(root):
+    index(root, "tiny21", _class_name="WanPipeline", _diffusers_version="0.42.1",
+          text_encoder=["transformers", "UMT5EncoderModel"], transformer=["diffusers", "WanTransformer3DModel"],
+          vae=["diffusers", "AutoencoderKLWan"])
+
+
+PARTS = {
+    "transformers": transformers,
+    "controlled": controlled,
+    "text": lambda root: text_encoder(root, "tiny21", 31),
+    "vae": autoencoders,
+    "index": tiny_index,
+}
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default=os.path.join(here, "fixtures"))
-    root = parser.parse_args().out
-    transformers(root)
-    text_encoder(root, "tiny21", 31)
-    autoencoders(root)
-    with open(os.path.join(root, "tiny21", "model_index.json"), "w") as f:
-        json.dump({"_class_name": "WanPipeline", "_diffusers_version": "0.42.1",
-                   "text_encoder": ["transformers", "UMT5EncoderModel"],
-                   "transformer": ["diffusers", "WanTransformer3DModel"], "vae": ["diffusers", "AutoencoderKLWan"]}, f, indent=2)
-        f.write("\n")
+    parser.add_argument("parts", nargs="*", help="of " + ", ".join(PARTS) + "; all when none is named")
+    args = parser.parse_args()
+    for part in args.parts or PARTS:
+        PARTS[part](args.out)
 
 
 if __name__ == "__main__":

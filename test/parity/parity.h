@@ -51,6 +51,49 @@ double parity_error(parity *p, sorai_exec *x, const sora_tensor *got, const sora
 
 sora_tensor *parity_upload(sorai_exec *x, const sora_tensor *host);
 
+/* ---- net.c: what the checks of all networks share ------------------------------------------------------------------------ */
+
+/* A case under way: its tensors are read once and given back with it. */
+typedef struct parity_case {
+    parity *p;
+    const parity_part *part;
+    const char *name;
+    struct {
+        const char *name;
+        sora_tensor *tensor;
+    } held[24];
+    int count;
+} parity_case;
+
+const sora_tensor *parity_in(parity_case *c, const char *name, int must); /* NULL when there is none */
+/* The same on the device; `planes`: [b, c, t, h, w] as [b, t, h, w, c]. */
+sora_tensor *parity_give(parity_case *c, sorai_exec *x, const char *name, int planes);
+
+#define PARITY_MAX_OUTPUTS 8
+typedef struct parity_output {
+    const char *name; /* of the tensor of the case that it must equal */
+    sora_tensor *got;
+} parity_output;
+
+/* A kind of network. `net` and `config` are zeroed memory of the sizes given. */
+typedef struct parity_net {
+    const char *part, *weights; /* folder and file */
+    const char *mark;           /* the tensor that says what is a case */
+    size_t net_size, config_size;
+    double bf16;
+    int unused; /* 1: the file may have tensors that the network does not use */
+    int (*config)(json_t *json, void *config, sora_error *err);
+    int (*bind)(void *net, sorai_store *store, const void *config, sora_error *err);
+    void (*release)(void *net); /* NULL: nothing to do */
+    int (*run)(parity_case *c, sorai_exec *x, void *net, parity_output out[PARITY_MAX_OUTPUTS]); /* gives the count of outputs */
+    /* Loss number i, each on a tape of its own; 0 past the last. NULL: no gradients are checked. */
+    int (*loss)(parity_case *c, sorai_exec *x, void *net, int i, parity_output *out);
+    void (*extra)(parity_case *c, void *net); /* further checks of a case; NULL: none */
+} parity_net;
+
+/* All cases of one fixture folder: outputs in f32 and bf16, a change of any parameter seen, losses and gradients. */
+void parity_network(parity *p, const parity_net *kind, const char *folder);
+
 void parity_transformers(parity *p);
 void parity_autoencoders(parity *p);
 void parity_texts(parity *p);
