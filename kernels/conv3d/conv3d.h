@@ -67,7 +67,9 @@ static inline size_t sorak_conv3d_packed_bytes(int dtype, const sorak_conv3d_pac
                                    sorak_conv3d_pack_taps(a, 0) * sorak_conv3d_pack_taps(a, 1));
 }
 
-/* y [b, to, ho, wo, co] = conv(x [b, tp, hp, wp, cp] prepared, w packed) + bias. Output (t, h, w) takes inputs (t st + kt, ...), all inside of x.
+/* y [b, to, ho, wo, co] = conv(x [b, tp, hp, wp, cp] prepared, w packed) + bias. Output (t, h, w) takes inputs (t st + kt - front_t, h sh + kh,
+ * w sw + kw), in h and w all inside of x. Frames before and behind x are zero and are not stored: a causal convolution of one image needs
+ * a third of the work so, and a third of the memory.
  * y_step: distances in elements between samples, frames, rows and positions of y; all 0: dense. A unit is one output row (b, t, h). */
 typedef struct sorak_conv3d_args {
     const void *x, *w;
@@ -77,7 +79,7 @@ typedef struct sorak_conv3d_args {
     int64_t to, ho, wo, co;
     int64_t kt, kh, kw;
     int64_t st, sh, sw;
-    int64_t live_begin, live_end; /* frames of x outside of these are zero throughout, so their taps may be left out; 0, 0: none is known to be */
+    int64_t front_t; /* may be negative */
     int64_t y_step[4];
 } sorak_conv3d_args;
 
@@ -103,7 +105,7 @@ typedef struct sorak_conv3d_dw_args {
     int64_t to, ho, wo, co;
     int64_t kt, kh, kw;
     int64_t st, sh, sw;
-    int64_t live_begin, live_end; /* as above */
+    int64_t front_t; /* as above */
 } sorak_conv3d_dw_args;
 
 static inline int64_t sorak_conv3d_dw_units(const sorak_conv3d_dw_args *a) {

@@ -131,22 +131,6 @@ int CONV_NAME(conv3d_prep)(const void *args, const sorak_env *env) {
 #define CONV_LEAST_STEPS 1
 #endif
 
-/* Taps in time begin..end-1 of output frame t that reach frames with something in them; at least one. A causal convolution of one image
- * needs a third of the work so. */
-static void live_taps(int64_t t, int64_t st, int64_t kt, int64_t live_begin, int64_t live_end, int64_t *begin, int64_t *end) {
-    *begin = 0;
-    *end = kt;
-    if (live_end <= live_begin)
-        return;
-    const int64_t first = live_begin - t * st, last = live_end - t * st;
-    *begin = first > 0 ? first : 0;
-    *end = last < kt ? last : kt;
-    if (*begin >= *end) {
-        *begin = 0;
-        *end = 1;
-    }
-}
-
 int CONV_NAME(conv3d)(const void *args, const sorak_env *env) {
     const sorak_conv3d_args *const a = args;
     const int64_t segments = a->kt * a->kh, steps = sorak_steps(CONV_DT, a->kw * a->cp), width = sorak_panel(a->co);
@@ -164,13 +148,13 @@ int CONV_NAME(conv3d)(const void *args, const sorak_env *env) {
         for (int64_t n = 0; n < a->co; n += SORAK_BLOCK_COLS)
             for (int64_t u = u0; u < env->end && u < u0 + some; u++) {
                 const int64_t h = u % a->ho, t = u / a->ho % a->to, b = u / a->ho / a->to;
-                int64_t tap, taps, step;
+                int64_t step;
                 float *const y = sorak_conv3d_row(a, u, &step);
-                live_taps(t, a->st, a->kt, a->live_begin, a->live_end, &tap, &taps);
-                tap *= a->kh;
-                taps = taps * a->kh - tap;
-                sorak_block_args p = {.a = (const char *)a->x + ((b * a->tp + t * a->st) * a->hp + h * a->sh) * row_bytes,
-                           .a_row = a->sw * a->cp * CONV_BYTES, .offset = offset + tap, .segments = taps, .steps = steps,
+                /* Taps kt0 .. kt1 - 1 reach stored frames, from frame t0 on; there may be none. */
+                const int64_t at = t * a->st - a->front_t, kt0 = at < 0 ? -at : 0, kt1 = a->tp - at < a->kt ? a->tp - at : a->kt;
+                const int64_t t0 = kt0 < kt1 ? at + kt0 : 0, tap = kt0 < kt1 ? kt0 * a->kh : 0, taps = kt0 < kt1 ? (kt1 - kt0) * a->kh : 0;
+                sorak_block_args p = {.a = (const char *)a->x + ((b * a->tp + t0) * a->hp + h * a->sh) * row_bytes,
+                           .a_row = a->sw * a->cp * CONV_BYTES, .offset = offset, .segments = taps, .steps = steps,
                            .b = (const char *)a->w + n / width * panel_bytes + (tap * steps * width + n % width) * 4, .b_step = width * 4,
                            .c = y + n, .ldc = step, .cols = a->co - n < SORAK_BLOCK_COLS ? a->co - n : SORAK_BLOCK_COLS,
                            .bias = a->bias ? a->bias + n : NULL, .scale = 1.0f};
@@ -199,13 +183,10 @@ int CONV_NAME(conv3d_dw)(const void *args, const sorak_env *env) {
         const int64_t channels = a->ci - c0 < SORAK_DW_CHANNELS ? a->ci - c0 : SORAK_DW_CHANNELS;
         int64_t some = DW_BYTES / (channels * a->wp * CONV_BYTES + steps * width * 4);
         some = some < 1 ? 1 : some > DW_ROWS ? DW_ROWS : some;
-        /* Output frames t0..t1-1 see something through this tap. Rows of the others add nothing. */
-        int64_t t0 = 0, t1 = a->to;
-        if (a->live_end > a->live_begin) {
-            t0 = a->live_begin > kt ? (a->live_begin - kt + a->st - 1) / a->st : 0;
-            t1 = a->live_end > kt ? (a->live_end - kt + a->st - 1) / a->st : 0;
-            t1 = t1 < a->to ? t1 : a->to;
-        }
+        /* Output frames t0..t1-1 see stored frames through this tap. Rows of the others add nothing. */
+        const int64_t ahead = a->front_t - kt, t0 = ahead > 0 ? (ahead + a->st - 1) / a->st : 0;
+        int64_t t1 = a->tp + ahead > 0 ? (a->tp + ahead + a->st - 1) / a->st : 0;
+        t1 = t1 < a->to ? t1 : a->to;
         const int whole = t0 == 0 && t1 == a->to;
         int started = 0;
         for (int64_t r0 = first, count; r0 < last && t0 < t1; r0 += count) {
@@ -219,7 +200,7 @@ int CONV_NAME(conv3d_dw)(const void *args, const sorak_env *env) {
                 count = end - r0 < count ? end - r0 : count;
             }
             for (int64_t i = 0; i < count; i++) {
-                const int64_t r = r0 + i, hp = r % a->ho * a->sh + kh, tp = r / a->ho % a->to * a->st + kt, b = r / a->ho / a->to;
+                const int64_t r = r0 + i, hp = r % a->ho * a->sh + kh, tp = r / a->ho % a->to * a->st - ahead, b = r / a->ho / a->to;
                 offset[i] = ((b * a->tp + tp) * a->hp + hp) * plane;
             }
             for (int64_t n = n0; n < a->co && n < n0 + width; n += SORAK_BLOCK_COLS)

@@ -106,7 +106,9 @@ static void geometry(sorak_maker *m, int dtype, int64_t index, sorak_conv3d_args
     a->kw = sorak_make_int(m, 1, 3);
     a->st = index % 7 == 3 ? 2 : 1;
     a->sh = a->sw = index % 3 == 2 ? 2 : 1;
-    a->tp = (a->to - 1) * a->st + a->kt + sorak_make_int(m, 0, 1);
+    a->tp = (a->to - 1) * a->st + a->kt;
+    a->front_t = index % 2 ? sorak_make_int(m, -1, 2) : 0;
+    a->tp = index % 2 ? sorak_make_int(m, 1, a->tp + 1) : a->tp;
     a->hp = (a->ho - 1) * a->sh + a->kh + sorak_make_int(m, 0, 1);
     a->wp = (a->wo - 1) * a->sw + a->kw + sorak_make_int(m, 0, 1);
     a->cp = sorak_conv_channels(dtype, *ci);
@@ -228,6 +230,7 @@ int sorak_cases_conv3d_dw(sorak_maker *m, sorak_case *c, int dtype, int bench, i
     a->st = g.st;
     a->sh = g.sh;
     a->sw = g.sw;
+    a->front_t = g.front_t;
     a->x = prepared(m, bench, dtype, &g, ci, a->wp, g.sw);
     sorak_gemm_pack_args *p = sorak_make_args(m, sizeof *p);
     p->n = g.co;

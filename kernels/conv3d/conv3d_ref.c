@@ -104,7 +104,9 @@ static void conv(const sorak_conv3d_args *a, const sorak_env *env, int bf16) {
             for (int64_t n = 0; n < a->co; n++) {
                 double sum = 0;
                 for (int64_t s = 0; s < a->kt * a->kh; s++) {
-                    const int64_t tp = t * a->st + s / a->kh, hp = h * a->sh + s % a->kh;
+                    const int64_t tp = t * a->st + s / a->kh - a->front_t, hp = h * a->sh + s % a->kh;
+                    if (tp < 0 || tp >= a->tp)
+                        continue;
                     const int64_t at = (((b * a->tp + tp) * a->hp + hp) * a->wp + w * a->sw) * a->cp;
                     for (int64_t k = 0; k < a->kw * a->cp; k++)
                         sum += get(a->x, bf16, at + k) * packed(a->w, bf16, sorak_panel(a->co), a->kt * a->kh, steps, s, k, n);
@@ -138,7 +140,9 @@ static void dw(const sorak_conv3d_dw_args *a, const sorak_env *env, int bf16) {
                 for (int64_t kw = 0; kw < a->kw; kw++) {
                     double sum = 0;
                     for (int64_t r = row0; r < row1; r++) {
-                        const int64_t hp = r % a->ho * a->sh + kh, tp = r / a->ho % a->to * a->st + kt, b = r / a->ho / a->to;
+                        const int64_t hp = r % a->ho * a->sh + kh, tp = r / a->ho % a->to * a->st + kt - a->front_t, b = r / a->ho / a->to;
+                        if (tp < 0 || tp >= a->tp)
+                            continue;
                         const int64_t at = (((b * a->tp + tp) * a->hp + hp) * a->ci + c) * a->wp + kw % a->sw * phase + kw / a->sw;
                         for (int64_t w = 0; w < a->wo; w++)
                             sum += get(a->x, bf16, at + w) * packed(a->dy, bf16, width, rows, steps, r, w, n);

@@ -21,6 +21,26 @@ static inline int64_t sorak_copy_count(const sorak_copy_args *a) {
 }
 static inline int64_t sorak_copy_units(const sorak_copy_args *a) { return sorak_blocks(sorak_copy_count(a)); }
 
+/* Puts the longest axis that is contiguous in source or destination last where the last one is short: its loop has no carries. */
+static inline void sorak_copy_turn(sorak_copy_args *a) {
+    const int32_t last = a->rank - 1;
+    int32_t best = last;
+    if (a->shape[last] >= 16)
+        return;
+    for (int32_t i = 0; i < last; i++)
+        if ((a->src_stride[i] == 1 || a->dst_stride[i] == 1) && a->shape[i] > a->shape[best])
+            best = i;
+    const int64_t n = a->shape[best], s = a->src_stride[best], d = a->dst_stride[best];
+    for (int32_t i = best; i < last; i++) {
+        a->shape[i] = a->shape[i + 1];
+        a->src_stride[i] = a->src_stride[i + 1];
+        a->dst_stride[i] = a->dst_stride[i + 1];
+    }
+    a->shape[last] = n;
+    a->src_stride[last] = s;
+    a->dst_stride[last] = d;
+}
+
 /* Drops axes of extent 1 and merges neighbours that are one run in both, so that the inner runs are as long as they can be. */
 static inline void sorak_copy_simplify(sorak_copy_args *a) {
     int32_t rank = 0;
@@ -44,6 +64,7 @@ static inline void sorak_copy_simplify(sorak_copy_args *a) {
         rank = 1;
     }
     a->rank = rank;
+    sorak_copy_turn(a);
 }
 
 #endif

@@ -10,7 +10,7 @@ typedef struct shape {
     int64_t to, ho, wo, co;
     int64_t kt, kh, kw, st, sh, sw;
     int64_t front_t, front_h, front_w;
-    int64_t tp, hp, wp; /* with padding */
+    int64_t hp, wp; /* with padding */
     const float *history;
 } shape;
 
@@ -49,13 +49,12 @@ static int measure(sorai_exec *x, shape *s, const sora_tensor *in, const sora_te
     s->front_t = conv->front_t;
     s->front_h = conv->front_h;
     s->front_w = conv->front_w;
-    s->tp = s->t + conv->front_t + conv->back_t;
     s->hp = s->h + conv->front_h + conv->back_h;
     s->wp = s->w + conv->front_w + conv->back_w;
     s->history_t = 0;
     s->history = NULL;
     if (conv->front_t < 0 || conv->back_t < 0 || conv->front_h < 0 || conv->back_h < 0 || conv->front_w < 0 || conv->back_w < 0 ||
-        s->b < 1 || s->t < 1 || s->tp < s->kt || s->hp < s->kh || s->wp < s->kw || s->h < 1 || s->w < 1) {
+        s->b < 1 || s->t < 1 || s->t + conv->front_t + conv->back_t < s->kt || s->hp < s->kh || s->wp < s->kw || s->h < 1 || s->w < 1) {
         sorai_exec_fail(x, SORA_E_INVALID, "%s: the input is smaller than the convolution", w->name);
         return 0;
     }
@@ -68,7 +67,7 @@ static int measure(sorai_exec *x, shape *s, const sora_tensor *in, const sora_te
         s->history_t = history->shape[1];
         s->history = s->history_t > 0 ? history->data : NULL;
     }
-    s->to = (s->tp - s->kt) / s->st + 1;
+    s->to = (s->t + conv->front_t + conv->back_t - s->kt) / s->st + 1;
     s->ho = (s->hp - s->kh) / s->sh + 1;
     s->wo = (s->wp - s->kw) / s->sw + 1;
     return 1;
@@ -125,13 +124,13 @@ static const void *prepare(sorai_exec *x, sorak_conv3d_prep_args *args) {
 
 /* The input with its padding, planar = 0 for the convolution, the stride in w for the gradient of the weights. */
 static const void *prepare_input(sorai_exec *x, const shape *s, const float *in, int64_t planar) {
-    const int plain = s->tp == s->t && s->hp == s->h && s->wp == s->w;
+    const int plain = !s->history_t && s->hp == s->h && s->wp == s->w;
     if (plain && !planar && sorai_product_dt(x) == SK_DT_f32)
         return in; /* nothing to pad and nothing to convert */
     sorak_conv3d_prep_args args = {
         .x = in, .history = s->history, .b = s->b, .t = s->t, .h = s->h, .w = s->w, .c = s->ci, .history_t = s->history_t,
-        .tp = s->tp, .hp = s->hp, .wp = planar ? sorak_conv3d_dw_width(s->wp, s->wo, s->kw, s->sw) : s->wp,
-        .front_t = s->front_t, .front_h = s->front_h, .front_w = s->front_w, .planar = planar};
+        .tp = s->history_t + s->t, .hp = s->hp, .wp = planar ? sorak_conv3d_dw_width(s->wp, s->wo, s->kw, s->sw) : s->wp,
+        .front_t = s->history_t, .front_h = s->front_h, .front_w = s->front_w, .planar = planar};
     return prepare(x, &args);
 }
 
@@ -164,11 +163,10 @@ static void pad_axis(int64_t n, int64_t k, int64_t stride, int64_t front, int64_
 static void input_gradient(sorai_exec *x, const shape *s, sorai_param *w, const float *dy, float *dx) {
     const int dt = sorai_product_dt(x);
     const int64_t stride[3] = {s->st, s->sh, s->sw}, cp = sorak_conv_channels(dt, s->co);
-    sorak_conv3d_prep_args prep = {.x = dy, .b = s->b, .t = s->to, .h = s->ho, .w = s->wo, .c = s->co};
-    pad_axis(s->t, s->kt, s->st, s->front_t, &prep.front_t, &prep.tp);
+    sorak_conv3d_prep_args prep = {.x = dy, .b = s->b, .t = s->to, .tp = s->to, .h = s->ho, .w = s->wo, .c = s->co};
     pad_axis(s->h, s->kh, s->sh, s->front_h, &prep.front_h, &prep.hp);
     pad_axis(s->w, s->kw, s->sw, s->front_w, &prep.front_w, &prep.wp);
-    const int plain = prep.tp == s->to && prep.hp == s->ho && prep.wp == s->wo && !prep.front_t && !prep.front_h && !prep.front_w;
+    const int plain = prep.hp == s->ho && prep.wp == s->wo && !prep.front_h && !prep.front_w;
     const char *const padded = plain && dt == SK_DT_f32 ? (const void *)dy : prepare(x, &prep);
     const char *weight = packed_weight(x, w, 1, stride);
     if (!padded || !weight)
@@ -187,12 +185,12 @@ static void input_gradient(sorai_exec *x, const shape *s, sorai_param *w, const 
         const axis at = axis_of(s->t, s->kt, s->st, s->front_t, ((remainder[0] - s->front_t) % s->st + s->st) % s->st);
         const axis ah = axis_of(s->h, s->kh, s->sh, s->front_h, ((remainder[1] - s->front_h) % s->sh + s->sh) % s->sh);
         const axis aw = axis_of(s->w, s->kw, s->sw, s->front_w, ((remainder[2] - s->front_w) % s->sw + s->sw) % s->sw);
-        const int64_t skip = ((at.begin + prep.front_t) * prep.hp + ah.begin + prep.front_h) * prep.wp + aw.begin + prep.front_w;
+        const int64_t skip = (ah.begin + prep.front_h) * prep.wp + aw.begin + prep.front_w;
         sorak_conv3d_args args = {
             .x = padded + (size_t)(skip * cp) * sorak_conv_width(dt), .w = weight,
             .y = dx + ((at.first * s->h + ah.first) * s->w + aw.first) * s->ci, .b = s->b, .tp = prep.tp, .hp = prep.hp, .wp = prep.wp,
             .cp = cp, .to = at.count, .ho = ah.count, .wo = aw.count, .co = s->ci, .kt = at.taps, .kh = ah.taps, .kw = aw.taps,
-            .st = 1, .sh = 1, .sw = 1, .live_begin = at.begin < 0 ? -at.begin : 0, .live_end = s->to - at.begin,
+            .st = 1, .sh = 1, .sw = 1, .front_t = -at.begin,
             .y_step = {s->t * s->h * s->w * s->ci, s->st * s->h * s->w * s->ci, s->sh * s->w * s->ci, s->sw * s->ci}};
         weight += sorak_conv3d_packed_bytes(dt, &taps);
         if (at.count > 0 && ah.count > 0 && aw.count > 0)
@@ -209,10 +207,10 @@ static void weight_gradient(sorai_exec *x, const shape *s, sorai_param *w, const
         return;
     sorai_run(x, SK_OP_gemm_pack, dt, &pack, sorak_gemm_pack_units(&pack));
     sorak_conv3d_dw_args args = {
-        .x = prepare_input(x, s, in, s->sw), .dy = pack.dst, .b = s->b, .tp = s->tp, .hp = s->hp,
+        .x = prepare_input(x, s, in, s->sw), .dy = pack.dst, .b = s->b, .tp = s->history_t + s->t, .hp = s->hp,
         .wp = sorak_conv3d_dw_width(s->wp, s->wo, s->kw, s->sw), .ci = s->ci, .to = s->to, .ho = s->ho, .wo = s->wo, .co = s->co,
-        .kt = s->kt, .kh = s->kh, .kw = s->kw, .st = s->st, .sh = s->sh, .sw = s->sw, .live_begin = s->front_t - s->history_t,
-        .live_end = s->front_t + s->t};
+        .kt = s->kt, .kh = s->kh, .kw = s->kw, .st = s->st, .sh = s->sh, .sw = s->sw,
+        .front_t = s->front_t - s->history_t};
     args.chunks = sorak_conv3d_dw_chunks(&args);
     const int64_t taps = s->kt * s->kh * s->kw, all = taps * s->ci * s->co, parts[2] = {args.chunks, all};
     sora_tensor *const partial = sorai_temp(x, 2, parts), *const dw = sorai_temp_like(x, w->grad);
@@ -265,9 +263,9 @@ sora_tensor *sorai_conv3d(sorai_exec *x, sora_tensor *in, sora_tensor *history, 
     const sorai_exec_mark mark = sorai_exec_here(x);
     const sorak_conv3d_args args = {
         .x = prepare_input(x, &s, in->data, 0), .w = packed_weight(x, w, 0, NULL), .bias = sorai_param_f32(x, b), .y = out->data, .b = s.b,
-        .tp = s.tp, .hp = s.hp, .wp = s.wp, .cp = sorak_conv_channels(sorai_product_dt(x), s.ci), .to = s.to, .ho = s.ho, .wo = s.wo,
-        .co = s.co, .kt = s.kt, .kh = s.kh, .kw = s.kw, .st = s.st, .sh = s.sh, .sw = s.sw, .live_begin = s.front_t - s.history_t,
-        .live_end = s.front_t + s.t};
+        .tp = s.history_t + s.t, .hp = s.hp, .wp = s.wp, .cp = sorak_conv_channels(sorai_product_dt(x), s.ci), .to = s.to, .ho = s.ho, .wo = s.wo,
+        .co = s.co, .kt = s.kt, .kh = s.kh, .kw = s.kw, .st = s.st, .sh = s.sh, .sw = s.sw,
+        .front_t = s.front_t - s.history_t};
     if (args.x && args.w)
         sorai_run(x, SK_OP_conv3d, sorai_product_dt(x), &args, sorak_conv3d_units(&args));
     sorai_drop_scratch(x, mark);
