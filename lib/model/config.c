@@ -120,3 +120,91 @@ int sorai_config_t5(json_t *json, sorai_t5_config *out, sora_error *err) {
         return sorai_fail(err, SORA_E_UNSUPPORTED, "text_encoder config: feed_forward_proj %.64s is not supported", act);
     return f.status == SORA_OK ? sorai_t5_config_check(out, err) : f.status;
 }
+
+int sorai_config_vision(json_t *json, sorai_vision_config *out, sora_error *err) {
+    static const struct {
+        const char *name;
+        enum sorai_vision_act act;
+    } acts[] = {{"gelu", SORAI_VISION_GELU},
+                {"quick_gelu", SORAI_VISION_QUICK_GELU},
+                {"gelu_new", SORAI_VISION_GELU_TANH},
+                {"gelu_pytorch_tanh", SORAI_VISION_GELU_TANH}};
+    sorai_fields f;
+    SORA_TRY(begin(&f, json, "image_encoder", err));
+    /* The config of a whole CLIP model holds that of its picture side. */
+    json_t *inner = json_object_get(json, "vision_config");
+    if (json_is_object(inner))
+        f.object = inner;
+    memset(out, 0, sizeof *out);
+    out->hidden_size = sorai_field_int(&f, "hidden_size", 768, 1, WIDEST);
+    out->intermediate_size = sorai_field_int(&f, "intermediate_size", 3072, 1, 4 * WIDEST);
+    out->num_hidden_layers = sorai_field_int(&f, "num_hidden_layers", 12, 1, 1024);
+    out->num_attention_heads = sorai_field_int(&f, "num_attention_heads", 12, 1, WIDEST);
+    out->num_channels = sorai_field_int(&f, "num_channels", 3, 1, WIDEST);
+    out->image_size = sorai_field_int(&f, "image_size", 224, 1, WIDEST);
+    out->patch_size = sorai_field_int(&f, "patch_size", 32, 1, WIDEST);
+    out->layer_norm_eps = sorai_field_number(&f, "layer_norm_eps", 1e-5);
+    const char *act = sorai_field_text(&f, "hidden_act", "quick_gelu");
+    size_t k = 0;
+    while (k < sizeof acts / sizeof *acts && strcmp(acts[k].name, act) != 0)
+        k++;
+    if (f.status == SORA_OK && k == sizeof acts / sizeof *acts)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "image_encoder config: hidden_act %.64s is not supported", act);
+    if (f.status == SORA_OK)
+        out->hidden_act = acts[k].act;
+    return f.status == SORA_OK ? sorai_vision_config_check(out, err) : f.status;
+}
+
+/* A size is a number, {"shortest_edge": n} or {"height": h, "width": w}; a number means the shorter side where `shortest` is given. */
+static void read_size(sorai_fields *f, const char *name, int32_t *shortest, int32_t *height, int32_t *width) {
+    json_t *value = json_object_get(f->object, name);
+    if (!value || json_is_null(value))
+        return;
+    if (json_is_object(value)) {
+        sorai_fields inner = {value, f->part, f->err, f->status};
+        const int edge = shortest && json_object_get(value, "shortest_edge");
+        if (edge) {
+            *shortest = sorai_field_int(&inner, "shortest_edge", 0, 1, WIDEST);
+        } else {
+            *height = sorai_field_int(&inner, "height", *height, 1, WIDEST);
+            *width = sorai_field_int(&inner, "width", *width, 1, WIDEST);
+            if (shortest)
+                *shortest = 0;
+        }
+        f->status = inner.status;
+    } else {
+        const int32_t n = sorai_field_int(f, name, 0, 1, WIDEST);
+        if (shortest)
+            *shortest = n;
+        else
+            *height = *width = n;
+    }
+}
+
+int sorai_config_prepare(json_t *json, sorai_vision_prepare *out, sora_error *err) {
+    sorai_fields f;
+    SORA_TRY(begin(&f, json, "image_processor", err));
+    sorai_vision_prepare_init(out);
+    out->resize = sorai_field_bool(&f, "do_resize", 1);
+    out->crop = sorai_field_bool(&f, "do_center_crop", 1);
+    out->rescale = sorai_field_bool(&f, "do_rescale", 1);
+    out->normalize = sorai_field_bool(&f, "do_normalize", 1);
+    out->height = out->width = 224;
+    read_size(&f, "size", &out->shortest, &out->height, &out->width);
+    read_size(&f, "crop_size", NULL, &out->crop_height, &out->crop_width);
+    out->filter = (enum sorai_filter)sorai_field_int(&f, "resample", SORAI_FILTER_BICUBIC, 0, SORAI_FILTER_HAMMING);
+    out->factor = sorai_field_number(&f, "rescale_factor", 1.0 / 255.0);
+    const char *const names[] = {"image_mean", "image_std"};
+    for (int k = 0; k < 2; k++) {
+        double values[3] = {0};
+        const int32_t n = sorai_field_numbers(&f, names[k], values, 3, 0);
+        if (f.status == SORA_OK && n != 0 && n != 3)
+            return sorai_fail(err, SORA_E_FORMAT, "image_processor config: %s must have three numbers", names[k]);
+        for (int32_t i = 0; i < n; i++)
+            (k ? out->std : out->mean)[i] = (float)values[i];
+    }
+    for (int i = 0; i < 3 && f.status == SORA_OK; i++)
+        if (!(out->std[i] > 0.0f))
+            return sorai_fail(err, SORA_E_FORMAT, "image_processor config: image_std must be positive");
+    return f.status;
+}

@@ -8,11 +8,14 @@
 #include "lib/probe/probe.h"
 #include "lib/text/t5.h"
 #include "lib/vae/vae.h"
+#include "lib/vision/vision.h"
 
 /* Each reads `json` (an object); a missing field has its published default, a wrong one gives SORA_E_FORMAT with part and field. */
 int sorai_config_vae(json_t *json, sorai_vae_config *out, sora_error *err);
 int sorai_config_dit(json_t *json, sorai_dit_config *out, sora_error *err);
 int sorai_config_t5(json_t *json, sorai_t5_config *out, sora_error *err);
+int sorai_config_vision(json_t *json, sorai_vision_config *out, sora_error *err);
+int sorai_config_prepare(json_t *json, sorai_vision_prepare *out, sora_error *err); /* of preprocessor_config.json */
 int sorai_config_probe(json_t *json, sorai_probe_config *out, sora_error *err);
 
 #endif

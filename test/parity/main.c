@@ -1,4 +1,4 @@
-/* build/test/parity [--backend cpu|reference|both] [--plugin FILE] [--fixtures DIR] [--only dit|vae|text|sampler] [--threads N] [-v]
+/* build/test/parity [--backend cpu|reference|both] [--plugin FILE] [--fixtures DIR] [--only dit|vae|text|image|sampler] [--threads N] [-v]
  * build/test/parity join|compare ...: see pick.c
  * Without --backend: cpu, and reference too when its plugin lies beside the build. Status 0 when all comparisons passed. */
 #include <math.h>
@@ -72,13 +72,15 @@ double parity_error(parity *p, sorai_exec *x, const sora_tensor *got, const sora
     return error;
 }
 
-void parity_sensitivity(parity *p, sorai_store *store, parity_error_fn *error, void *user, double limit) {
+void parity_sensitivity(parity *p, sorai_store *store, parity_error_fn *error, void *user, const char *blind, double limit) {
     double least = INFINITY;
     char line[400];
     const char *least_name = "";
     int missed = 0;
     for (size_t i = 0; i < store->count; i++) {
         sorai_param *param = store->params[i];
+        if (blind && strstr(param->name, blind))
+            continue;
         const size_t bytes = sorai_tensor_bytes(param->value), n = bytes / sizeof(float);
         float *old = malloc(bytes + 1), *changed = malloc(bytes + 1);
         if (!old || !changed || p->device->download(p->device, old, param->value->data, bytes) != SORA_OK) {
@@ -110,7 +112,7 @@ void parity_sensitivity(parity *p, sorai_store *store, parity_error_fn *error, v
 }
 
 void parity_gradients(parity *p, sorai_exec *x, const char *what, const parity_part *part, const char *case_name, const sorai_store *store,
-                      double limit) {
+                      const char *blind, double limit) {
     char name[320], line[400];
     double worst = 0.0;
     int count = 0, zero = 0, bad = 0;
@@ -119,6 +121,8 @@ void parity_gradients(parity *p, sorai_exec *x, const char *what, const parity_p
         return;
     for (size_t i = 0; i < store->count; i++) {
         const sorai_param *param = store->params[i];
+        if (blind && strstr(param->name, blind))
+            continue;
         const int64_t n = sorai_tensor_count(param->value);
         snprintf(name, sizeof name, "grad/%s", param->name);
         sora_tensor *want = parity_tensor(p, part, case_name, name, 0);
@@ -251,6 +255,8 @@ static int run(const char *backend, const char *plugin, const char *root, const 
             parity_transformers(&p);
         if (!only || strcmp(only, "text") == 0)
             parity_texts(&p);
+        if (!only || strcmp(only, "image") == 0)
+            parity_images(&p);
         if (!only || strcmp(only, "sampler") == 0)
             parity_samplers(&p);
     }

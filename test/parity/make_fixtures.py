@@ -14,12 +14,15 @@ import json
 import math
 import os
 
+import numpy
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel, WanVACETransformer3DModel
 from diffusers.models.autoencoders import autoencoder_kl_wan
 from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 from safetensors.torch import save_file
-from transformers import UMT5Config, UMT5EncoderModel
+from PIL import Image
+from transformers import CLIPVisionConfig, CLIPVisionModel, CLIPVisionModelWithProjection, UMT5Config, UMT5EncoderModel
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
@@ -248,6 +251,78 @@ def text_encoder(root, name, seed):
     out.write()
 
 
+# --- the image encoder ---------------------------------------------------------------------------------------------------
+
+
+def picture(g, width, height):
+    """Blobs with noise, so that resizing and cutting show."""
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    waves = torch.stack([torch.sin(x / (3 + c) + c) * torch.cos(y / (5 - c)) for c in range(3)], -1)
+    noise = torch.randn(height, width, 3, generator=g)
+    return (127 + 90 * waves + 40 * noise).clamp(0, 255).to(torch.uint8)
+
+
+def image_encoder(root, name, seed, kind, pictures, processor, **config):
+    folder = folder_of(root, name)
+    torch.manual_seed(seed)
+    model = kind(CLIPVisionConfig(**config)).float().eval()
+    perturb(model, seed, 0.7)
+    path = os.path.join(folder, "image_encoder")
+    model.save_pretrained(path)
+    forget_paths(path)
+    prepare = CLIPImageProcessorPil(**processor)
+    prepare.save_pretrained(os.path.join(folder, "image_processor"))
+    out = Cases(folder, "image_encoder")
+    g = torch.Generator().manual_seed(seed + 1)
+    for i, (width, height) in enumerate(pictures):
+        rgb = picture(g, width, height)
+        pixels = prepare(images=Image.fromarray(rgb.numpy()), return_tensors="pt")["pixel_values"].float()
+        hidden = model(pixel_values=pixels, output_hidden_states=True).hidden_states[-2]
+        case = f"{width}x{height}"
+        out.put(case, picture=rgb.to(torch.int32), pixels=pixels, hidden=hidden)
+        if i == 0:
+            both = torch.cat([pixels, torch.randn(pixels.shape, generator=g)])
+            hidden = model(pixel_values=both, output_hidden_states=True).hidden_states[-2]
+            target = torch.randn(hidden.shape, generator=g)
+            model.zero_grad()
+            loss = torch.nn.functional.mse_loss(hidden, target)
+            loss.backward()
+            out.put("batch", pixels=both, hidden=hidden, target=target, loss=loss.reshape(1))
+            out.grads("batch", model)
+    out.write()
+
+
+def image_encoders(root):
+    image_encoder(
+        root, "clip", 41, CLIPVisionModel, [(40, 30), (17, 64), (8, 9), (16, 16)], {"size": {"shortest_edge": 16}, "crop_size": 16},
+        hidden_size=24, intermediate_size=40, num_hidden_layers=3, num_attention_heads=3, image_size=16, patch_size=4,
+        hidden_act="gelu",
+    )
+    image_encoder(
+        root, "clipquick", 42, CLIPVisionModelWithProjection, [(31, 47), (12, 9)],
+        {"size": {"height": 13, "width": 20}, "crop_size": {"height": 15, "width": 15}, "resample": 2, "image_mean": [0.1, 0.5, 0.25],
+         "image_std": [0.5, 0.25, 1.5]},
+        hidden_size=20, intermediate_size=31, num_hidden_layers=2, num_attention_heads=2, image_size=15, patch_size=4,
+        hidden_act="quick_gelu", projection_dim=12, layer_norm_eps=1e-4,
+    )
+    resized(root)
+
+
+def resized(root):
+    """Pictures through each filter of Pillow."""
+    out = {}
+    g = torch.Generator().manual_seed(43)
+    for filter in range(6):
+        for width, height, to_width, to_height in ((20, 14, 33, 29), (50, 41, 7, 9), (13, 40, 13, 11), (9, 30, 27, 30), (64, 3, 5, 40),
+                                                  (31, 47, 20, 13), (28, 34, 25, 29), (60, 59, 50, 20)):
+            rgb = picture(g, width, height)
+            made = numpy.array(Image.fromarray(rgb.numpy()).resize((to_width, to_height), resample=filter))
+            case = f"{filter}-{width}x{height}-{to_width}x{to_height}"
+            out[case + "/picture"] = rgb
+            out[case + "/resized"] = torch.from_numpy(made)
+    save_file(out, os.path.join(root, "resize.cases.safetensors"))
+
+
 # --- the autoencoder -----------------------------------------------------------------------------------------------------
 
 
@@ -377,6 +452,7 @@ PARTS = {
     "transformers": transformers,
     "controlled": controlled,
     "text": lambda root: text_encoder(root, "tiny21", 31),
+    "image": image_encoders,
     "vae": autoencoders,
     "index": tiny_index,
 }

@@ -100,7 +100,7 @@ static void gradients(parity *p, const parity_net *kind, const parity_part *part
         }
         x.tape = NULL;
         snprintf(what, sizeof what, "%.60s gradients", name);
-        parity_gradients(p, &x, what, part, name, &store, PARITY_GRAD);
+        parity_gradients(p, &x, what, part, name, &store, kind->blind, PARITY_GRAD);
     }
     sorai_exec_release(&x);
     if (net && kind->release) kind->release(net);
@@ -137,7 +137,7 @@ void parity_network(parity *p, const parity_net *kind, const char *folder) {
             }
         }
         probe u = {kind, &part, net, names[0]};
-        if (n && strcmp(p->backend, "cpu") == 0) parity_sensitivity(p, &store, error_of, &u, PARITY_F32);
+        if (n && strcmp(p->backend, "cpu") == 0) parity_sensitivity(p, &store, error_of, &u, kind->blind, PARITY_F32);
         const int g = kind->loss ? parity_cases(&part, "target", names) : 0;
         for (int i = 0; i < g; i++) gradients(p, kind, &part, config, names[i]);
         if (n == 0) parity_fail(p, "cases", "there are none");

@@ -38,7 +38,7 @@ void parity_compare(parity *p, const char *what, const float *got, const float *
 void parity_check(parity *p, sorai_exec *x, const char *what, const sora_tensor *got, const sora_tensor *want, double limit);
 /* All gradients of a store against CASE/grad/NAME; parameters that torch gave none must have zero here. */
 void parity_gradients(parity *p, sorai_exec *x, const char *what, const parity_part *part, const char *case_name, const sorai_store *store,
-                      double limit);
+                      const char *blind, double limit); /* blind: NULL, or parameters with this in their name are left out */
 void parity_fail(parity *p, const char *what, const char *why);
 /* Clears the sticky error of x, counting a failure when there is one. */
 int parity_finish(parity *p, sorai_exec *x, const char *what);
@@ -46,7 +46,7 @@ int parity_finish(parity *p, sorai_exec *x, const char *what);
 /* Proves that the check can fail: changes one parameter after the other by a percent and runs `error` (the relative squared error of
  * some output); each must be seen, by far more than the limit. */
 typedef double parity_error_fn(parity *p, void *user);
-void parity_sensitivity(parity *p, sorai_store *store, parity_error_fn *error, void *user, double limit);
+void parity_sensitivity(parity *p, sorai_store *store, parity_error_fn *error, void *user, const char *blind, double limit);
 double parity_error(parity *p, sorai_exec *x, const sora_tensor *got, const sora_tensor *want); /* NaN on failure */
 
 sora_tensor *parity_upload(sorai_exec *x, const sora_tensor *host);
@@ -81,6 +81,7 @@ typedef struct parity_net {
     const char *mark;           /* the tensor that says what is a case */
     size_t net_size, config_size;
     double bf16;
+    const char *blind;          /* parameters with this in their name change nothing, whatever they are; NULL: none */
     int unused; /* 1: the file may have tensors that the network does not use */
     int (*config)(json_t *json, void *config, sora_error *err);
     int (*bind)(void *net, sorai_store *store, const void *config, sora_error *err);
@@ -97,6 +98,7 @@ void parity_network(parity *p, const parity_net *kind, const char *folder);
 void parity_transformers(parity *p);
 void parity_autoencoders(parity *p);
 void parity_texts(parity *p);
+void parity_images(parity *p);
 void parity_samplers(parity *p);
 
 int parity_pick(int argc, char **argv); /* pick.c: for scripts */
