@@ -6,7 +6,28 @@
 #include "lib/model/fields.h"
 #include "sora/pipeline.h"
 
-static const char *const part_names[SORAI_NET_COUNT] = {"transformer", "vae", "vae", "text_encoder", "probe"};
+static const char *const part_names[SORAI_NET_COUNT] = {"transformer",  "transformer_2", "vae",  "vae",
+                                                       "text_encoder", "image_encoder", "probe"};
+
+/* What the index of a pipeline says beside its parts. */
+static int read_pipeline(sora_model *m, sora_error *err) {
+    json_t *scheduler = NULL;
+    sorai_fields f = {sorai_package_index(m->package), "model_index", err, SORA_OK};
+    const double ratio = sorai_field_number(&f, "boundary_ratio", 0.0);
+    m->expand_timesteps = sorai_field_bool(&f, "expand_timesteps", 0);
+    if (f.status == SORA_OK && !(ratio >= 0.0 && ratio <= 1.0))
+        return sorai_fail(err, SORA_E_FORMAT, "%s: boundary_ratio must be in 0..1", sorai_package_name(m->package));
+    if (f.status == SORA_OK && ratio > 0.0) {
+        int32_t steps = 1000;
+        if (sorai_package_has(m->package, "scheduler") && sorai_package_config(m->package, "scheduler", &scheduler, NULL) == SORA_OK) {
+            sorai_fields s = {scheduler, "scheduler", err, SORA_OK};
+            steps = sorai_field_int(&s, "num_train_timesteps", 1000, 1, 1 << 20);
+            SORA_TRY(s.status);
+        }
+        m->boundary = ratio * steps;
+    }
+    return f.status;
+}
 
 static int read_defaults(sora_model *m, sora_error *err) {
     json_t *index = sorai_package_index(m->package), *own = index ? json_object_get(index, "sora") : NULL;
@@ -52,12 +73,24 @@ static int read_configs(sora_model *m, sora_error *err) {
     SORA_TRY(read_config(m, "transformer", &m->has_dit, &json, err));
     if (m->has_dit)
         SORA_TRY(sorai_config_dit(json, &m->dit_config, err));
+    SORA_TRY(read_config(m, "transformer_2", &m->has_dit2, &json, err));
+    if (m->has_dit2)
+        SORA_TRY(sorai_config_dit(json, &m->dit2_config, err));
     SORA_TRY(read_config(m, "vae", &m->has_vae, &json, err));
     if (m->has_vae)
         SORA_TRY(sorai_config_vae(json, &m->vae_config, err));
     SORA_TRY(read_config(m, "text_encoder", &m->has_t5, &json, err));
     if (m->has_t5)
         SORA_TRY(sorai_config_t5(json, &m->t5_config, err));
+    SORA_TRY(read_config(m, "image_encoder", &m->has_vision, &json, err));
+    if (m->has_vision) {
+        SORA_TRY(sorai_config_vision(json, &m->vision_config, err));
+        sorai_vision_prepare_init(&m->prepare);
+        int32_t has = 0;
+        SORA_TRY(read_config(m, "image_processor", &has, &json, err));
+        if (has)
+            SORA_TRY(sorai_config_prepare(json, &m->prepare, err));
+    }
     SORA_TRY(read_config(m, "probe", &m->has_probe, &json, err));
     if (m->has_probe)
         SORA_TRY(sorai_config_probe(json, &m->probe_config, err));
@@ -79,6 +112,8 @@ int sorai_model_create(sora_model **out, sorai_mem *mem, sorai_device *device, i
     sorai_lock_init(&m->lock);
     int status = read_defaults(m, err);
     if (status == SORA_OK)
+        status = read_pipeline(m, err);
+    if (status == SORA_OK)
         status = read_configs(m, err);
     if (status == SORA_OK)
         *out = m;
@@ -93,7 +128,9 @@ void sorai_model_unref(sora_model **handle) {
     if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
         return;
     sorai_dit_release(&m->dit);
+    sorai_dit_release(&m->dit2);
     sorai_t5_release(&m->t5);
+    sorai_vision_release(&m->vision);
     for (int i = 0; i < SORAI_NET_COUNT; i++)
         if (m->stores[i].mem)
             sorai_store_release(&m->stores[i]);
@@ -119,7 +156,7 @@ static int lookup(void *user, const char *name, sora_tensor **out, sora_error *e
 }
 
 static int bind(sora_model *m, enum sorai_model_net net, sora_error *err) {
-    const int32_t has[SORAI_NET_COUNT] = {m->has_dit, m->has_vae, m->has_vae, m->has_t5, m->has_probe};
+    const int32_t has[SORAI_NET_COUNT] = {m->has_dit, m->has_dit2, m->has_vae, m->has_vae, m->has_t5, m->has_vision, m->has_probe};
     if (net >= SORAI_NET_COUNT || !has[net])
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has no %s", sorai_package_name(m->package), part_names[net]);
     lookup_place place = {m, part_names[net]};
@@ -127,11 +164,16 @@ static int bind(sora_model *m, enum sorai_model_net net, sora_error *err) {
     SORA_TRY(sorai_store_init(store, m->mem, m->device));
     store->lookup = lookup;
     store->lookup_user = &place;
-    store->prefix = net == SORAI_NET_TRANSFORMER ? "transformer/" : net == SORAI_NET_TEXT ? "text_encoder/" : net == SORAI_NET_PROBE ? "probe/" : "vae/";
+    static const char *const prefixes[SORAI_NET_COUNT] = {"transformer/",  "transformer_2/", "vae/",  "vae/",
+                                                          "text_encoder/", "image_encoder/", "probe/"};
+    store->prefix = prefixes[net];
     int status;
     switch (net) {
     case SORAI_NET_TRANSFORMER:
         status = sorai_dit_bind(&m->dit, store, &m->dit_config, err);
+        break;
+    case SORAI_NET_TRANSFORMER_2:
+        status = sorai_dit_bind(&m->dit2, store, &m->dit2_config, err);
         break;
     case SORAI_NET_ENCODER:
         status = sorai_vae_bind(&m->encoder, store, &m->vae_config, SORAI_VAE_ENCODER, err);
@@ -141,6 +183,9 @@ static int bind(sora_model *m, enum sorai_model_net net, sora_error *err) {
         break;
     case SORAI_NET_TEXT:
         status = sorai_t5_bind(&m->t5, store, &m->t5_config, err);
+        break;
+    case SORAI_NET_IMAGE:
+        status = sorai_vision_bind(&m->vision, store, &m->vision_config, err);
         break;
     case SORAI_NET_PROBE:
         status = sorai_probe_bind(&m->probe, store, &m->probe_config, err);
@@ -165,6 +210,44 @@ int sorai_model_need(sora_model *m, enum sorai_model_net net, sora_error *err) {
     }
     sorai_lock_give(&m->lock);
     return status;
+}
+
+enum sorai_model_net sorai_model_expert(const sora_model *m, double timestep) {
+    return m->boundary > 0.0 && timestep < m->boundary ? SORAI_NET_TRANSFORMER_2 : SORAI_NET_TRANSFORMER;
+}
+
+int sorai_model_take_expert(sora_model *m, enum sorai_model_net net, enum sorai_model_net *held, sora_error *err) {
+    if (*held == net)
+        return SORA_OK;
+    sorai_model_give_expert(m, held);
+    int status = SORA_OK;
+    sorai_lock_take(&m->lock);
+    const enum sorai_model_net other = net == SORAI_NET_TRANSFORMER ? SORAI_NET_TRANSFORMER_2 : SORAI_NET_TRANSFORMER;
+    if (!m->bound[net] && m->bound[other] && m->users[other] == 0) {
+        sorai_dit_release(other == SORAI_NET_TRANSFORMER ? &m->dit : &m->dit2);
+        sorai_store_release(&m->stores[other]);
+        memset(&m->stores[other], 0, sizeof m->stores[other]);
+        m->bound[other] = 0;
+    }
+    if (!m->bound[net]) {
+        status = bind(m, net, err);
+        m->bound[net] = status == SORA_OK;
+    }
+    if (status == SORA_OK) {
+        m->users[net]++;
+        *held = net;
+    }
+    sorai_lock_give(&m->lock);
+    return status;
+}
+
+void sorai_model_give_expert(sora_model *m, enum sorai_model_net *held) {
+    if (*held == SORAI_NET_COUNT)
+        return;
+    sorai_lock_take(&m->lock);
+    m->users[*held]--;
+    sorai_lock_give(&m->lock);
+    *held = SORAI_NET_COUNT;
 }
 
 int sorai_model_need_tokenizer(sora_model *m, sora_error *err) {

@@ -17,7 +17,16 @@ typedef struct sorai_model_defaults {
     double fps, guidance, shift;
 } sorai_model_defaults;
 
-enum sorai_model_net { SORAI_NET_TRANSFORMER, SORAI_NET_ENCODER, SORAI_NET_DECODER, SORAI_NET_TEXT, SORAI_NET_PROBE, SORAI_NET_COUNT };
+enum sorai_model_net {
+    SORAI_NET_TRANSFORMER,
+    SORAI_NET_TRANSFORMER_2, /* the expert for timesteps below the boundary */
+    SORAI_NET_ENCODER,
+    SORAI_NET_DECODER,
+    SORAI_NET_TEXT,
+    SORAI_NET_IMAGE,
+    SORAI_NET_PROBE,
+    SORAI_NET_COUNT
+};
 
 struct sora_model {
     atomic_int refs;
@@ -31,14 +40,20 @@ struct sora_model {
     sorai_lock lock; /* of everything below */
     int32_t bound[SORAI_NET_COUNT];
     sorai_store stores[SORAI_NET_COUNT];
-    sorai_dit_config dit_config; /* valid when has_dit */
+    int32_t users[SORAI_NET_COUNT]; /* of the transformers of a model that has two */
+    sorai_dit_config dit_config, dit2_config; /* valid when has_dit, has_dit2 */
     sorai_vae_config vae_config;
     sorai_t5_config t5_config;
+    sorai_vision_config vision_config;
+    sorai_vision_prepare prepare; /* of pictures for the image encoder */
     sorai_probe_config probe_config;
-    int32_t has_dit, has_vae, has_t5, has_probe;
-    sorai_dit dit;
+    int32_t has_dit, has_dit2, has_vae, has_t5, has_vision, has_probe;
+    double boundary;          /* timesteps below it are the second transformer's; 0: there is one for all */
+    int32_t expand_timesteps; /* a given first frame stands in the latent itself, at timestep 0 */
+    sorai_dit dit, dit2;
     sorai_vae encoder, decoder;
     sorai_t5 t5;
+    sorai_vision vision;
     sorai_probe probe;
     sorai_tokenizer *tokenizer;
     char *json; /* sora_model_json */
@@ -50,16 +65,26 @@ void sorai_model_unref(sora_model **model);
 
 /* Binds a network unless it is already. Any thread. */
 int sorai_model_need(sora_model *m, enum sorai_model_net net, sora_error *err);
+/* The transformers of a model with a boundary are large, so one of them is held at a time, if its users let it: a user takes the one for a
+ * timestep and gives back the one that it had (`held`, SORAI_NET_COUNT: none); without other users that one is dropped first. */
+enum sorai_model_net sorai_model_expert(const sora_model *m, double timestep);
+int sorai_model_take_expert(sora_model *m, enum sorai_model_net net, enum sorai_model_net *held, sora_error *err);
+void sorai_model_give_expert(sora_model *m, enum sorai_model_net *held); /* keeps it for the next user */
+static inline const sorai_dit *sorai_model_dit(const sora_model *m, enum sorai_model_net net) {
+    return net == SORAI_NET_TRANSFORMER_2 ? &m->dit2 : &m->dit;
+}
 int sorai_model_need_tokenizer(sora_model *m, sora_error *err);
 
 /* Clean-up, ids, truncation to the model's text length. */
 int sorai_model_tokenize(sora_model *m, const char *text, size_t length, sorai_ids *out, sora_error *err);
 
+const char *sorai_model_format(const sora_model *m); /* as sora_model_desc says it */
 /* describe.c: JSON of everything known, after a check of all files; NULL on failure. The caller frees it with sorai_free. */
 char *sorai_model_describe(sora_model *m, sora_error *err);
 /* The same of a file of tensors. */
 char *sorai_tensors_describe(sorai_mem *mem, const sorai_safetensors *file, const char *path, sora_error *err);
 /* convert.c */
+int sorai_model_write(sorai_mem *mem, sorai_package *from, const char *to, int32_t weights, sora_error *err);
 int sorai_model_convert(sorai_mem *mem, const char *from, const char *to, int32_t weights, sora_error *err);
 
 /* weights.c: a tensor of a part as weights: int8 rows are multiplied out with their scales. */
