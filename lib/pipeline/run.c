@@ -122,7 +122,7 @@ static int step_text(sora_pipeline *p, sora_error *err) {
     p->mark = sorai_exec_here(x);
     sora_tensor *noise = first_noise(p);
     SORA_TRY(sorai_exec_finish(x, err));
-    SORA_TRY(sorai_sampler_init(&p->sampler, p->mem, p->model->device, p->plan.solver, p->plan.steps, p->plan.shift, noise, err));
+    SORA_TRY(sorai_sampler_init(&p->sampler, p->mem, p->model->device, p->plan.solver, p->plan.steps, p->plan.shift, NULL, noise, err));
     sorai_exec_rewind(x, p->mark);
     p->state = SORAI_RUN_DENOISE;
     return report(p, SORA_PHASE_TEXT, 1, 1, err);

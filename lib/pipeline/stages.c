@@ -261,7 +261,7 @@ int sorai_stage_sample(sora_pipeline *p, const sora_tensor *noise, const sora_te
     sorai_sampler s = {0};
     int status = sorai_exec_finish(x, err);
     if (status == SORA_OK)
-        status = sorai_sampler_init(&s, p->mem, p->model->device, plan.solver, plan.steps, plan.shift, first, err);
+        status = sorai_sampler_init(&s, p->mem, p->model->device, plan.solver, plan.steps, plan.shift, NULL, first, err);
     while (status == SORA_OK && s.index < s.steps) {
         const sorai_exec_mark step = sorai_exec_here(x);
         sorai_sampler_step(x, &s, sorai_guided_velocity(p, &s, prompt, plan.guided, plan.guidance));

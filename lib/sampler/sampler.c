@@ -11,12 +11,15 @@ static int own_tensor(sora_tensor **out, sorai_sampler *s, sora_error *err) {
 }
 
 int sorai_sampler_init(sorai_sampler *s, sorai_mem *mem, sorai_device *device, enum sorai_solver solver, int32_t steps, double shift,
-                       const sora_tensor *noise, sora_error *err) {
+                       const float *given, const sora_tensor *noise, sora_error *err) {
     memset(s, 0, sizeof *s);
     if (steps < 1 || steps > SORAI_SAMPLER_MAX_STEPS)
         return sorai_fail(err, SORA_E_INVALID, "steps must be in 1..%d", SORAI_SAMPLER_MAX_STEPS);
     if (!(shift > 0.0))
         return sorai_fail(err, SORA_E_INVALID, "shift must be positive");
+    for (int32_t i = 0; given && i < steps; i++)
+        if (!(given[i] > 0.0f && given[i] <= 1000.0f && (i == 0 || given[i] < given[i - 1])))
+            return sorai_fail(err, SORA_E_INVALID, "timesteps must fall, from at most 1000 to more than 0");
     s->mem = mem;
     s->device = device;
     s->solver = solver;
@@ -28,11 +31,12 @@ int sorai_sampler_init(sorai_sampler *s, sorai_mem *mem, sorai_device *device, e
     if (!s->sigmas)
         return sorai_fail(err, SORA_E_NOMEM, "no memory for the sampler");
     s->timesteps = s->sigmas + steps + 1;
-    sorai_schedule(solver, steps, shift, s->sigmas, s->timesteps);
+    sorai_schedule(solver, steps, shift, given, s->sigmas, s->timesteps);
+    const int multistep = solver == SORAI_SOLVER_UNIPC || solver == SORAI_SOLVER_DPMPP;
     int status = own_tensor(&s->x, s, err);
-    if (status == SORA_OK && solver != SORAI_SOLVER_EULER)
+    if (status == SORA_OK && multistep)
         status = own_tensor(&s->m0, s, err);
-    if (status == SORA_OK && solver != SORAI_SOLVER_EULER)
+    if (status == SORA_OK && multistep)
         status = own_tensor(&s->m1, s, err);
     if (status == SORA_OK && solver == SORAI_SOLVER_UNIPC)
         status = own_tensor(&s->last, s, err);
@@ -118,6 +122,11 @@ void sorai_sampler_step(sorai_exec *x, sorai_sampler *s, sora_tensor *velocity) 
     const double sigma = s->sigmas[s->index], next = s->sigmas[s->index + 1];
     if (s->solver == SORAI_SOLVER_EULER) {
         keep(x, s->x, sorai_axpby(x, 1.0, s->x, (double)((float)next - (float)sigma), velocity));
+    } else if (s->solver == SORAI_SOLVER_LCM) {
+        sora_tensor *x0 = sorai_axpby(x, 1.0, s->x, -sigma, velocity);
+        if (next > 0.0 && !s->fresh)
+            sorai_exec_fail(x, SORA_E_STATE, "the sampler needs fresh noise");
+        keep(x, s->x, next > 0.0 ? sorai_axpby(x, 1.0 - next, x0, next, s->fresh) : x0);
     } else {
         sora_tensor *x0 = sorai_axpby(x, 1.0, s->x, -sigma, velocity);
         if (s->solver == SORAI_SOLVER_UNIPC && s->index > 0)
@@ -135,6 +144,7 @@ void sorai_sampler_step(sorai_exec *x, sorai_sampler *s, sora_tensor *velocity) 
         }
     }
     s->index++;
+    s->fresh = NULL;
     sorai_exec_rewind(x, mark);
 }
 

@@ -1,13 +1,14 @@
 /* Samplers of flow matching: x(sigma) = (1 - sigma) x0 + sigma noise, the network predicts noise - x0.
  *
  * Schedules and solvers give what FlowMatchEuler, UniPC (bh2, order 2, flow sigmas) and DPM-Solver++ (2M, midpoint, flow sigmas) of diffusers
- * 0.42 give. Sources: Zhao et al., "UniPC", arXiv 2302.04867; Lu et al., "DPM-Solver++", arXiv 2211.01095. */
+ * 0.42 give. Sources: Zhao et al., "UniPC", arXiv 2302.04867; Lu et al., "DPM-Solver++", arXiv 2211.01095.
+ * LCM is what few-step distillations were trained for (FlowMatchLCM): each step goes to x0 and adds fresh noise of the next level. */
 #ifndef SORAI_SAMPLER_SAMPLER_H
 #define SORAI_SAMPLER_SAMPLER_H
 
 #include "lib/ops/exec.h"
 
-enum sorai_solver { SORAI_SOLVER_EULER = 1, SORAI_SOLVER_UNIPC = 2, SORAI_SOLVER_DPMPP = 3 };
+enum sorai_solver { SORAI_SOLVER_EULER = 1, SORAI_SOLVER_UNIPC = 2, SORAI_SOLVER_DPMPP = 3, SORAI_SOLVER_LCM = 4 };
 
 #define SORAI_SAMPLER_MAX_STEPS 1000
 
@@ -25,11 +26,13 @@ typedef struct sorai_sampler {
     sora_tensor *m0, *m1;  /* predictions of x0: of the last step and of the one before */
     sora_tensor *last;     /* UniPC: the sample before the last prediction */
     int32_t order;         /* UniPC: of the last prediction */
+    sora_tensor *fresh;    /* LCM: noise of x's shape, set by the caller before each step but the last; not kept */
 } sorai_sampler;
 
-/* Starts from `noise` (device tensor, copied). shift 1 leaves the schedule as it is. */
+/* Starts from `noise` (device tensor, copied). shift 1 leaves the schedule as it is. given: `steps` timesteps in 0..1000, falling, that take
+ * the place of the solver's own; they are shifted too. NULL: the solver's own (LCM: Euler's). */
 int sorai_sampler_init(sorai_sampler *s, sorai_mem *mem, sorai_device *device, enum sorai_solver solver, int32_t steps, double shift,
-                       const sora_tensor *noise, sora_error *err);
+                       const float *given, const sora_tensor *noise, sora_error *err);
 void sorai_sampler_release(sorai_sampler *s);
 
 /* What the network is to be asked next: sample s->x at timestep s->timesteps[s->index], if index < steps. Then this takes its answer

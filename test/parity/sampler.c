@@ -19,6 +19,11 @@ static void velocity(const float *x, float t, float *v, int64_t n) {
     }
 }
 
+/* Fresh noise of step k, the formula of make_scheduler_fixtures.py. */
+static void fresh(float *v, int32_t step, int64_t n) {
+    for (int64_t i = 0; i < n; i++) v[i] = (float)((i * 29 + step * 17) % 97) / 24.0f - 2.0f;
+}
+
 /* The loop; samples gets the sample after each step. */
 static void loop(parity *p, sorai_sampler *s, float *samples, int64_t n) {
     sorai_exec x;
@@ -33,7 +38,12 @@ static void loop(parity *p, sorai_sampler *s, float *samples, int64_t n) {
         const sorai_exec_mark mark = sorai_exec_here(&x);
         sorai_download(&x, s->x, now);
         velocity(now, s->timesteps[i], v, n);
-        sorai_sampler_step(&x, s, sorai_upload(&x, SORA_DTYPE_F32, s->rank, s->shape, v));
+        sora_tensor *answer = sorai_upload(&x, SORA_DTYPE_F32, s->rank, s->shape, v);
+        if (s->solver == SORAI_SOLVER_LCM) {
+            fresh(now, i, n);
+            s->fresh = sorai_upload(&x, SORA_DTYPE_F32, s->rank, s->shape, now);
+        }
+        sorai_sampler_step(&x, s, answer);
         sorai_download(&x, s->x, samples + i * n);
         sorai_exec_rewind(&x, mark);
     }
@@ -47,7 +57,10 @@ static void check_case(parity *p, const parity_part *part, const char *name) {
     static const struct {
         const char *name;
         enum sorai_solver solver;
-    } solvers[] = {{"euler", SORAI_SOLVER_EULER}, {"unipc", SORAI_SOLVER_UNIPC}, {"dpmpp", SORAI_SOLVER_DPMPP}};
+    } solvers[] = {{"euler", SORAI_SOLVER_EULER},
+                   {"unipc", SORAI_SOLVER_UNIPC},
+                   {"dpmpp", SORAI_SOLVER_DPMPP},
+                   {"lcm", SORAI_SOLVER_LCM}};
     char solver[16] = "";
     double shift = 0.0;
     int steps = 0, which = 0;
@@ -57,10 +70,11 @@ static void check_case(parity *p, const parity_part *part, const char *name) {
         parity_fail(p, name, "no name of a case");
         return;
     }
-    while (which < 2 && strcmp(solvers[which].name, solver) != 0) which++;
+    while (which < 3 && strcmp(solvers[which].name, solver) != 0) which++;
     sora_tensor *noise = parity_tensor(p, part, name, "noise", 1), *sigmas = parity_tensor(p, part, name, "sigmas", 1);
     sora_tensor *timesteps = parity_tensor(p, part, name, "timesteps", 1),
                 *samples = parity_tensor(p, part, name, "samples", 1);
+    sora_tensor *given = parity_tensor(p, part, name, "given", 0);
     sora_tensor *first = NULL;
     const int64_t n = noise ? sorai_tensor_count(noise) : 0;
     float *got = malloc((size_t)(n * steps + 1) * sizeof *got);
@@ -68,8 +82,8 @@ static void check_case(parity *p, const parity_part *part, const char *name) {
         sorai_tensor_count(samples) == n * steps &&
         sorai_device_tensor(&first, &p->context->mem, p->device, SORA_DTYPE_F32, 1, &n, &err) == SORA_OK &&
         p->device->upload(p->device, first->data, noise->data, (size_t)n * sizeof(float)) == SORA_OK &&
-        sorai_sampler_init(&s, &p->context->mem, p->device, solvers[which].solver, steps, shift, first, &err) ==
-            SORA_OK) {
+        sorai_sampler_init(&s, &p->context->mem, p->device, solvers[which].solver, steps, shift,
+                           given ? given->data : NULL, first, &err) == SORA_OK) {
         char line[96];
         snprintf(line, sizeof line, "%s sigmas", name);
         parity_compare(p, line, s.sigmas, sigmas->data, steps + 1, 1e-12);
@@ -84,6 +98,7 @@ static void check_case(parity *p, const parity_part *part, const char *name) {
         parity_fail(p, name, err.code ? err.message : "incomplete");
     }
     sorai_sampler_release(&s);
+    sorai_tensor_unref(&given);
     sorai_tensor_unref(&first);
     sorai_tensor_unref(&noise);
     sorai_tensor_unref(&sigmas);
