@@ -66,7 +66,7 @@ def load_tensor(path: Path, name: str, *, context: Context | None = None) -> Ten
 def load_tensors(path: Path, *, context: Context | None = None) -> dict[str, Tensor]:
     """All tensors of a safetensors file, by name. Since 0.1."""
     described = describe_tensors(path, context=context)
-    return {t["name"]: load_tensor(path, t["name"], context=context) for t in described["tensors"]}
+    return {name: load_tensor(path, name, context=context) for name in described["tensors"]}
 
 
 def describe_tensors(path: Path, *, context: Context | None = None) -> dict[str, Any]:

@@ -21,10 +21,14 @@ from ._errors import check, make
 H = TypeVar("H", bound="Handle")
 
 
-def _give_back(release: Callable[[Any], None], address: int, process: int) -> None:
-    """Threads and locks do not follow into a forked process: there the handle is left alone."""
-    if os.getpid() == process:
+def _give_back(release: Callable[[Any], None], address: int, process: int, busy: threading.Lock) -> None:
+    """Releases a handle, but for two cases that leave it to the end of the process.
+
+    Threads and locks do not follow into a forked process. And when the interpreter ends, a daemon thread may be using it.
+    """
+    if os.getpid() == process and busy.acquire(blocking=False):
         release(ctypes.byref(ctypes.c_void_p(address)))
+        busy.release()
 
 
 class Handle:
@@ -42,7 +46,7 @@ class Handle:
         # One call at a time: a second thread gets an exception instead of a race inside the library.
         self._busy = threading.Lock()
         self._life = threading.RLock()  # cancel, which any thread may call at any time, against close
-        self._finalizer = weakref.finalize(self, _give_back, release, address, self._process)
+        self._finalizer = weakref.finalize(self, _give_back, release, address, self._process, self._busy)
 
     @property
     def _ptr(self) -> int:
@@ -73,7 +77,10 @@ class Handle:
         """Gives the object back now instead of at garbage collection. Closing twice is fine. StateError while a call runs."""
         with self._one_call(), self._life:
             self._address = None
-            self._finalizer()
+            alive = self._finalizer.detach()
+            if alive is not None:
+                _, _, (release, address, process, _), _ = alive
+                _give_back(release, address, process, threading.Lock())  # the lock is held here
 
     def __enter__(self: H) -> H:
         return self

@@ -127,7 +127,7 @@ class Pipeline(Handle):
 
     def _wanted(self, call: Mapping[str, Any]) -> tuple[dict[str, ParamValue], dict[str, Tensor | None]]:
         """Every parameter, and every slot that a caller may fill, for a run with these keywords."""
-        merged = {k: v for k, v in {**self._sticky, **call}.items() if v is not None}
+        merged = {**self._sticky, **{k: v for k, v in call.items() if v is not None}}
         slots: dict[str, Tensor | None] = {slot: None for slot in _SLOT_OF.values()}
         values = {p.name: p.check(p.initial) for p in _params.parameters().values()}
         for name, value in merged.items():

@@ -83,7 +83,7 @@ class Tensor(Handle):
                 array, whose elements are taken as the bits.
 
         Raises:
-            TypeError: the array's element type is none of the library's.
+            TypeError: the array's element type is none of the library's, or would lose its kind (fractions, imaginary parts).
 
         Since 0.1.
         """
@@ -101,7 +101,7 @@ class Tensor(Handle):
             if wanted not in _NAMES_OF_NUMPY:
                 raise TypeError(f"arrays of {view.dtype} have no counterpart among {', '.join(DTYPES)}: convert it, or name a dtype")
             dtype = _NAMES_OF_NUMPY[wanted]
-            view = view.astype(wanted, copy=False)
+            view = view.astype(wanted, casting="same_kind", copy=False)
         view = np.require(view, requirements=("C", "A")).reshape(view.shape)
         ticket = next(_tickets)
         with _lent_lock:
