@@ -140,6 +140,7 @@ int cmd_generate(int argc, char **argv) {
          10000},
         {"sheet", OPTION_TEXT, &j.sheet_path, "FILE", "a PNG with frames of all clips", 0, 0},
         SESSION_MODEL_OPTION(opts),
+        SESSION_FILES(opts),
         SESSION_OPTIONS(opts),
         {"quiet", OPTION_FLAG, &j.quiet, NULL, "no progress bar", 0, 0},
         OPTIONS_END,

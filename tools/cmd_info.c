@@ -85,6 +85,13 @@ static void put_text(json_t *root, int all) {
     }
     if (json_object_get(root, "tokenizer"))
         printf("tokenizer     %s\n", text_of(json_object_get(root, "tokenizer"), "file"));
+    json_t *missing = json_object_get(root, "missing"), *what;
+    if (json_array_size(missing)) {
+        size_t i;
+        printf("missing      ");
+        json_array_foreach(missing, i, what) printf("%s %s", i ? "," : "", json_string_value(what));
+        printf("\n");
+    }
     if (json_object_get(root, "tensors")) {
         printf("tensors       %zu,", json_object_size(json_object_get(root, "tensors")));
         put_types(json_object_get(root, "types"));
@@ -93,36 +100,38 @@ static void put_text(json_t *root, int all) {
     }
 }
 
-/* Whether to read it as a file of tensors: no folder and no .sora file by its first bytes or its name. */
-static int holds_tensors(const char *path) {
+/* Whether it is a folder or a .sora file by its first bytes or its name: if it can't be opened, that is all to say. */
+static int is_package(const char *path) {
     static const char magic[5] = {'\x89', 'S', 'O', 'R', 'A'};
     char head[sizeof magic] = {0};
     struct stat st;
     const size_t n = strlen(path);
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (n > 5 && strcmp(path + n - 5, ".sora") == 0)) return 0;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (n > 5 && strcmp(path + n - 5, ".sora") == 0)) return 1;
     FILE *f = fopen(path, "rb");
     const int sora = !f || (fread(head, 1, sizeof head, f) == sizeof head && memcmp(head, magic, sizeof head) == 0);
     if (f) fclose(f);
-    return !sora;
+    return sora;
 }
 
-/* The JSON text of a model or of a file of tensors; NULL after a message. The caller frees it. */
-static char *describe(const char *path, const session_opts *opts) {
+/* The JSON text of a model, or of a file of tensors that are no network; NULL after a message. The caller frees it. */
+static char *describe(const session_opts *opts) {
     session s;
     sora_error err = {.struct_size = sizeof err};
+    sora_model_opts model;
     char *out = NULL;
     const char *text = NULL;
     sora_tensor *list = NULL;
     if (session_open_context(&s, opts) != EXIT_DONE) return NULL;
-    const int file = holds_tensors(path);
-    int status;
-    if (file) {
-        status = sora_tensors_describe(&list, s.ctx, path, &err);
-        text = status == SORA_OK ? sora_tensor_data(list) : NULL;
-    } else {
-        status = sora_model_open(&s.model, s.ctx, path, NULL, &err);
-        text = status == SORA_OK ? sora_model_json(s.model, &err) : NULL;
+    sora_model_opts_init(&model);
+    if (session_files(opts, &model, &s) != EXIT_DONE) {
+        session_close(&s);
+        return NULL;
     }
+    if (sora_model_open(&s.model, s.ctx, opts->model, &model, &err) == SORA_OK)
+        text = sora_model_json(s.model, &err);
+    else if (opts->model && !session_has_files(opts) && !model.lora_count && !is_package(opts->model) &&
+             sora_tensors_describe(&list, s.ctx, opts->model, &err) == SORA_OK)
+        text = sora_tensor_data(list);
     if (text) {
         out = malloc(strlen(text) + 1);
         if (out)
@@ -144,19 +153,23 @@ int cmd_info(int argc, char **argv) {
     const option table[] = {
         {"json", OPTION_FLAG, &as_json, NULL, "everything as JSON", 0, 0},
         {"tensors", OPTION_FLAG, &all, NULL, "list every tensor", 0, 0},
+        SESSION_FILES(opts),
         OPTIONS_END,
     };
     static const command_help help = {
         "sora info MODEL|FILE [options]",
-        "Says what is in a .sora file, a model folder or a safetensors file: format, architecture, parameters, types. "
-        "All of the file is\n"
-        "checked on the way; a damaged one is refused.",
+        "Says what is in a .sora file, a model folder or a file of weights (safetensors, GGUF, .pth): format, "
+        "architecture,\nparameters, types, what is missing for a run. All of the file is checked on the way; a damaged "
+        "one "
+        "is refused.",
         "Examples:\n  sora info models/nano.sora\n  sora info --json latents.safetensors"};
     const int parsed = options_parse(table, &help, argc, argv, words, 1, &count);
     if (parsed != OPTIONS_GO_ON) return parsed;
-    if (count != 1) return complain(EXIT_USAGE, "info needs a model or a file; see sora info --help");
+    if (count != 1 && !session_has_files(&opts))
+        return complain(EXIT_USAGE, "info needs a model or a file; see sora info --help");
     opts.threads = 1;
-    char *text = describe(words[0], &opts);
+    opts.model = count ? words[0] : NULL;
+    char *text = describe(&opts);
     if (!text) return EXIT_FAILED;
     json_t *root = as_json ? NULL : json_loads(text, 0, NULL);
     if (as_json)
@@ -172,11 +185,11 @@ int cmd_tokenize(int argc, char **argv) {
     session s;
     session_opts opts = SESSION_DEFAULTS;
     sora_error err = {.struct_size = sizeof err};
-    const char *words[2], *tokenizer = NULL;
+    const char *words[2];
     int count;
     size_t n = 0;
     const option table[] = {
-        {"tokenizer", OPTION_TEXT, &tokenizer, "FILE", "a tokenizer by itself, in place of MODEL", 0, 0},
+        SESSION_FILES(opts),
         OPTIONS_END,
     };
     static const command_help help = {
@@ -185,17 +198,16 @@ int cmd_tokenize(int argc, char **argv) {
         "Example:\n  sora tokenize models/nano.sora \"a cat in the rain\""};
     const int parsed = options_parse(table, &help, argc, argv, words, 2, &count);
     if (parsed != OPTIONS_GO_ON) return parsed;
-    if (tokenizer)
-        return complain(EXIT_FAILED,
-                        "option --tokenizer: single files are not supported yet; give a model folder or a .sora file");
-    if (count != 2) return complain(EXIT_USAGE, "tokenize needs a model and a text; see sora tokenize --help");
-    opts.model = words[0];
+    if (count != (session_has_files(&opts) ? 1 : 2) && (count != 2))
+        return complain(EXIT_USAGE, "tokenize needs a model and a text; see sora tokenize --help");
+    const char *text = words[count - 1];
+    opts.model = count == 2 ? words[0] : NULL;
     opts.threads = 1;
     int code = session_open(&s, &opts, 0);
-    if (code == EXIT_DONE && sora_model_tokenize(s.model, words[1], (size_t)-1, NULL, 0, &n, &err) != SORA_OK)
+    if (code == EXIT_DONE && sora_model_tokenize(s.model, text, (size_t)-1, NULL, 0, &n, &err) != SORA_OK)
         code = complain(EXIT_FAILED, "%s", err.message);
     int32_t *ids = code == EXIT_DONE ? malloc((n + 1) * sizeof *ids) : NULL;
-    if (code == EXIT_DONE && (!ids || sora_model_tokenize(s.model, words[1], (size_t)-1, ids, n, &n, &err) != SORA_OK))
+    if (code == EXIT_DONE && (!ids || sora_model_tokenize(s.model, text, (size_t)-1, ids, n, &n, &err) != SORA_OK))
         code = complain(EXIT_FAILED, "%s", ids ? err.message : "no memory");
     for (size_t i = 0; code == EXIT_DONE && i < n; i++) printf("%s%d", i ? " " : "", (int)ids[i]);
     if (code == EXIT_DONE) {
@@ -218,19 +230,27 @@ int cmd_convert(int argc, char **argv) {
     const option table[] = {
         {"weights", OPTION_CHOICE, &weights, "keep|f32|bf16|i8",
          "types of the weights; i8: matrices with a scale per row", 0, 0},
+        SESSION_FILES(opts),
         OPTIONS_END,
     };
-    static const command_help help = {"sora convert FROM TO [options]",
-                                      "Converts between a model folder and a .sora file. TO is a file when its name "
-                                      "ends in .sora, else a folder that must not be\n"
-                                      "there yet. It appears whole or not at all.",
-                                      "Examples:\n  sora convert Wan2.1-T2V-1.3B-Diffusers wan.sora --weights bf16\n  "
-                                      "sora convert models/nano.sora nano-folder"};
+    static const command_help help = {
+        "sora convert [FROM] TO [options]",
+        "Converts a model folder, a .sora file or single files of weights to a .sora file or "
+        "a folder. TO is a file when its\nname ends in .sora, else a folder that must not be "
+        "there yet. It appears whole or not at all.",
+        "Examples:\n  sora convert Wan2.1-T2V-1.3B-Diffusers wan.sora --weights bf16\n  "
+        "sora convert models/nano.sora nano-folder"};
     const int parsed = options_parse(table, &help, argc, argv, words, 2, &count);
     if (parsed != OPTIONS_GO_ON) return parsed;
-    if (count != 2) return complain(EXIT_USAGE, "convert needs a model and a place; see sora convert --help");
+    if (count != 2 && (count != 1 || !session_has_files(&opts)))
+        return complain(EXIT_USAGE, "convert needs a model and a place; see sora convert --help");
+    sora_model_opts model;
+    opts.model = count == 2 ? words[0] : NULL;
     int code = session_open_context(&s, &opts);
-    if (code == EXIT_DONE && sora_model_convert(s.ctx, words[0], words[1], types[weights], &err) != SORA_OK)
+    sora_model_opts_init(&model);
+    if (code == EXIT_DONE) code = session_files(&opts, &model, &s);
+    if (code == EXIT_DONE && (sora_model_open(&s.model, s.ctx, opts.model, &model, &err) != SORA_OK ||
+                              sora_model_save(s.model, words[count - 1], types[weights], &err) != SORA_OK))
         code = complain(EXIT_FAILED, "%s", err.message);
     session_close(&s);
     return code;

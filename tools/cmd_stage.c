@@ -9,7 +9,6 @@ typedef struct stage_job {
     session s;
     const char *in, *out;
     const char *prompt;
-    const char *files[4]; /* --dit, --vae, --text, --tokenizer */
 } stage_job;
 
 #define MOST 3 /* tensors in or out */
@@ -178,24 +177,18 @@ int cmd_stage(int argc, char **argv) {
     const option own[] = {
         {"out|o", OPTION_TEXT, &j.out, "FILE", "safetensors to write", 0, 0},
         SESSION_OPTIONS(opts),
-        {"dit", OPTION_TEXT, &j.files[0], "FILE", "single files in place of MODEL: the transformer", 0, 0},
-        {"vae", OPTION_TEXT, &j.files[1], "FILE", "the autoencoder", 0, 0},
-        {"text", OPTION_TEXT, &j.files[2], "FILE", "the text encoder", 0, 0},
-        {"tokenizer", OPTION_TEXT, &j.files[3], "FILE", "the tokenizer", 0, 0},
+        SESSION_FILES(opts),
         OPTIONS_END,
     };
     memcpy(table + n, own, sizeof own);
     const int parsed = options_parse(table, &g->help, argc - 1, argv + 1, words, 1, &count);
     if (parsed != OPTIONS_GO_ON) return parsed;
-    for (int i = 0; i < 4; i++)
-        if (j.files[i])
-            return complain(EXIT_FAILED, "%s: single files are not supported yet; give a model folder or a .sora file",
-                            j.files[i]);
-    if (count != 1) return complain(EXIT_USAGE, "stage %s needs a model; see sora stage %s --help", g->name, g->name);
+    if (count != 1 && !session_has_files(&opts))
+        return complain(EXIT_USAGE, "stage %s needs a model; see sora stage %s --help", g->name, g->name);
     if (!j.out || (g->run == run_text ? !j.prompt : !j.in))
         return complain(EXIT_USAGE, "stage %s needs %s and --out; see sora stage %s --help", g->name,
                         g->run == run_text ? "--prompt" : "--in", g->name);
-    opts.model = words[0];
+    opts.model = count ? words[0] : NULL;
     int code = check_output(j.out);
     if (code == EXIT_DONE) code = session_open(&j.s, &opts, SORA_DTYPE_F32);
     if (code == EXIT_DONE) code = param_options_apply(&params, j.s.pipeline);

@@ -81,6 +81,10 @@ static int read_value(const option *o, const char *text) {
         used = find_word(o->value, text, strlen(text));
         *(long long *)o->to = used;
         return used >= 0 && *text;
+    case OPTION_LIST:
+        if (((option_list *)o->to)->count == OPTION_LIST_MAX) return 0;
+        ((option_list *)o->to)->items[((option_list *)o->to)->count++] = text;
+        return 1;
     case OPTION_TEXT:
     case OPTION_FLAG:
     default:

@@ -2,13 +2,20 @@
 #ifndef SORA_TOOLS_OPTIONS_H
 #define SORA_TOOLS_OPTIONS_H
 
-enum option_kind { OPTION_FLAG, OPTION_INT, OPTION_NUMBER, OPTION_TEXT, OPTION_SIZE, OPTION_CHOICE };
+enum option_kind { OPTION_FLAG, OPTION_INT, OPTION_NUMBER, OPTION_TEXT, OPTION_SIZE, OPTION_CHOICE, OPTION_LIST };
+
+/* What a LIST collects: the option may be given several times. */
+#define OPTION_LIST_MAX 16
+typedef struct option_list {
+    const char *items[OPTION_LIST_MAX];
+    int count;
+} option_list;
 
 typedef struct option {
     const char *name; /* "seed": used as --seed; a short form may follow as "prompt|p" */
     enum option_kind kind;
-    void *to; /* int * for FLAG, long long *, double *, const char **, int[2] for SIZE, long long * for CHOICE: 0, 1, ..
-               */
+    void *to; /* int * for FLAG, long long *, double *, const char **, int[2] for SIZE, long long * for CHOICE: 0, 1,
+               .., option_list * for LIST */
     const char *value; /* what --help shows: "N", "FILE", "WxH"; of a CHOICE its words: "f32|bf16" */
     const char *help;
     double lowest, highest; /* of INT and NUMBER; both 0: any */

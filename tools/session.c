@@ -2,6 +2,7 @@
 #include "tools/session.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,45 @@ int session_open_context(session *s, const session_opts *opts) {
                                                                    : complain(EXIT_FAILED, "%s", err.message);
 }
 
+int session_has_files(const session_opts *o) { return o->dit || o->dit2 || o->vae || o->text || o->tokenizer; }
+
+/* FILE or FILE:STRENGTH. What follows the last colon counts when it is a number. */
+static int read_lora(session *s, int i, const char *text) {
+    const char *colon = strrchr(text, ':');
+    char *end = NULL;
+    size_t n = strlen(text);
+    s->strengths[i] = 1.0;
+    if (colon && colon[1]) {
+        const double x = strtod(colon + 1, &end);
+        if (!*end && isfinite(x)) {
+            s->strengths[i] = x;
+            n = (size_t)(colon - text);
+        }
+    }
+    if (n == 0 || n >= sizeof s->lora_paths[i])
+        return complain(EXIT_USAGE, "option --lora: %.200s is no FILE[:STRENGTH]", text);
+    memcpy(s->lora_paths[i], text, n);
+    s->lora_paths[i][n] = 0;
+    s->loras[i] = s->lora_paths[i];
+    return EXIT_DONE;
+}
+
+int session_files(const session_opts *opts, sora_model_opts *model, session *s) {
+    model->transformer = opts->dit;
+    model->transformer_2 = opts->dit2;
+    model->vae = opts->vae;
+    model->text_encoder = opts->text;
+    model->tokenizer = opts->tokenizer;
+    for (int i = 0; i < opts->loras.count; i++) {
+        const int code = read_lora(s, i, opts->loras.items[i]);
+        if (code != EXIT_DONE) return code;
+    }
+    model->loras = s->loras;
+    model->lora_strengths = s->strengths;
+    model->lora_count = (uint32_t)opts->loras.count;
+    return EXIT_DONE;
+}
+
 int session_open(session *s, const session_opts *opts, int32_t dtype) {
     sora_error err = {.struct_size = sizeof err};
     sora_model_opts model;
@@ -55,11 +95,13 @@ int session_open(session *s, const session_opts *opts, int32_t dtype) {
         return complain(EXIT_FAILED, "%.200s: the name is too long", opts->model);
     if (opts->model)
         snprintf(s->path, sizeof s->path, "%s", opts->model);
-    else if (!find_model(s->path, sizeof s->path))
+    else if (!session_has_files(opts) && !find_model(s->path, sizeof s->path))
         return complain(EXIT_FAILED, "%s: there is no such model; name one with --model or in SORA_MODEL", s->path);
     sora_model_opts_init(&model);
+    code = session_files(opts, &model, s);
+    if (code != EXIT_DONE) return code;
     model.dtype = opts->dtype == 0 ? SORA_DTYPE_F32 : opts->dtype == 1 ? SORA_DTYPE_BF16 : dtype;
-    int status = sora_model_open(&s->model, s->ctx, s->path, &model, &err);
+    int status = sora_model_open(&s->model, s->ctx, s->path[0] ? s->path : NULL, &model, &err);
     if (status == SORA_OK) status = sora_pipeline_create(&s->pipeline, s->model, &err);
     return status == SORA_OK ? EXIT_DONE : complain(EXIT_FAILED, "%s", err.message);
 }

@@ -9,10 +9,25 @@
 typedef struct session_opts {
     const char *model;        /* NULL: the model that comes with the program */
     long long threads, dtype; /* dtype: of the choice "f32|bf16"; -1: the command's own */
+    /* single files in place of a model or of its parts */
+    const char *dit, *dit2, *vae, *text, *tokenizer;
+    option_list loras; /* FILE or FILE:STRENGTH */
 } session_opts;
 
 #define SESSION_DEFAULTS                                                                                               \
-    { NULL, 0, -1 }
+    {                                                                                                                  \
+        NULL, 0, -1, NULL, NULL, NULL, NULL, NULL, { {NULL}, 0 }                                                       \
+    }
+/* Rows for options_parse. */
+#define SESSION_FILES(o)                                                                                               \
+    {"dit", OPTION_TEXT, &(o).dit, "FILE", "single files in place of MODEL: the transformer", 0, 0},                   \
+        {"dit2", OPTION_TEXT, &(o).dit2, "FILE", "the transformer for low noise, of models with two", 0, 0},           \
+        {"vae", OPTION_TEXT, &(o).vae, "FILE", "the autoencoder", 0, 0},                                               \
+        {"text", OPTION_TEXT, &(o).text, "FILE", "the text encoder", 0, 0},                                            \
+        {"tokenizer", OPTION_TEXT, &(o).tokenizer, "FILE", "the tokenizer: tokenizer.json or spiece.model", 0, 0}, {   \
+        "lora", OPTION_LIST, &(o).loras, "FILE[:X]",                                                                   \
+            "a LoRA for the transformer, with a strength (1); may be repeated", 0, 0                                   \
+    }
 #define SESSION_MODEL_OPTION(o)                                                                                        \
     {                                                                                                                  \
         "model", OPTION_TEXT, &(o).model, "MODEL", "a .sora file or a model folder (the model that comes with sora)",  \
@@ -27,9 +42,15 @@ typedef struct session {
     sora_context *ctx;
     sora_model *model;
     sora_pipeline *pipeline;
-    char path[4096]; /* of the model */
+    char path[4096]; /* of the model; "" when there are only single files */
+    char lora_paths[OPTION_LIST_MAX][1024];
+    const char *loras[OPTION_LIST_MAX];
+    double strengths[OPTION_LIST_MAX];
 } session;
 
+int session_has_files(const session_opts *opts); /* any single file is named */
+/* Fills what names files; s keeps the texts. A line and EXIT_USAGE when a strength is no number. */
+int session_files(const session_opts *opts, sora_model_opts *model, session *s);
 /* dtype: SORA_DTYPE_* when the option was not given; 0: the library's choice. Prints a line and returns an exit code on
  * failure, else 0. session_close in any case. */
 int session_open(session *s, const session_opts *opts, int32_t dtype);

@@ -1,6 +1,6 @@
 /* libsora: models: weights and configs of a transformer, a video autoencoder, a text encoder and a tokenizer. Since 0.1.
  *
- * A model is opened from a .sora file or from a folder in the diffusers layout. It is read-only and may be shared by any number of
+ * A model is opened from a .sora file, from a folder in the diffusers layout, or from single files of weights. It is read-only and may be shared by any number of
  * threads and pipelines. Parts are read when a pipeline first needs them. */
 #ifndef SORA_MODEL_H
 #define SORA_MODEL_H
@@ -17,6 +17,15 @@ typedef struct sora_model_opts {
     const char *device;   /* name of a backend of the context; NULL: "cpu" */
     int32_t dtype;        /* of the matrix products: 0 (default: what the processor multiplies fastest), SORA_DTYPE_F32 (exact), SORA_DTYPE_BF16 */
     int32_t reserved;     /* 0 */
+    /* Single files (paths; NULL: none), in place of a model or of parts of one. Weights: safetensors, GGUF or .pth, under the names of
+     * diffusers, of Wan's authors or of ComfyUI. Without a config.json beside a file, its shapes and the family's published values give one. */
+    const char *transformer, *transformer_2; /* transformer_2: the one for low noise, of models with two experts */
+    const char *vae, *text_encoder;
+    const char *tokenizer;         /* tokenizer.json or spiece.model, or a folder with one */
+    const char *const *loras;      /* lora_count paths: added to the transformer's weights as they are read */
+    const double *lora_strengths;  /* lora_count factors; NULL: 1 each */
+    uint32_t lora_count;
+    uint32_t reserved2; /* 0 */
 } sora_model_opts;
 
 SORA_API int sora_model_opts_init(sora_model_opts *opts, size_t size);
@@ -29,10 +38,11 @@ typedef struct sora_io {
     const char *name; /* for messages; NULL: "model" */
 } sora_io;
 
-/* Opens a .sora file or a diffusers folder. opts NULL: defaults. On failure *out is NULL: SORA_E_NOTFOUND, SORA_E_FORMAT (message names
+/* Opens a .sora file, a diffusers folder, or a single file of weights. path may be NULL when opts names single files; given both, those
+ * replace parts of the model. opts NULL: defaults. On failure *out is NULL: SORA_E_NOTFOUND, SORA_E_FORMAT (message names
  * file and field), SORA_E_UNSUPPORTED, SORA_E_NOMEM, SORA_E_IO. Any thread. */
 SORA_API SORA_WUR int sora_model_open(sora_model **out, sora_context *ctx, const char *path, const sora_model_opts *opts, sora_error *err);
-/* Opens a .sora file through callbacks; io is copied, its user must live as long as the model. */
+/* Opens a .sora file or a single file of weights through callbacks; io is copied, its user must live as long as the model. */
 SORA_API SORA_WUR int sora_model_open_io(sora_model **out, sora_context *ctx, const sora_io *io, const sora_model_opts *opts,
                                          sora_error *err);
 SORA_API sora_model *sora_model_ref(sora_model *model);
@@ -48,7 +58,7 @@ SORA_API void sora_model_unref(sora_model **model);
 typedef struct sora_model_desc {
     uint32_t struct_size;   /* set by the caller before the call */
     uint32_t parts;         /* SORA_PART_* present */
-    const char *format;     /* "sora", "diffusers folder" */
+    const char *format;     /* "sora", "diffusers folder"; of single files "safetensors", "gguf", "pytorch", "files" when they differ */
     const char *family;     /* "wan" */
     const char *name;       /* from the file, or "" */
     uint64_t parameters;    /* of all parts */
@@ -70,7 +80,10 @@ SORA_API const char *sora_model_json(sora_model *model, sora_error *err);
 SORA_API int sora_model_tokenize(sora_model *model, const char *utf8, size_t length, int32_t *ids, size_t capacity, size_t *count,
                                  sora_error *err);
 
-/* Converts a folder or .sora file. to_path: a name ending in .sora gives one file, anything else a folder. weights: 0 keeps the types, else
+/* Writes an open model, single files and LoRAs included: see sora_model_convert for to_path and weights. Whole or not at all. Since 0.1. */
+SORA_API SORA_WUR int sora_model_save(sora_model *model, const char *to_path, int32_t weights, sora_error *err);
+
+/* Converts a model. to_path: a name ending in .sora gives one file, anything else a folder. weights: 0 keeps the types, else
  * SORA_DTYPE_F32, SORA_DTYPE_BF16 or SORA_DTYPE_I8 (rows scaled, matrices only). Whole or not at all. */
 SORA_API SORA_WUR int sora_model_convert(sora_context *ctx, const char *from_path, const char *to_path, int32_t weights, sora_error *err);
 

@@ -45,7 +45,7 @@ SORA_API SORA_WUR int sora_tensors_save(sora_context *ctx, const char *path, con
                                         uint32_t count, sora_error *err);
 /* Reads the tensor `name` of a safetensors file into memory of its own. SORA_E_NOTFOUND when the file has none of that name. */
 SORA_API SORA_WUR int sora_tensor_load(sora_tensor **out, sora_context *ctx, const char *path, const char *name, sora_error *err);
-/* What a safetensors file (or an index of several) holds: *out is u8, JSON text with a terminating zero: format, parameters, types, metadata,
+/* What a file of tensors (safetensors or an index of several, GGUF, .pth) holds: *out is u8, JSON text with a terminating zero: format, parameters, types, metadata,
  * tensors with types and shapes. */
 SORA_API SORA_WUR int sora_tensors_describe(sora_tensor **out, sora_context *ctx, const char *path, sora_error *err);
 

@@ -4,6 +4,7 @@
 
 #include "lib/api/intake.h"
 #include "lib/backend/context.h"
+#include "lib/model/files.h"
 #include "lib/model/model.h"
 
 #undef sora_model_opts_init
@@ -15,11 +16,17 @@ int sora_model_opts_init(sora_model_opts *opts, size_t size) {
     return SORA_OK;
 }
 
-static int take(sora_context *ctx, const sora_model_opts *opts, sorai_device **device, int32_t *product, sora_error *err) {
+static int take(sora_context *ctx, const sora_model_opts *opts, sora_model_opts *taken, sorai_device **device, int32_t *product,
+                sora_error *err) {
     sora_model_opts o = {.struct_size = sizeof o};
     if (opts)
         SORA_TRY(sorai_take_opts(&o, sizeof o, opts, "sora_model_opts", err));
-    if (o.flags || o.reserved)
+    *taken = o;
+    if (o.lora_count && !o.loras)
+        return sorai_fail(err, SORA_E_INVALID, "sora_model_opts: loras is NULL");
+    if (o.lora_count)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "sora_model_opts: LoRAs are not merged by this version");
+    if (o.flags || o.reserved || o.reserved2)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "sora_model_opts: unknown flags");
     *device = sorai_context_device(ctx, o.device);
     if (!*device)
@@ -40,14 +47,18 @@ static int finish(sora_model **out, sora_context *ctx, sorai_device *device, int
 int sora_model_open(sora_model **out, sora_context *ctx, const char *path, const sora_model_opts *opts, sora_error *err) {
     sorai_device *device;
     sorai_package *package = NULL;
+    sora_model_opts o;
     int32_t product;
     if (!out)
         return sorai_fail(err, SORA_E_INVALID, "sora_model_open: out is NULL");
     *out = NULL;
-    if (!ctx || !path)
-        return sorai_fail(err, SORA_E_INVALID, "sora_model_open: context and path are needed");
-    SORA_TRY(take(ctx, opts, &device, &product, err));
-    SORA_TRY(sorai_package_open(&package, &ctx->mem, path, err));
+    if (!ctx)
+        return sorai_fail(err, SORA_E_INVALID, "sora_model_open: a context is needed");
+    SORA_TRY(take(ctx, opts, &o, &device, &product, err));
+    if (!path && !o.transformer && !o.transformer_2 && !o.vae && !o.text_encoder && !o.tokenizer)
+        return sorai_fail(err, SORA_E_INVALID, "sora_model_open: path is needed");
+    const sorai_model_files files = {path, o.transformer, o.transformer_2, o.vae, o.text_encoder, o.tokenizer};
+    SORA_TRY(sorai_files_open(&package, &ctx->mem, &files, err));
     return finish(out, ctx, device, product, package, err);
 }
 
@@ -71,20 +82,23 @@ int sora_model_open_io(sora_model **out, sora_context *ctx, const sora_io *io, c
     sorai_device *device;
     sorai_package *package = NULL;
     sorai_source *source = NULL;
+    sora_model_opts o;
     int32_t product;
     if (!out)
         return sorai_fail(err, SORA_E_INVALID, "sora_model_open_io: out is NULL");
     *out = NULL;
     if (!ctx || !io || !io->read_at)
         return sorai_fail(err, SORA_E_INVALID, "sora_model_open_io: context and io with read_at are needed");
-    SORA_TRY(take(ctx, opts, &device, &product, err));
+    SORA_TRY(take(ctx, opts, &o, &device, &product, err));
+    if (o.transformer || o.transformer_2 || o.vae || o.text_encoder || o.tokenizer || o.lora_count)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "sora_model_open_io: single files and LoRAs need sora_model_open");
     io_bridge *bridge = sorai_calloc(&ctx->mem, 1, sizeof *bridge);
     if (!bridge)
         return sorai_fail(err, SORA_E_NOMEM, "no memory for a model");
     *bridge = (io_bridge){*io, &ctx->mem};
     const sorai_io own = {bridge, io->size, bridge_read, bridge_close};
     SORA_TRY(sorai_source_io(&source, &ctx->mem, io->name ? io->name : "model", &own, err)); /* closes the bridge when it fails */
-    const int status = sorai_package_open_source(&package, &ctx->mem, source, err);
+    const int status = sorai_files_open_source(&package, &ctx->mem, source, err);
     sorai_source_unref(&source);
     return status == SORA_OK ? finish(out, ctx, device, product, package, err) : status;
 }
@@ -139,7 +153,7 @@ int sora_model_info(const sora_model *model, sora_model_desc *out) {
             sorai_bytes_release(&blob);
         }
     o.parameters = count_parameters(m);
-    o.format = strcmp(sorai_package_format(m->package), "sora") == 0 ? "sora" : "diffusers folder";
+    o.format = sorai_package_layout(m->package);
     sorai_lock_give(&m->lock);
     o.family = "wan";
     o.name = d->name;
@@ -184,6 +198,15 @@ int sora_model_tokenize(sora_model *model, const char *utf8, size_t length, int3
     if (status == SORA_OK && list.count && capacity)
         memcpy(ids, list.ids, (list.count < capacity ? list.count : capacity) * sizeof *ids);
     sorai_ids_release(&list);
+    return status;
+}
+
+int sora_model_save(sora_model *model, const char *to_path, int32_t weights, sora_error *err) {
+    if (!model || !to_path)
+        return sorai_fail(err, SORA_E_INVALID, "sora_model_save: model and path are needed");
+    sorai_lock_take(&model->lock);
+    const int status = sorai_model_write(model->mem, model->package, to_path, weights, err);
+    sorai_lock_give(&model->lock);
     return status;
 }
 

@@ -3,6 +3,7 @@
 #include "lib/api/intake.h"
 #include "lib/backend/context.h"
 #include "lib/io/safetensors.h"
+#include "lib/model/files.h"
 #include "lib/model/model.h"
 #include "sora/tensor.h"
 
@@ -154,11 +155,11 @@ int sora_tensors_describe(sora_tensor **out, sora_context *ctx, const char *path
     *out = NULL;
     if (!ctx || !path)
         return sorai_fail(err, SORA_E_INVALID, "sora_tensors_describe: context and path are needed");
-    sorai_safetensors *file = NULL;
+    sorai_weights *file = NULL;
     sora_error why = {.struct_size = sizeof why};
-    SORA_TRY(sorai_safetensors_open_path(&file, &ctx->mem, path, err));
-    char *text = sorai_tensors_describe(&ctx->mem, file, path, &why);
-    sorai_safetensors_close(&file);
+    SORA_TRY(sorai_weights_open(&file, &ctx->mem, path, err));
+    char *text = sorai_weights_describe(&ctx->mem, file, path, &why);
+    sorai_weights_unref(&file);
     if (!text)
         return sorai_fail(err, why.code, "%s", why.message);
     const sora_tensor_desc d = {sizeof d, SORA_DTYPE_U8, 1, 0, {(int64_t)strlen(text) + 1}};

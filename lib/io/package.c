@@ -8,11 +8,25 @@
 #include "lib/io/folder.h"
 #include "lib/io/sora_file.h"
 
+#define MAX_PARTS 16
+#define MAX_BLOBS 4
+
 struct sorai_package {
     sorai_mem *mem;
     char *name;
-    sorai_sora_file *file; /* NULL: a folder */
-    sorai_folder folder;
+    sorai_sora_file *file; /* NULL: a folder, or single files only */
+    sorai_folder folder;   /* path NULL: single files only */
+    sorai_part *own[MAX_PARTS];
+    size_t own_count;
+    struct {
+        char *name;
+        sorai_source *source;
+    } blobs[MAX_BLOBS];
+    size_t blob_count;
+    json_t *index;
+    sorai_adapt_fn *adapt;
+    void (*adapt_release)(void *user);
+    void *adapt_user;
 };
 
 static int create(sorai_package **out, sorai_mem *mem, const char *name, sora_error *err) {
@@ -67,22 +81,90 @@ void sorai_package_close(sorai_package **pp) {
     sorai_package *p = *pp;
     *pp = NULL;
     if (!p) return;
+    if (p->adapt_release) p->adapt_release(p->adapt_user);
+    for (size_t i = 0; i < p->own_count; i++) sorai_part_free(&p->own[i]);
+    for (size_t i = 0; i < p->blob_count; i++) {
+        sorai_free(p->mem, p->blobs[i].name);
+        sorai_source_unref(&p->blobs[i].source);
+    }
+    json_decref(p->index);
     sorai_sora_file_close(&p->file);
-    sorai_folder_release(&p->folder);
+    if (p->folder.path) sorai_folder_release(&p->folder);
     sorai_free(p->mem, p->name);
     sorai_free(p->mem, p);
 }
 
+int sorai_package_new(sorai_package **out, sorai_mem *mem, const char *name, sora_error *err) {
+    return create(out, mem, name, err);
+}
+
+static sorai_part *own_part(const sorai_package *p, const char *part) {
+    for (size_t i = 0; i < p->own_count; i++)
+        if (strcmp(p->own[i]->name, part) == 0) return p->own[i];
+    return NULL;
+}
+
+int sorai_package_put_part(sorai_package *p, sorai_part *part, sora_error *err) {
+    for (size_t i = 0; i < p->own_count; i++)
+        if (strcmp(p->own[i]->name, part->name) == 0) {
+            sorai_part_free(&p->own[i]);
+            p->own[i] = part;
+            return SORA_OK;
+        }
+    if (p->own_count == MAX_PARTS) {
+        sorai_part_free(&part);
+        return sorai_fail(err, SORA_E_INVALID, "%.300s: too many parts", p->name);
+    }
+    p->own[p->own_count++] = part;
+    return SORA_OK;
+}
+
+int sorai_package_put_blob(sorai_package *p, const char *name, sorai_source *source, sora_error *err) {
+    for (size_t i = 0; i < p->blob_count; i++)
+        if (strcmp(p->blobs[i].name, name) == 0) {
+            sorai_source_unref(&p->blobs[i].source);
+            p->blobs[i].source = sorai_source_ref(source);
+            return SORA_OK;
+        }
+    char *copy = p->blob_count < MAX_BLOBS ? sorai_strdup(p->mem, name) : NULL;
+    if (!copy) return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", p->name);
+    p->blobs[p->blob_count].name = copy;
+    p->blobs[p->blob_count++].source = sorai_source_ref(source);
+    return SORA_OK;
+}
+
+void sorai_package_put_index(sorai_package *p, json_t *index) {
+    json_decref(p->index);
+    p->index = json_incref(index);
+}
+
+void sorai_package_put_adapter(sorai_package *p, sorai_adapt_fn *adapt, void (*release)(void *user), void *user) {
+    if (p->adapt_release) p->adapt_release(p->adapt_user);
+    p->adapt = adapt;
+    p->adapt_release = release;
+    p->adapt_user = user;
+}
+
 const char *sorai_package_name(const sorai_package *p) { return p->name; }
-const char *sorai_package_format(const sorai_package *p) { return p->file ? "sora" : "folder"; }
+
+const char *sorai_package_format(const sorai_package *p) {
+    if (p->file) return "sora";
+    if (p->folder.path || !p->own_count) return "folder";
+    const char *format = sorai_weights_format(p->own[0]->weights);
+    for (size_t i = 1; i < p->own_count; i++)
+        if (strcmp(sorai_weights_format(p->own[i]->weights), format) != 0) return "files";
+    return format;
+}
 
 json_t *sorai_package_metadata(const sorai_package *p) { return p->file ? sorai_sora_file_metadata(p->file) : NULL; }
 
 json_t *sorai_package_index(const sorai_package *p) {
-    return p->file ? json_object_get(sorai_sora_file_metadata(p->file), "model_index") : p->folder.index;
+    json_t *index = p->file ? json_object_get(sorai_sora_file_metadata(p->file), "model_index") : p->folder.index;
+    return index ? index : p->index;
 }
 
-const char *sorai_package_part(const sorai_package *p, size_t i) {
+/* The i-th part of the folder or file. */
+static const char *base_part(const sorai_package *p, size_t i) {
     if (!p->file) return i < p->folder.part_count ? p->folder.parts[i].name : NULL;
     const char *key;
     json_t *value;
@@ -90,11 +172,26 @@ const char *sorai_package_part(const sorai_package *p, size_t i) {
     return NULL;
 }
 
+const char *sorai_package_part(const sorai_package *p, size_t i) {
+    const char *name;
+    if (i < p->own_count) return p->own[i]->name;
+    i -= p->own_count;
+    for (size_t k = 0; (name = base_part(p, k)) != NULL; k++)
+        if (!own_part(p, name) && i-- == 0) return name;
+    return NULL;
+}
+
 bool sorai_package_has(const sorai_package *p, const char *part) {
+    if (own_part(p, part)) return true;
     if (p->file) return json_object_get(sorai_sora_file_parts(p->file), part) != NULL;
     for (size_t i = 0; i < p->folder.part_count; i++)
         if (strcmp(p->folder.parts[i].name, part) == 0) return true;
     return false;
+}
+
+const sorai_weights *sorai_package_weights(const sorai_package *p, const char *part) {
+    const sorai_part *own = own_part(p, part);
+    return own ? own->weights : NULL;
 }
 
 static int missing_part(const sorai_package *p, const char *part, sora_error *err) {
@@ -102,7 +199,9 @@ static int missing_part(const sorai_package *p, const char *part, sora_error *er
 }
 
 int sorai_package_config(sorai_package *p, const char *part, json_t **out, sora_error *err) {
-    *out = NULL;
+    const sorai_part *own = own_part(p, part);
+    *out = own ? own->config : NULL;
+    if (own) return *out ? SORA_OK : sorai_fail(err, SORA_E_NOTFOUND, "%.300s: has no config", p->name);
     if (p->file) {
         *out = json_object_get(json_object_get(sorai_sora_file_parts(p->file), part), "config");
         return *out ? SORA_OK : missing_part(p, part, err);
@@ -120,8 +219,10 @@ static int folder_part(sorai_package *p, const char *part, sorai_folder_part **o
     return *out ? sorai_folder_weights(&p->folder, *out, err) : missing_part(p, part, err);
 }
 
-int sorai_package_lookup(sorai_package *p, const char *part, const char *name, sora_tensor **out, sora_error *err) {
+static int look_up(sorai_package *p, const char *part, const char *name, sora_tensor **out, sora_error *err) {
+    const sorai_part *own = own_part(p, part);
     *out = NULL;
+    if (own) return sorai_part_load(own, name, out, err);
     if (p->file) {
         char full[640];
         if (!sorai_package_has(p, part)) return missing_part(p, part, err);
@@ -134,6 +235,13 @@ int sorai_package_lookup(sorai_package *p, const char *part, const char *name, s
     if (!found->weights)
         return sorai_fail(err, SORA_E_NOTFOUND, "%.200s/%.60s: no safetensors weights in this folder", p->name, part);
     return sorai_safetensors_lookup(found->weights, name, out, err);
+}
+
+int sorai_package_lookup(sorai_package *p, const char *part, const char *name, sora_tensor **out, sora_error *err) {
+    SORA_TRY(look_up(p, part, name, out, err));
+    const int status = p->adapt ? p->adapt(p->adapt_user, part, name, out, err) : SORA_OK;
+    if (status != SORA_OK) sorai_tensor_unref(out);
+    return status;
 }
 
 /* A part's entries stand together in the sorted table of a .sora file: the first, and how many. */
@@ -150,8 +258,10 @@ static void sora_range(const sorai_package *p, const char *part, const sorai_ten
 
 static int tensors_of(sorai_package *p, const char *part, const sorai_tensor_info **first, size_t *count,
                       sora_error *err) {
-    *first = NULL;
-    *count = 0;
+    const sorai_part *own = own_part(p, part);
+    *first = own ? own->names.items : NULL;
+    *count = own ? own->names.count : 0;
+    if (own) return SORA_OK;
     if (p->file) {
         if (!sorai_package_has(p, part)) return missing_part(p, part, err);
         sora_range(p, part, first, count);
@@ -178,12 +288,23 @@ int sorai_package_tensor(sorai_package *p, const char *part, size_t i, sorai_ten
     if (i >= count)
         return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: part \"%.80s\" has %zu tensors", p->name, part, count);
     *info = first[i];
-    if (p->file) info->name += strlen(part) + 1;
+    if (p->file && !own_part(p, part)) info->name += strlen(part) + 1;
     return SORA_OK;
 }
 
 int sorai_package_blob(sorai_package *p, const char *name, sorai_bytes *out, sora_error *err) {
-    return p->file ? sorai_sora_file_blob(p->file, name, out, err) : sorai_folder_file(&p->folder, name, out, err);
+    const char *slash = strchr(name, '/');
+    const size_t folder = slash ? (size_t)(slash - name) + 1 : 0;
+    bool here = false;
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < p->blob_count; i++) {
+        if (strcmp(p->blobs[i].name, name) == 0)
+            return sorai_source_bytes(p->blobs[i].source, 0, sorai_source_size(p->blobs[i].source), out, err);
+        here = here || (folder && strncmp(p->blobs[i].name, name, folder) == 0);
+    }
+    if (p->file && !here) return sorai_sora_file_blob(p->file, name, out, err);
+    if (p->folder.path && !here) return sorai_folder_file(&p->folder, name, out, err);
+    return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: \"%.150s\" is missing", p->name, name);
 }
 
 int sorai_package_verify(sorai_package *p, sora_error *err) {

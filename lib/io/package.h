@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "lib/io/part.h"
 #include "lib/io/table.h"
 
 typedef struct sorai_package sorai_package;
@@ -15,8 +16,24 @@ int sorai_package_open(sorai_package **out, sorai_mem *mem, const char *path, so
 int sorai_package_open_source(sorai_package **out, sorai_mem *mem, sorai_source *source, sora_error *err);
 void sorai_package_close(sorai_package **pkg);
 
+/* A package without anything, to be filled from single files; or one of the others, some of whose parts are replaced.
+ */
+int sorai_package_new(sorai_package **out, sorai_mem *mem, const char *name, sora_error *err);
+/* Takes over the part, also on failure; it replaces one of the same name. */
+int sorai_package_put_part(sorai_package *pkg, sorai_part *part, sora_error *err);
+/* A file inside the model, e.g. "tokenizer/spiece.model" (referenced); blobs of its folder are no longer looked for
+ * elsewhere. */
+int sorai_package_put_blob(sorai_package *pkg, const char *name, sorai_source *source, sora_error *err);
+/* Stands for model_index.json where there is none; referenced. */
+void sorai_package_put_index(sorai_package *pkg, json_t *index);
+/* Every tensor goes through here before it is handed out: may replace *t (LoRA). Called with the package's lookups.
+ * release (NULL: nothing to do) is called by close. */
+typedef int sorai_adapt_fn(void *user, const char *part, const char *name, sora_tensor **t, sora_error *err);
+void sorai_package_put_adapter(sorai_package *pkg, sorai_adapt_fn *adapt, void (*release)(void *user), void *user);
+
 const char *sorai_package_name(const sorai_package *pkg);   /* path, for messages */
-const char *sorai_package_format(const sorai_package *pkg); /* "folder" or "sora" */
+const char *sorai_package_format(const sorai_package *pkg); /* "folder", "sora"; of single files "safetensors", "gguf",
+                                                               "pytorch", or "files" when they differ */
 /* model_index.json (folder) or the metadata's "model_index" (.sora), borrowed; NULL when there is none. */
 json_t *sorai_package_index(const sorai_package *pkg);
 json_t *sorai_package_metadata(const sorai_package *pkg); /* of a .sora file, borrowed; else NULL */
@@ -28,6 +45,9 @@ bool sorai_package_has(const sorai_package *pkg, const char *part);
 /* The part's config, borrowed (config.json, scheduler_config.json, tokenizer_config.json). SORA_E_NOTFOUND names what
  * is missing. */
 int sorai_package_config(sorai_package *pkg, const char *part, json_t **out, sora_error *err);
+
+/* The file of a part that came as a single file, borrowed; else NULL. */
+const sorai_weights *sorai_package_weights(const sorai_package *pkg, const char *part);
 
 /* A tensor of a part; the caller unrefs it. */
 int sorai_package_lookup(sorai_package *pkg, const char *part, const char *name, sora_tensor **out, sora_error *err);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/io/encoding.h"
 #include "lib/io/json.h"
 
 #define MAX_HEADER 100000000u
@@ -20,22 +21,23 @@ static const struct {
     char name[12];
     int32_t dtype;
     uint32_t bits;
-} types[] = {{"F32", SORA_DTYPE_F32, 32},
-             {"BF16", SORA_DTYPE_BF16, 16},
-             {"F16", SORA_DTYPE_F16, 16},
-             {"I32", SORA_DTYPE_I32, 32},
-             {"U8", SORA_DTYPE_U8, 8},
-             {"I8", SORA_DTYPE_I8, 8},
-             {"I64", SORA_DTYPE_I64, 64},
-             {"F64", 0, 64},
-             {"BOOL", 0, 8},
-             {"F8_E4M3", 0, 8},
-             {"F8_E5M2", 0, 8},
-             {"F8_E8M0", 0, 8},
-             {"I16", 0, 16},
-             {"U16", 0, 16},
-             {"U32", 0, 32},
-             {"U64", 0, 64}};
+    int32_t encoding;
+} types[] = {{"F32", SORA_DTYPE_F32, 32, SORAI_PLAIN},
+             {"BF16", SORA_DTYPE_BF16, 16, SORAI_PLAIN},
+             {"F16", SORA_DTYPE_F16, 16, SORAI_PLAIN},
+             {"I32", SORA_DTYPE_I32, 32, SORAI_PLAIN},
+             {"U8", SORA_DTYPE_U8, 8, SORAI_PLAIN},
+             {"I8", SORA_DTYPE_I8, 8, SORAI_PLAIN},
+             {"I64", SORA_DTYPE_I64, 64, SORAI_PLAIN},
+             {"F64", 0, 64, SORAI_PLAIN},
+             {"BOOL", 0, 8, SORAI_PLAIN},
+             {"F8_E4M3", SORA_DTYPE_BF16, 8, SORAI_F8_E4M3},
+             {"F8_E5M2", SORA_DTYPE_BF16, 8, SORAI_F8_E5M2},
+             {"F8_E8M0", 0, 8, SORAI_PLAIN},
+             {"I16", 0, 16, SORAI_PLAIN},
+             {"U16", 0, 16, SORAI_PLAIN},
+             {"U32", 0, 32, SORAI_PLAIN},
+             {"U64", 0, 64, SORAI_PLAIN}};
 
 static int parse_tensor(const char *file, const char *name, size_t name_length, json_t *value, uint64_t data_size,
                         sorai_tensor_info *info, sora_error *err) {
@@ -55,6 +57,7 @@ static int parse_tensor(const char *file, const char *name, size_t name_length, 
         if (strcmp(json_string_value(type), types[i].name) == 0) {
             bits = types[i].bits;
             info->dtype = types[i].dtype;
+            info->encoding = types[i].encoding;
             memcpy(info->type, types[i].name, sizeof types[i].name);
         }
     if (!bits)
@@ -78,17 +81,18 @@ static int parse_tensor(const char *file, const char *name, size_t name_length, 
         return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\": data_offsets are not inside the file", file,
                           name);
     info->offset = (uint64_t)json_integer_value(from);
-    info->size = info->stored = (uint64_t)json_integer_value(to) - info->offset;
-    if (info->size != bytes)
+    info->stored = (uint64_t)json_integer_value(to) - info->offset;
+    if (info->stored != bytes)
         return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\": %llu bytes, its shape needs %zu", file, name,
-                          (unsigned long long)info->size, bytes);
+                          (unsigned long long)info->stored, bytes);
+    info->size = info->encoding ? info->stored * sorai_dtype_size(info->dtype) : info->stored;
     return SORA_OK;
 }
 
 static int by_offset(const void *a, const void *b) {
     const sorai_tensor_info *x = a, *y = b;
     if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
-    return (x->size > y->size) - (x->size < y->size);
+    return (x->stored > y->stored) - (x->stored < y->stored);
 }
 
 /* The format forbids holes: bytes that no tensor owns are a sign of damage. */
@@ -99,7 +103,7 @@ static int check_cover(const char *file, sorai_tensor_info *items, size_t count,
         if (items[i].offset != end)
             return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\": data_offsets %s", file, items[i].name,
                               items[i].offset < end ? "overlap another tensor's" : "leave a hole before it");
-        end += items[i].size;
+        end += items[i].stored;
     }
     if (end != data_size)
         return sorai_fail(err, SORA_E_FORMAT, "%.300s: %llu bytes of data, the header describes %llu", file,
@@ -292,9 +296,18 @@ int sorai_safetensors_lookup(const sorai_safetensors *st, const char *name, sora
     const sorai_tensor_info *info = sorai_table_find(&st->table, name);
     const char *file = st->file_count ? sorai_source_name(st->files[0]) : "an empty index";
     if (!info) return sorai_fail(err, SORA_E_NOTFOUND, "%.250s: tensor \"%.150s\" is missing", file, name);
+    return sorai_safetensors_load(st, info, out, err);
+}
+
+int sorai_safetensors_load(const sorai_safetensors *st, const sorai_tensor_info *info, sora_tensor **out,
+                           sora_error *err) {
+    *out = NULL;
     sorai_source *source = st->files[info->file];
     if (!info->dtype)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "%.250s: tensor \"%.150s\" is of type %s, which is not supported",
-                          sorai_source_name(source), name, info->type);
+                          sorai_source_name(source), info->name, info->type);
+    if (info->encoding)
+        return sorai_source_expand(source, info->offset, info->stored, info->encoding, info->rank, info->shape, out,
+                                   err);
     return sorai_source_tensor(source, info->offset, info->dtype, info->rank, info->shape, out, err);
 }

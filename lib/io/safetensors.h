@@ -23,9 +23,12 @@ const sorai_table *sorai_safetensors_table(const sorai_safetensors *st);
 /* The "__metadata__" object of strings (of the first shard), borrowed; NULL when there is none. */
 json_t *sorai_safetensors_metadata(const sorai_safetensors *st);
 
-/* *out: a tensor that looks into the file, or a copy. SORA_E_NOTFOUND; SORA_E_UNSUPPORTED for a type that libsora has
- * not. Any thread. */
+/* *out: a tensor that looks into the file, or a copy; eight-bit floats become bf16. SORA_E_NOTFOUND; SORA_E_UNSUPPORTED
+ * for a type that libsora has not. Any thread. */
 int sorai_safetensors_lookup(const sorai_safetensors *st, const char *name, sora_tensor **out, sora_error *err);
+/* The same for an entry of its table. */
+int sorai_safetensors_load(const sorai_safetensors *st, const sorai_tensor_info *info, sora_tensor **out,
+                           sora_error *err);
 
 /* Writes a file, whole or not at all. Host tensors. metadata: an object of strings or NULL. The file's order is by size
  * of the type, so that every tensor is aligned; the same input gives the same bytes. */

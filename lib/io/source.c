@@ -91,6 +91,7 @@ void sorai_source_unref(sorai_source **sp) {
 }
 
 const char *sorai_source_name(const sorai_source *s) { return s->name; }
+sorai_mem *sorai_source_mem(const sorai_source *s) { return s->mem; }
 uint64_t sorai_source_size(const sorai_source *s) { return s->size; }
 
 static bool inside(const sorai_source *s, uint64_t offset, uint64_t n) {

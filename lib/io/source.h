@@ -28,6 +28,7 @@ sorai_source *sorai_source_ref(sorai_source *s);
 void sorai_source_unref(sorai_source **s);
 
 const char *sorai_source_name(const sorai_source *s);
+sorai_mem *sorai_source_mem(const sorai_source *s);
 uint64_t sorai_source_size(const sorai_source *s);
 
 /* The bytes [offset, offset + n) when they are in memory anyway (mapped or memory), else NULL; NULL too when the range

@@ -13,7 +13,8 @@
 typedef struct sorai_tensor_info {
     const char *name; /* UTF-8 */
     char type[16];    /* as the file says it: "F32", "bf16", "F8_E4M3" ... */
-    int32_t dtype;    /* SORA_DTYPE_*; 0: a type that libsora can't hold, listed only */
+    int32_t dtype; /* SORA_DTYPE_* of the tensor that a lookup gives; 0: a type that libsora can't hold, listed only */
+    int32_t encoding; /* SORAI_PLAIN, or how its numbers are stored (lib/io/encoding.h) */
     int32_t rank;
     int64_t shape[SORA_MAX_RANK];
     uint64_t size;           /* bytes as a tensor */

@@ -5,6 +5,7 @@
 
 #include "lib/io/folder_write.h"
 #include "lib/io/sora_file.h"
+#include "lib/model/files.h"
 #include "lib/model/model.h"
 #include "lib/tensor/half.h"
 
@@ -266,11 +267,10 @@ static int begin(conversion *c, const char *to, sora_error *err) {
     return status;
 }
 
-int sorai_model_convert(sorai_mem *mem, const char *from, const char *to, int32_t weights, sora_error *err) {
-    conversion c = {.mem = mem, .weights = weights};
+int sorai_model_write(sorai_mem *mem, sorai_package *from, const char *to, int32_t weights, sora_error *err) {
+    conversion c = {.mem = mem, .weights = weights, .from = from};
     if (weights != 0 && weights != SORA_DTYPE_F32 && weights != SORA_DTYPE_BF16 && weights != SORA_DTYPE_I8)
         return sorai_fail(err, SORA_E_INVALID, "weights are kept (0), f32, bf16 or i8");
-    SORA_TRY(sorai_package_open(&c.from, mem, from, err));
     int status = begin(&c, to, err);
     const char *part;
     for (size_t i = 0; status == SORA_OK && (part = sorai_package_part(c.from, i)) != NULL; i++)
@@ -280,6 +280,14 @@ int sorai_model_convert(sorai_mem *mem, const char *from, const char *to, int32_
         status = c.file ? sorai_sora_writer_finish(&c.file, err) : sorai_folder_writer_finish(&c.folder, err);
     sorai_sora_writer_abandon(&c.file);
     sorai_folder_writer_abandon(&c.folder);
-    sorai_package_close(&c.from);
+    return status;
+}
+
+int sorai_model_convert(sorai_mem *mem, const char *from, const char *to, int32_t weights, sora_error *err) {
+    const sorai_model_files files = {.path = from};
+    sorai_package *package = NULL;
+    SORA_TRY(sorai_files_open(&package, mem, &files, err));
+    const int status = sorai_model_write(mem, package, to, weights, err);
+    sorai_package_close(&package);
     return status;
 }

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/io/encoding.h"
+#include "lib/model/files.h"
 #include "lib/model/model.h"
 
 /* Tensors told so far, and sums over them. */
@@ -19,7 +21,8 @@ static listing listing_begin(void) {
 
 static void listing_add(listing *l, const sorai_tensor_info *info) {
     const size_t length = strlen(info->name);
-    const char *type = info->dtype ? sorai_dtype_name(info->dtype) : info->type;
+    const sorai_encoding_info *encoded = sorai_encoding_find(info->encoding);
+    const char *type = encoded ? encoded->name : info->dtype ? sorai_dtype_name(info->dtype) : info->type;
     json_t *shape = json_array();
     uint64_t elements = 1;
     for (int32_t a = 0; a < info->rank; a++) {
@@ -27,7 +30,7 @@ static void listing_add(listing *l, const sorai_tensor_info *info) {
         l->bad = json_array_append_new(shape, json_integer(info->shape[a])) != 0 || l->bad;
     }
     const json_int_t before = json_integer_value(json_object_get(l->types, type));
-    l->bytes += info->size;
+    l->bytes += encoded ? info->stored : info->size;
     if (length < 6 || strcmp(info->name + length - 6, ".scale") != 0) /* of int8 rows */
         l->parameters += elements;
     l->bad = json_object_set_new(l->types, type, json_integer(before + (json_int_t)elements)) != 0 || l->bad;
@@ -69,10 +72,11 @@ static char *give_text(sorai_mem *mem, json_t *root, sora_error *err) {
     return out;
 }
 
-char *sorai_tensors_describe(sorai_mem *mem, const sorai_safetensors *file, const char *path, sora_error *err) {
-    const sorai_table *table = sorai_safetensors_table(file);
-    json_t *metadata = sorai_safetensors_metadata(file);
-    json_t *root = json_pack("{s:s, s:s, s:O*}", "format", "safetensors", "file", path, "metadata", metadata);
+char *sorai_weights_describe(sorai_mem *mem, const sorai_weights *file, const char *path, sora_error *err) {
+    const sorai_table *table = sorai_weights_table(file);
+    json_t *metadata = sorai_weights_metadata(file);
+    json_t *root =
+        json_pack("{s:s, s:s, s:O*}", "format", sorai_weights_format(file), "file", path, "metadata", metadata);
     listing l = listing_begin();
     for (size_t i = 0; i < table->count; i++) listing_add(&l, &table->items[i]);
     if (listing_end(&l, root, err) == SORA_OK) return give_text(mem, root, err);
@@ -100,7 +104,35 @@ static int describe_part(sora_model *m, const char *part, json_t *parts, uint64_
     if (config && (json_object_set_new(one, "architecture", json_string(architecture(config))) != 0 ||
                    json_object_set(one, "config", config) != 0))
         return sorai_fail(err, SORA_E_NOMEM, "no memory for a description");
+    const sorai_weights *file = sorai_package_weights(m->package, part);
+    if (file && (json_object_set_new(one, "format", json_string(sorai_weights_format(file))) != 0 ||
+                 json_object_set_new(one, "file", json_string(sorai_weights_name(file))) != 0))
+        return sorai_fail(err, SORA_E_NOMEM, "no memory for a description");
     return n ? describe_tensors(m, part, one, parameters, err) : SORA_OK;
+}
+
+/* Sums over the parts: elements by type. */
+static int describe_types(json_t *parts, json_t *root) {
+    json_t *sum = json_object(), *part, *count;
+    const char *name, *type;
+    int bad = !sum || json_object_set_new(root, "types", sum) != 0;
+    json_object_foreach(parts, name, part) json_object_foreach(json_object_get(part, "types"), type, count) {
+        const json_int_t before = json_integer_value(json_object_get(sum, type));
+        bad = bad || json_object_set_new(sum, type, json_integer(before + json_integer_value(count))) != 0;
+    }
+    return bad;
+}
+
+/* What a run from words to frames would miss. */
+static int describe_missing(const sora_model *m, json_t *root) {
+    static const char *const parts[] = {"transformer", "vae", "text_encoder"};
+    json_t *list = json_array();
+    int bad = !list || json_object_set_new(root, "missing", list) != 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!sorai_package_has(m->package, parts[i]))
+            bad = bad || json_array_append_new(list, json_string(parts[i])) != 0;
+    if (!json_object_get(root, "tokenizer")) bad = bad || json_array_append_new(list, json_string("tokenizer")) != 0;
+    return bad;
 }
 
 static int describe_tokenizer(sora_model *m, json_t *root) {
@@ -128,7 +160,7 @@ char *sorai_model_describe(sora_model *m, sora_error *err) {
     int status = sorai_package_verify(m->package, err);
     if (status != SORA_OK) return NULL;
     json_t *root = json_object(), *parts = json_object();
-    const char *format = strcmp(sorai_package_format(m->package), "sora") == 0 ? "sora" : "diffusers folder";
+    const char *format = sorai_package_layout(m->package);
     int bad = !root || !parts || json_object_set_new(root, "format", json_string(format)) != 0 ||
               json_object_set_new(root, "file", json_string(sorai_package_name(m->package))) != 0 ||
               json_object_set_new(root, "family", json_string("wan")) != 0 ||
@@ -137,7 +169,8 @@ char *sorai_model_describe(sora_model *m, sora_error *err) {
         status = describe_part(m, part, parts, &parameters, err);
     bad = bad || json_object_set_new(root, "parameters", json_integer((json_int_t)parameters)) != 0 ||
           json_object_set_new(root, "defaults", describe_defaults(&m->defaults)) != 0 ||
-          describe_tokenizer(m, root) != 0 || json_object_set(root, "parts", parts) != 0;
+          describe_tokenizer(m, root) != 0 || describe_types(parts, root) || describe_missing(m, root) ||
+          json_object_set(root, "parts", parts) != 0;
     json_decref(parts);
     if (status == SORA_OK && !bad) return give_text(m->mem, root, err);
     if (status == SORA_OK) sorai_fail(err, SORA_E_NOMEM, "no memory for a description");

@@ -1,0 +1,129 @@
+#include "lib/io/part.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/io/encoding.h"
+#include "lib/tensor/half.h"
+
+int sorai_part_create(sorai_part **out, sorai_mem *mem, const char *name, sorai_weights *weights, sora_error *err) {
+    *out = NULL;
+    sorai_part *p = sorai_calloc(mem, 1, sizeof *p);
+    if (p) p->name = sorai_strdup(mem, name);
+    if (!p || !p->name) {
+        sorai_free(mem, p);
+        return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", sorai_weights_name(weights));
+    }
+    p->mem = mem;
+    p->weights = sorai_weights_ref(weights);
+    sorai_table_init(&p->names, mem);
+    *out = p;
+    return SORA_OK;
+}
+
+void sorai_part_free(sorai_part **pp) {
+    sorai_part *p = *pp;
+    *pp = NULL;
+    if (!p) return;
+    sorai_table_release(&p->names);
+    sorai_weights_unref(&p->weights);
+    json_decref(p->config);
+    sorai_free(p->mem, p->name);
+    sorai_free(p->mem, p);
+}
+
+/* The scale of a weight, by the two names that are in use; NULL when there is none. */
+static const sorai_tensor_info *scale_of(const sorai_part *p, const sorai_tensor_info *weight) {
+    static const char *const leaves[] = {".scale_weight", ".weight_scale"};
+    const size_t n = strlen(weight->name);
+    if (n < 7 || n > 512 || strcmp(weight->name + n - 7, ".weight") != 0) return NULL;
+    for (int i = 0; i < 2; i++) {
+        char name[560];
+        memcpy(name, weight->name, n - 7);
+        snprintf(name + n - 7, sizeof name - (n - 7), "%s", leaves[i]);
+        const sorai_tensor_info *found = sorai_table_find(sorai_weights_table(p->weights), name);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+int sorai_part_add(sorai_part *p, const char *name, size_t i, int32_t rank, const int64_t *shape, sora_error *err) {
+    const sorai_table *table = sorai_weights_table(p->weights);
+    sorai_tensor_info info = table->items[i];
+    if (info.dtype && scale_of(p, &table->items[i])) {
+        info.size = info.size / sorai_dtype_size(info.dtype) * sizeof(float);
+        info.dtype = SORA_DTYPE_F32;
+    }
+    info.name = name;
+    info.file = (int32_t)i;
+    if (rank >= 0) {
+        int64_t before = 1, after = 1;
+        for (int32_t a = 0; a < info.rank; a++) before *= info.shape[a];
+        for (int32_t a = 0; a < rank; a++) after *= shape[a];
+        if (before != after)
+            return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.150s\": unexpected shape",
+                              sorai_weights_name(p->weights), table->items[i].name);
+        info.rank = rank;
+        memset(info.shape, 0, sizeof info.shape);
+        if (rank) memcpy(info.shape, shape, (size_t)rank * sizeof *shape);
+    }
+    return sorai_table_add(&p->names, &info, sorai_weights_name(p->weights), err);
+}
+
+int sorai_part_finish(sorai_part *p, sora_error *err) {
+    return sorai_table_finish(&p->names, sorai_weights_name(p->weights), err);
+}
+
+static float value_at(const sora_tensor *t, int64_t i) {
+    if (t->dtype == SORA_DTYPE_BF16) return sorai_bf16_to_f32(((const uint16_t *)t->data)[i]);
+    if (t->dtype == SORA_DTYPE_F16) return sorai_f16_to_f32(((const uint16_t *)t->data)[i]);
+    return ((const float *)t->data)[i];
+}
+
+static bool is_float(const sora_tensor *t) {
+    return t->dtype == SORA_DTYPE_F32 || t->dtype == SORA_DTYPE_BF16 || t->dtype == SORA_DTYPE_F16;
+}
+
+/* *t times its scale: one number, or one per row. */
+static int apply_scale(const sorai_part *p, const sorai_tensor_info *weight, const sorai_tensor_info *scale,
+                       sora_tensor **t, sora_error *err) {
+    sora_tensor *factor = NULL, *from = *t, *to = NULL;
+    SORA_TRY(sorai_weights_load(p->weights, scale, &factor, err));
+    const int64_t rows = from->rank > 0 ? from->shape[0] : 1, factors = sorai_tensor_count(factor),
+                  count = sorai_tensor_count(from);
+    int status = SORA_OK;
+    if (!is_float(factor) || !is_float(from) || (factors != 1 && factors != rows) || rows < 1)
+        status = sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.150s\": is no scale of its weight",
+                            sorai_weights_name(p->weights), scale->name);
+    if (status == SORA_OK) status = sorai_tensor_new(&to, p->mem, SORA_DTYPE_F32, weight->rank, weight->shape, err);
+    if (status == SORA_OK) {
+        const int64_t columns = count / rows;
+        float *out = to->data;
+        for (int64_t r = 0; r < rows; r++) {
+            const float f = value_at(factor, factors == 1 ? 0 : r);
+            for (int64_t c = 0; c < columns; c++) out[r * columns + c] = value_at(from, r * columns + c) * f;
+        }
+        sorai_tensor_unref(t);
+        *t = to;
+    }
+    sorai_tensor_unref(&factor);
+    return status;
+}
+
+int sorai_part_load(const sorai_part *p, const char *name, sora_tensor **out, sora_error *err) {
+    *out = NULL;
+    const sorai_tensor_info *item = sorai_table_find(&p->names, name);
+    if (!item)
+        return sorai_fail(err, SORA_E_NOTFOUND, "%.250s: tensor \"%.150s\" is missing", sorai_weights_name(p->weights),
+                          name);
+    const sorai_tensor_info *weight = &sorai_weights_table(p->weights)->items[item->file], *scale = scale_of(p, weight);
+    int status = sorai_weights_load(p->weights, weight, out, err);
+    if (status == SORA_OK && scale) status = apply_scale(p, weight, scale, out, err);
+    if (status != SORA_OK) {
+        sorai_tensor_unref(out);
+        return status;
+    }
+    (*out)->rank = item->rank; /* as many values; ours alone: a lookup gives a tensor of its own */
+    memcpy((*out)->shape, item->shape, sizeof item->shape);
+    return SORA_OK;
+}

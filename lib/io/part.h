@@ -1,0 +1,29 @@
+/* A part of a model that comes as a file of its own: the file's tensors under the names that networks ask for, and a
+ * config. Which name is which is said by lib/model. */
+#ifndef SORAI_IO_PART_H
+#define SORAI_IO_PART_H
+
+#include "lib/io/weights.h"
+
+typedef struct sorai_part {
+    sorai_mem *mem;
+    char *name; /* "transformer" */
+    json_t *config;
+    sorai_weights *weights;
+    sorai_table names; /* as networks know them; .file is the place in the weights' table */
+} sorai_part;
+
+/* References weights. */
+int sorai_part_create(sorai_part **out, sorai_mem *mem, const char *name, sorai_weights *weights, sora_error *err);
+void sorai_part_free(sorai_part **part);
+
+/* The i-th tensor of the file is called `name` here, with the shape of the file, or another of as many values (rank <
+ * 0: the file's). */
+int sorai_part_add(sorai_part *part, const char *name, size_t i, int32_t rank, const int64_t *shape, sora_error *err);
+int sorai_part_finish(sorai_part *part, sora_error *err); /* sorts; refuses a name that two tensors have */
+
+/* A tensor by its name here. A weight of eight-bit floats with a scale beside it (NAME.scale_weight, NAME.weight_scale)
+ * is multiplied by it and f32. */
+int sorai_part_load(const sorai_part *part, const char *name, sora_tensor **out, sora_error *err);
+
+#endif
