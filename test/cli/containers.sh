@@ -1,0 +1,74 @@
+#!/bin/bash
+# The same small model in every container (test/parity/make_container_fixtures.py): the same bits where types are exact, torch's numbers
+# where blocks or scales are multiplied out.
+. test/tiny/common.sh
+parity="$top/${BUILD:-build}/test/parity"
+[ -x "$parity" ] || { echo "SKIP $parity is not built"; exit 0; }
+c=$top/test/parity/fixtures/containers
+cases=$c/cases.safetensors
+folder=$c/folder
+compare() { "$parity" compare "$@" >"$tmp/out" 2>>"$tmp/err"; }
+
+"$parity" join "$tmp/in" "$cases" latent=latent "$cases" timestep=timestep "$cases" text=text 2>"$tmp/err"; ok "inputs" $?
+run stage denoise "$folder" --in "$tmp/in" --out "$tmp/v" && compare "$tmp/v" velocity "$cases" velocity 1e-9; ok "transformer: the folder" $?
+for f in official/dit.safetensors comfy/dit_f8.safetensors comfy/dit_e5m2.safetensors gguf/dit_f16.gguf; do
+    [ -e "$c/$f" ] || continue
+    run stage denoise --dit "$c/$f" --in "$tmp/in" --out "$tmp/w" && cmp -s "$tmp/v" "$tmp/w"; ok "transformer: $f, the same bits" $?
+done
+for f in comfy/dit_scaled.safetensors=scaled gguf/dit_q8_0.gguf=q8_0 gguf/dit_q4_1.gguf=q4_1; do
+    run stage denoise --dit "$c/${f%=*}" --in "$tmp/in" --out "$tmp/w" && compare "$tmp/w" velocity "$cases" "velocity_${f#*=}" 1e-9
+    ok "transformer: ${f%=*} as torch" $?
+    ! cmp -s "$tmp/v" "$tmp/w"; ok "transformer: ${f%=*} is another model" $?
+done
+run stage denoise "$c/official/dit.safetensors" --in "$tmp/in" --out "$tmp/w" && cmp -s "$tmp/v" "$tmp/w"; ok "a file in place of MODEL" $?
+
+for m in vae vae22; do
+    mkdir "$tmp/$m"; cp -r "$folder/$m" "$tmp/$m/vae"
+    "$parity" join "$tmp/e" "$cases" video=${m}_video; "$parity" join "$tmp/z" "$cases" latent=${m}_z
+    run stage encode "$tmp/$m" --in "$tmp/e" --out "$tmp/l" && compare "$tmp/l" latent "$cases" ${m}_latent 1e-9; ok "$m: the folder encodes as torch" $?
+    run stage decode "$tmp/$m" --in "$tmp/z" --out "$tmp/d" && compare "$tmp/d" video "$cases" ${m}_decoded 1e-9; ok "$m: the folder decodes as torch" $?
+    for f in official/$m.safetensors comfy/$m.safetensors; do
+        [ -e "$c/$f" ] || continue
+        run stage encode --vae "$c/$f" --in "$tmp/e" --out "$tmp/w" && cmp -s "$tmp/l" "$tmp/w"; ok "$f: encodes to the same bits" $?
+        run stage decode --vae "$c/$f" --in "$tmp/z" --out "$tmp/w" && cmp -s "$tmp/d" "$tmp/w"; ok "$f: decodes to the same bits" $?
+    done
+done
+
+mkdir "$tmp/t5"; cp -r "$folder/text_encoder" "$model/tokenizer" "$tmp/t5"
+tok=$model/tokenizer/tokenizer.json
+run stage text "$tmp/t5" --prompt "a cat" --out "$tmp/t"; ok "text: the folder" $?
+for f in official/t5.safetensors comfy/t5_f8.safetensors gguf/t5_f16.gguf; do
+    [ -e "$c/$f" ] || continue
+    run stage text --text "$c/$f" --tokenizer "$tok" --prompt "a cat" --out "$tmp/w" && cmp -s "$tmp/t" "$tmp/w"; ok "text: $f, the same bits" $?
+done
+run stage text --text "$c/comfy/t5_f8.safetensors" --prompt "a cat" --out "$tmp/w" && cmp -s "$tmp/t" "$tmp/w"; ok "text: the tokenizer that is packed in" $?
+run tokenize --tokenizer "$tok" "A cat"; [ "$(cat "$tmp/out")" = "3 2 3 6 4 23 1" ]; ok "tokenize with a tokenizer alone" $?
+run tokenize --tokenizer "$model/tokenizer" "A cat"; [ "$(cat "$tmp/out")" = "3 2 3 6 4 23 1" ]; ok "tokenize with a tokenizer's folder" $?
+
+# Parts replaced, whole models of single files, conversion.
+run stage denoise "$model" --dit "$c/gguf/dit_f16.gguf" --in "$tmp/in" --out "$tmp/w" && cmp -s "$tmp/v" "$tmp/w"; ok "a file replaces a part of a model" $?
+all=(--dit "$c/comfy/dit_f8.safetensors" --vae "$c/official/vae.safetensors" --text "$c/gguf/t5_f16.gguf" --tokenizer "$tok")
+run info "${all[@]}"; grep -q '^format  *files$' "$tmp/out" && ! grep -q ^missing "$tmp/out"; ok "info: all of it" $?
+run info "$c/gguf/dit_q8_0.gguf"; grep -q '^missing  *vae, text_encoder, tokenizer$' "$tmp/out" && grep -q 'q8_0' "$tmp/out"; ok "info: what is missing" $?
+run info --json "$c/comfy/dit_f8.safetensors"; grep -q '"f8_e4m3"' "$tmp/out"; ok "info: types" $?
+run convert "${all[@]}" "$tmp/all.sora" && run stage denoise "$tmp/all.sora" --in "$tmp/in" --out "$tmp/w" && cmp -s "$tmp/v" "$tmp/w"
+ok "single files become one .sora file" $?
+run stage text "$tmp/all.sora" --prompt "a cat" --out "$tmp/w" && cmp -s "$tmp/t" "$tmp/w"; ok "its text encoder" $?
+run convert "$c/gguf/dit_q8_0.gguf" "$tmp/out-folder" && run stage denoise "$tmp/out-folder" --in "$tmp/in" --out "$tmp/w" &&
+    compare "$tmp/w" velocity "$cases" velocity_q8_0 1e-9; ok "blocks are multiplied out by conversion" $?
+
+refused "no model at all" 2 stage denoise --in "$tmp/in" --out "$tmp/n"
+refused "an autoencoder is no transformer" 1 stage denoise --dit "$c/official/vae.safetensors" --in "$tmp/in" --out "$tmp/n"
+refused "a transformer has no autoencoder" 1 stage encode --dit "$c/official/dit.safetensors" --in "$tmp/in" --out "$tmp/n"
+cp "$c/official/dit.safetensors" "$tmp/lone.safetensors"
+refused "without a config the heads are not known" 1 stage denoise --dit "$tmp/lone.safetensors" --in "$tmp/in" --out "$tmp/n"
+for f in gguf/dit_q8_0.gguf comfy/dit_f8.safetensors; do
+    size=$(wc -c <"$c/$f")
+    for n in 0 3 4 20 100 1000 $((size / 2)) $((size - 1)); do
+        head -c $n "$c/$f" >"$tmp/cut"
+        refused "$f cut after $n bytes" 1 stage denoise --dit "$tmp/cut" --in "$tmp/in" --out "$tmp/n"
+    done
+    refused "info: $f cut" 1 info "$tmp/cut"
+done
+[ ! -e "$tmp/n" ]; ok "failed runs write nothing" $?
+finish
