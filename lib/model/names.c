@@ -222,7 +222,7 @@ static bool map_vae(enum sorai_naming naming, const sorai_table *table, const ch
             return join(out, path, vae_block_rules, COUNT(vae_block_rules), name + 17);
         }
         const size_t n = strlen(lists[half].from), d = strncmp(name, lists[half].from, n) == 0 ? digits(name + n) : 0;
-        if (!d || d > 4 || name[n + d] != '.') continue;
+        if (!d || d > 2 || name[n + d] != '.') continue;
         const long i = strtol(name + n, NULL, 10);
         leaf = name + n + d + 1;
         if (naming == SORAI_NAMES_OFFICIAL22) { /* LIST.level.LIST.i: residual blocks, then one that resamples */

@@ -176,3 +176,79 @@ put("spiece", "bpe", specials + message(2, number(3, 2)))
 with open(os.path.join(fixtures, "nmt.model"), "rb") as f:  # the real map, cut short: its first units and the end of its texts
     model = f.read()
 put("spiece", "head", model[:4000])
+
+
+# --- GGUF
+def text(s):
+    s = s if isinstance(s, bytes) else s.encode()
+    return struct.pack("<Q", len(s)) + s
+
+
+def gguf(pairs, tensors, version=3, align=32):
+    """pairs: (key, type, bytes of the value); tensors: (name, extents as stored, type, bytes)."""
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(pairs))
+    for key, kind, value in pairs:
+        head += text(key) + struct.pack("<I", kind) + value
+    at, data = 0, b""
+    for name, extents, kind, raw in tensors:
+        head += text(name) + struct.pack("<I", len(extents)) + struct.pack("<%dQ" % len(extents), *extents) + struct.pack("<IQ", kind, at)
+        data += raw + bytes(-len(raw) % align)
+        at = len(data)
+    return head + bytes(-len(head) % align) + data
+
+
+arch = [("general.architecture", 8, text("wan"))]
+put("gguf", "empty", gguf([], []))
+put("gguf", "scalars", gguf(arch + [("a", 0, b"\1"), ("b", 1, b"\xff"), ("c", 3, b"\1\2"), ("d", 5, bytes(4)), ("e", 6, bytes(4)), ("f", 7, b"\1"),
+                                    ("g", 10, bytes(8)), ("h", 12, bytes(8)), ("i", 8, text(b"\xff"))], []))
+put("gguf", "arrays", gguf(arch + [("a", 9, struct.pack("<IQ3i", 5, 3, 1, 2, 3)), ("b", 9, struct.pack("<IQ", 8, 2) + text("x") + text("yy")),
+                                   ("c", 9, struct.pack("<IQ", 0, 100) + bytes(100))], [("x", [2, 3], 0, bytes(24))]))
+put("gguf", "blocks", gguf(arch, [("q4_0", [32, 2], 2, bytes(36)), ("q4_1", [32], 3, bytes(20)), ("q5_0", [32], 6, bytes(22)),
+                                  ("q5_1", [32], 7, bytes(24)), ("q8_0", [64], 8, bytes(68)), ("q2", [256], 10, bytes(84)),
+                                  ("q3", [256], 11, bytes(110)), ("q4", [256], 12, bytes(144)), ("q5", [256], 13, bytes(176)),
+                                  ("q6", [256], 14, bytes(210)), ("f16", [3], 1, bytes(6)), ("bf16", [1, 1, 3, 1, 2], 30, bytes(12)), ("other", [256], 20, bytes(8))]))
+put("gguf", "shape", gguf(arch + [("comfy.gguf.orig_shape.x", 9, struct.pack("<IQ5i", 5, 5, 1, 2, 1, 4, 4))], [("x", [32], 2, bytes(18))]))
+put("gguf", "many", gguf(arch, [], 3)[:8] + struct.pack("<QQ", 1 << 40, 1 << 40))
+put("gguf", "long", gguf([("a", 8, struct.pack("<Q", 1 << 60))], []))
+put("gguf", "aligned", gguf([("general.alignment", 4, struct.pack("<I", 64))], [("a", [4], 0, bytes(16)), ("b", [4], 0, bytes(16))], align=64))
+put("gguf", "three", gguf([("general.alignment", 4, struct.pack("<I", 3))], [("a", [4], 0, bytes(16))]))
+
+
+# --- a file of weights as a model
+def tensors(entries):
+    header, at, data = {}, 0, b""
+    for name, kind, shape in entries:
+        size = {"F32": 4, "F16": 2, "F8_E4M3": 1}[kind]
+        for n in shape:
+            size *= n
+        header[name] = t(kind, shape, at, at + size)
+        at += size
+    return safetensors(header, bytes(at))
+
+
+def dit(dim, before="", kind="F8_E4M3"):
+    rows = [("patch_embedding.weight", [dim, 2, 1, 1, 1]), ("patch_embedding.bias", [dim]), ("time_embedding.0.weight", [dim, 2]),
+            ("time_projection.1.weight", [6 * dim, 1]), ("text_embedding.0.weight", [dim, 1]), ("head.head.weight", [2, 1]), ("head.modulation", [1, 2, 1]),
+            ("blocks.0.self_attn.q.weight", [1, dim]), ("blocks.0.ffn.0.weight", [2, 1]), ("blocks.0.norm3.weight", [1])]
+    return [(before + n, kind, s) for n, s in rows]
+
+
+put("model_file", "dit", tensors(dit(128)))
+put("model_file", "comfy", tensors(dit(128, "model.diffusion_model.") + [("model.diffusion_model.scaled_fp8", "F8_E4M3", [2]),
+                                                                         ("model.diffusion_model.blocks.0.self_attn.q.scale_weight", "F32", [])]))
+put("model_file", "vace", tensors(dit(128) + [("vace_blocks.0.before_proj.weight", "F32", [1, 1]), ("vace_blocks.0.self_attn.q.weight", "F32", [1, 1]),
+                                              ("vace_patch_embedding.weight", "F32", [1, 1, 1, 1, 1])]))
+put("model_file", "narrow", tensors(dit(64)))
+put("model_file", "unknown", tensors(dit(128) + [("strange.weight", "F32", [1])]))
+half = lambda h: [("%s.conv1.weight" % h, [2, 3, 1, 1, 1]), ("%s.middle.0.residual.2.weight" % h, [2, 1, 1, 1, 1]), ("%s.head.2.weight" % h, [3, 1, 1, 1, 1])]
+put("model_file", "vae", tensors([(n, "F16", s) for n, s in half("encoder") + half("decoder") + [
+    ("conv2.weight", [2, 2, 1, 1, 1]), ("encoder.downsamples.0.residual.2.weight", [2, 2, 1, 1, 1]), ("encoder.downsamples.1.resample.1.weight", [2, 2, 1, 1]),
+    ("encoder.downsamples.2.residual.2.weight", [4, 2, 1, 1, 1]), ("decoder.upsamples.0.residual.2.weight", [4, 2, 1, 1, 1]),
+    ("decoder.upsamples.1.resample.1.weight", [1, 1, 1, 1]), ("decoder.upsamples.2.shortcut.weight", [1, 1, 1, 1, 1])]]))
+put("model_file", "vae22", tensors([(n, "F16", s) for n, s in half("encoder") + half("decoder") + [
+    ("conv2.weight", [2, 2, 1, 1, 1]), ("encoder.downsamples.0.downsamples.0.residual.2.weight", [2, 2, 1, 1, 1]),
+    ("encoder.downsamples.0.downsamples.1.time_conv.weight", [2, 2, 1, 1, 1]), ("decoder.upsamples.0.upsamples.0.residual.2.weight", [2, 2, 1, 1, 1])]]))
+five = [("token_embd.weight", [4, 8]), ("enc.blk.0.attn_q.weight", [4, 4]), ("enc.blk.0.attn_rel_b.weight", [2, 4]), ("enc.blk.0.ffn_gate.weight", [4, 8])]
+put("model_file", "t5", gguf([("general.architecture", 8, text("t5encoder"))], [(n, s, 1, bytes(2 * s[0] * s[1])) for n, s in five]))
+put("model_file", "t5_official", tensors([("token_embedding.weight", "F32", [8, 4]), ("blocks.0.attn.q.weight", "F32", [4, 4]),
+                                          ("blocks.0.pos_embedding.embedding.weight", "F32", [4, 2]), ("blocks.0.ffn.gate.0.weight", "F32", [8, 4])]))
