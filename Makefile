@@ -48,13 +48,12 @@ endif
 # scalar tail and the vector body of a kernel, round alike.
 CFLAGS_ALL := -std=c11 $(OPT) $(WARN) -fno-math-errno -ffp-contract=off -pthread $(SAN_FLAGS) $(USER_CFLAGS)
 CFLAGS_ALL += $(if $(DEBUG),-DSORA_DEBUG=1)
-DEFS := $(if $(filter 1,$(HAVE_OPENBLAS)),-DSORA_HAVE_OPENBLAS=1)
 
-CFLAGS_lib := -I. -Iinclude $(DEFS) -fPIC -fvisibility=hidden $(LIB_CFLAGS)
+CFLAGS_lib := -I. -Iinclude -fPIC -fvisibility=hidden $(LIB_CFLAGS)
 CFLAGS_kernels := $(CFLAGS_lib)
 CFLAGS_tools := -I. -Iinclude -DSORA_MODEL_DIR='"$(PREFIX)/share/sora/models"' $(TOOL_CFLAGS)
 CFLAGS_examples := -Iinclude
-CFLAGS_test := -I. -Iinclude $(DEFS) $(LIB_CFLAGS) $(CHECK_CFLAGS)
+CFLAGS_test := -I. -Iinclude $(LIB_CFLAGS) $(CHECK_CFLAGS)
 
 # Instruction set flags go by file name and to nothing else; which kernel runs is decided on the machine.
 AVX512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl
@@ -74,7 +73,8 @@ ifneq ($(ISA),x86_64)
 KERNEL_SRC := $(filter-out $(x86_only),$(KERNEL_SRC))
 endif
 REFERENCE_SRC := $(call wild,lib/backend/reference,*.c)
-LIB_SRC := $(filter-out $(REFERENCE_SRC),$(call wild,lib,*.c)) $(KERNEL_SRC)
+BLAS_SRC := $(call wild,lib/backend/blas,*.c)
+LIB_SRC := $(filter-out $(REFERENCE_SRC) $(BLAS_SRC),$(call wild,lib,*.c)) $(KERNEL_SRC)
 TOOL_SRC := $(call wild,tools,*.c)
 EXAMPLE_SRC := $(sort $(wildcard examples/*.c))
 
@@ -89,17 +89,19 @@ ifeq ($(HAVE_TOOLS),1)
 ALL += $(if $(wildcard tools/main.c),$(BUILD)/sora)
 endif
 ALL += $(patsubst examples/%.c,$(BUILD)/examples/%,$(EXAMPLE_SRC))
-ALL += $(if $(REFERENCE_SRC),$(BUILD)/libsora-reference.so)
+PLUGINS := $(if $(REFERENCE_SRC),$(BUILD)/libsora-reference.so)
+PLUGINS += $(if $(filter 1,$(HAVE_OPENBLAS)),$(if $(BLAS_SRC),$(BUILD)/libsora-blas.so))
+ALL += $(PLUGINS)
 
 all: $(ALL)
 .PHONY: all first-target FORCE
 
 # Objects depend on the flags that they were built with: a new configuration or WERROR=1 rebuilds, nothing else does.
-FLAG_TEXT := $(CC) $(CFLAGS_ALL) $(CFLAGS_lib) $(CFLAGS_tools) $(CFLAGS_test) $(USER_LDFLAGS)
+FLAG_TEXT := $(CC) $(CFLAGS_ALL) $(CFLAGS_lib) $(CFLAGS_tools) $(CFLAGS_test) $(BLAS_CFLAGS) $(BLAS_LIBS) $(USER_LDFLAGS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(FLAG_TEXT))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAG_TEXT))' >$@
 # ... and archives on the list of their sources: what is deleted goes out of them too.
-LISTS := $(LIB_SRC) $(TOOL_SRC) $(REFERENCE_SRC)
+LISTS := $(LIB_SRC) $(TOOL_SRC) $(REFERENCE_SRC) $(BLAS_SRC)
 $(BUILD)/sources: FORCE
 	@mkdir -p $(@D); printf '%s\n' $(LISTS) | cmp -s - $@ || printf '%s\n' $(LISTS) >$@
 FORCE:
@@ -130,6 +132,9 @@ $(BUILD)/sora: $(TOOL_OBJ) $(BUILD)/libsora.a
 	$(say) "  LINK  $@"
 	$(Q)$(link) -o $@ $(TOOL_OBJ) $(BUILD)/libsora.a $(TOOL_LIBS) $(LIBS)
 
+plugin = $(CC) -shared -Wl,-z,relro,-z,now $(if $(SANITIZE),,-Wl,-z,defs) $(SAN_FLAGS) $(USER_CFLAGS) $(USER_LDFLAGS) \
+    -o $@ $(filter %.o,$^) $(1) -lm -pthread
+
 # A backend that shares nothing with the library but the device contract: own copies of the base and of the reference kernels.
 REFERENCE_OBJ := $(call obj,$(REFERENCE_SRC) lib/backend/host_device.c $(wildcard lib/base/*.c))
 REFERENCE_OBJ += $(call obj,$(filter-out $(x86_only) kernels/table.c,$(KERNEL_SRC))) $(BUILD)/obj/reference/table.o
@@ -138,8 +143,14 @@ $(BUILD)/obj/reference/table.o: kernels/table.c $(BUILD)/flags
 	$(Q)$(CC) $(CFLAGS_ALL) $(CFLAGS_kernels) -DSORAK_REFERENCE_ONLY=1 -MMD -MP -c -o $@ $<
 $(BUILD)/libsora-reference.so: $(REFERENCE_OBJ)
 	$(say) "  LINK  $@"
-	$(Q)$(CC) -shared -Wl,-z,relro,-z,now $(if $(SANITIZE),,-Wl,-z,defs) $(SAN_FLAGS) $(USER_CFLAGS) $(USER_LDFLAGS) \
-	    -o $@ $^ -lm -pthread
+	$(Q)$(call plugin)
+
+# Another, with all the rows, and matrix products by OpenBLAS: that is linked here and nowhere else.
+BLAS_OBJ := $(call obj,$(BLAS_SRC) lib/backend/host_device.c lib/backend/cpu/flags.c $(wildcard lib/base/*.c) $(KERNEL_SRC))
+$(BUILD)/obj/lib/backend/blas/%.o: CFLAGS_lib += $(BLAS_CFLAGS)
+$(BUILD)/libsora-blas.so: $(BLAS_OBJ) $(BUILD)/sources
+	$(say) "  LINK  $@"
+	$(Q)$(call plugin,$(BLAS_LIBS))
 
 $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libsora.a
 	@mkdir -p $(@D)
@@ -232,9 +243,9 @@ need_check:
 tests: need_check all $(TEST_BIN)
 check: tests
 	@CC='$(CC)' bash test/check.sh $(P:%=%) $(if $(P),,$(PARTS))
-checkkernel: $(BUILD)/test/checkkernel
+checkkernel: $(BUILD)/test/checkkernel $(PLUGINS)
 	$(Q)$< $(K) $(ARGS)
-check-parity: $(BUILD)/test/parity
+check-parity: $(BUILD)/test/parity $(PLUGINS)
 	$(Q)$< $(ARGS)
 check-alloc: $(BUILD)/test/alloc
 	$(Q)$< $(ARGS)
@@ -292,7 +303,7 @@ install: all $(BUILD)/sora.pc
 	$(call install_to,$(BUILD)/libsora.so.$(MAJOR),$(LIBDIR),755)
 	ln -sf libsora.so.$(MAJOR) '$(DESTDIR)$(LIBDIR)/libsora.so'
 	$(call install_to,$(BUILD)/sora.pc,$(LIBDIR)/pkgconfig,644)
-	$(if $(REFERENCE_SRC),$(call install_to,$(BUILD)/libsora-reference.so,$(LIBDIR)/sora,755))
+	$(call install_to,$(PLUGINS),$(LIBDIR)/sora,755)
 	$(if $(filter $(BUILD)/sora,$(ALL)),$(call install_to,$(BUILD)/sora,$(BINDIR),755))
 	$(if $(wildcard models/*.sora),$(call install_to,models/*.sora,$(DATADIR)/sora/models,644))
 	$(foreach n,1 3 5,$(if $(wildcard docs/man/*.$(n)),$(call install_to,docs/man/*.$(n),$(DATADIR)/man/man$(n),644) &&)) true

@@ -1,8 +1,8 @@
 #include "kernels/kernel.h"
 
-/* The reference plugin is built without the rows of particular instruction sets. */
+/* The reference plugin, and a library for other processors, are built without the rows of particular instruction sets. */
 #define ROW_ref(...) __VA_ARGS__
-#ifdef SORAK_REFERENCE_ONLY
+#if defined(SORAK_REFERENCE_ONLY) || !defined(__x86_64__)
 #define ROW_avx2(...)
 #define ROW_avx512(...)
 #define ROW_avx512bf16(...)

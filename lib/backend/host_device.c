@@ -41,7 +41,7 @@ static void launch_item(void *arg, int64_t item, uint32_t worker) {
         atomic_store(&l->status, SORA_E_UNSUPPORTED);
 }
 
-static int host_run(sorai_device *base, int op, int dtype, const void *args, int64_t units) {
+int sorai_host_device_run(sorai_device *base, int op, int dtype, const void *args, int64_t units) {
     sorai_host_device *dev = (sorai_host_device *)base;
     if (units <= 0)
         return SORA_OK;
@@ -71,7 +71,7 @@ int sorai_host_device_open(sorai_device **out, const sorai_backend *backend, uin
     sorai_host_device *dev = sorai_calloc(mem, 1, sizeof *dev);
     if (!dev)
         return sorai_fail(err, SORA_E_NOMEM, "no memory for the %s device", backend->name);
-    dev->base = (sorai_device){backend, 1, host_alloc, host_free, host_to, host_to, host_to, host_zero, host_run, host_sync};
+    dev->base = (sorai_device){backend, 1, host_alloc, host_free, host_to, host_to, host_to, host_zero, sorai_host_device_run, host_sync};
     dev->mem = mem;
     dev->pool = pool;
     dev->flags = flags;

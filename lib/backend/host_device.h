@@ -17,5 +17,7 @@ typedef struct sorai_host_device {
 int sorai_host_device_open(sorai_device **out, const sorai_backend *backend, uint32_t flags, sorai_mem *mem, sorai_pool *pool,
                            sora_error *err);
 void sorai_host_device_close(sorai_device *dev);
+/* What `run` of the device is; for backends that take some operations themselves and leave the others to the rows. */
+int sorai_host_device_run(sorai_device *dev, int op, int dtype, const void *args, int64_t units);
 
 #endif

@@ -2,14 +2,18 @@
  *
  * Compares every row of the kernel table (not only the best one) with the reference of its operation and type, on random shapes and
  * values: elementwise tolerance that catches NaN, normalised squared error over each output, guard bands, unchanged inputs, and the same
- * bits however the units are split. A row that this machine cannot run prints SKIP; --require=amx turns that into a failure. */
+ * bits however the units are split. A row that this machine cannot run prints SKIP; --require=amx turns that into a failure.
+ *
+ * Then the same for what the plugin libsora-blas.so, beside the build, computes by itself: with one, two and five threads, and once more
+ * as on a processor without vector rows. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernels/cases.h"
-#include "lib/backend/iface.h"
+#include "lib/backend/context.h"
+#include "lib/backend/host_device.h"
 
 #define MAX_CHECK_FLOPS 1.2e8 /* a real model size beyond this takes too long in scalar code */
 
@@ -196,6 +200,121 @@ static int check_row(const sorak_row *row) {
     return failed;
 }
 
+/* One case on the same device under several numbers of threads; NULL when right. */
+static const char *check_on_devices(sorai_device *const *devices, int count, const sorak_row *ref, const sorak_tol *tol, sorak_maker *m,
+                                    const sorak_case *c, double *nmse) {
+    const char *problem = NULL;
+    run(ref, c->args, 0, c->units);
+    for (sorak_block *b = m->blocks; b; b = b->next)
+        if (b->output)
+            memcpy(b->expected, b->data, b->size);
+    for (int i = 0; i < count && !problem; i++) {
+        reset_outputs(m);
+        if (devices[i]->run(devices[i], ref->op, ref->dtype, c->args, c->units) != SORA_OK)
+            problem = "could not be run";
+        for (sorak_block *b = m->blocks; b && !problem; b = b->next) {
+            if (!b->output)
+                continue;
+            if (i > 0 && memcmp(b->first, b->data, b->size))
+                problem = "the bits depend on the number of threads";
+            else if (i == 0)
+                problem = compare(b, tol, c->tol_scale > 0 ? c->tol_scale : 1, nmse);
+            memcpy(b->first, b->data, b->size);
+        }
+    }
+    return !problem && !sorak_maker_guards_ok(m) ? "wrote outside of an output, or changed an input" : problem;
+}
+
+#define DEVICES 3
+typedef struct plugin_devices {
+    sora_context *contexts[DEVICES];
+    sorai_device *devices[DEVICES];
+} plugin_devices;
+
+static int check_plugin_op(const plugin_devices *p, const char *how, int op, int dtype, int own) {
+    sorak_row wanted = {.op = op, .dtype = dtype};
+    const sorak_row *ref = reference_of(&wanted);
+    sorak_tol tol = {1e-5, 4e-6, 1e-11};
+    int failed = 0;
+    int64_t done = 0;
+    double nmse = 0;
+    if ((only_op && strcmp(only_op, sorak_op_name(op))) || !ref || !sorak_case_table[op])
+        return 0;
+    for (size_t i = 0; i < sorak_table_len; i++) /* the widest that a row of this operation is allowed */
+        if (sorak_table[i].op == op && sorak_table[i].dtype == dtype && sorak_table[i].tol.atol > tol.atol)
+            tol = sorak_table[i].tol;
+    for (int bench = 0; bench <= 1; bench++)
+        for (int64_t index = 0; failed < 5; index++) {
+            sorak_maker m;
+            sorak_case c;
+            memset(&c, 0, sizeof c);
+            sorak_maker_init(&m, seed * 1000003u + (uint64_t)(index * 2 + bench));
+            if (!sorak_case_table[op](&m, &c, dtype, bench, index)) {
+                sorak_maker_release(&m);
+                break;
+            }
+            if (!bench || (c.flops <= MAX_CHECK_FLOPS && c.bytes <= MAX_CHECK_FLOPS)) {
+                const char *problem = check_on_devices(p->devices, DEVICES, ref, &tol, &m, &c, &nmse);
+                if (problem) {
+                    printf("FAIL  blas, %s, %s (%s): %s\n", how, sorak_op_name(op), c.text, problem);
+                    failed++;
+                }
+                done++;
+            }
+            sorak_maker_release(&m);
+        }
+    /* The reference's own bits would mean that its row ran. */
+    if (!failed && own && nmse == 0) {
+        printf("FAIL  blas, %s, %s: left to the rows\n", how, sorak_op_name(op));
+        failed++;
+    }
+    if (!failed)
+        printf("ok    blas, %s, %s: %lld cases, nmse %.2g\n", how, sorak_op_name(op), (long long)done, nmse);
+    fflush(stdout);
+    return failed;
+}
+
+/* Returns the number of failures. */
+static int check_plugin(const char *program) {
+    static const int threads[DEVICES] = {1, 2, 5}, products[] = {SK_OP_gemm};
+    plugin_devices p = {{0}, {0}};
+    const char *slash = strrchr(program, '/');
+    char path[1024];
+    int failed = 0;
+    snprintf(path, sizeof path, "%.*s/../libsora-blas.so", slash ? (int)(slash - program) : 1, slash ? program : ".");
+    FILE *there = fopen(path, "rb");
+    if (!there) {
+        printf("SKIP  blas: %s is not built\n", path);
+        return 0;
+    }
+    fclose(there);
+    for (int i = 0; i < DEVICES && !failed; i++) {
+        const sorai_context_config config = {.threads = threads[i]};
+        sora_error err = {.struct_size = sizeof err};
+        if (sorai_context_create(&p.contexts[i], &config, &err) != SORA_OK ||
+            sorai_context_load_backend(p.contexts[i], path, &err) != SORA_OK ||
+            !(p.devices[i] = sorai_context_device(p.contexts[i], "blas"))) {
+            printf("FAIL  blas: %s\n", err.message);
+            failed++;
+        }
+    }
+    if (!failed)
+        failed += check_plugin_op(&p, "as it is", SK_OP_gemm, SK_DT_f32, 0);
+    for (int i = 0; i < DEVICES && !failed; i++) { /* as opened where the processor has none of the features */
+        sorai_host_device *const dev = (sorai_host_device *)p.devices[i];
+        dev->flags = 0;
+        for (int op = 0; op < SK_OP_COUNT; op++)
+            for (int dtype = 0; dtype < SK_DT_COUNT; dtype++)
+                if (dev->known[op][dtype])
+                    dev->known[op][dtype] = reference_of(dev->known[op][dtype]);
+    }
+    for (size_t i = 0; i < sizeof products / sizeof *products && !failed; i++)
+        failed += check_plugin_op(&p, "no vector rows", products[i], SK_DT_f32, 1);
+    for (int i = 0; i < DEVICES; i++)
+        sorai_context_unref(&p.contexts[i]);
+    return failed;
+}
+
 int main(int argc, char **argv) {
     int failed = 0, rows = 0;
     for (int i = 1; i < argc; i++) {
@@ -228,6 +347,8 @@ int main(int argc, char **argv) {
         failed += check_row(row);
         rows++;
     }
+    if (!only_row)
+        failed += check_plugin(argv[0]);
     printf("%d rows, %d failures\n", rows, failed);
     free(scratch);
     if (!rows)

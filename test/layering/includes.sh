@@ -33,7 +33,7 @@ BEGIN {
     # Libraries that only some folders may know.
     only["jansson.h"] = "^lib/(io|model|train)/|^tools/" # parsed in io only; settings are read from the trees
     only["png.h"] = only["zstd.h"] = "^lib/io/"
-    only["cblas.h"] = "^lib/backend/"
+    only["cblas.h"] = "^lib/backend/blas/"
     only["dlfcn.h"] = "^lib/backend/"
     only["pthread.h"] = "^lib/base/|^tools/|^examples/"
     std = "^(assert|ctype|errno|fenv|float|inttypes|limits|math|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|time)[.]h$"

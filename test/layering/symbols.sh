@@ -64,8 +64,8 @@ major=$(echo "$so" | sed 's/.*[.]//')
 readelf -d "$so" >"$tmp/dyn"
 grep -q "SONAME.*\[libsora.so.$major\]" "$tmp/dyn" && : >"$tmp/o" || grep SONAME "$tmp/dyn" >"$tmp/o"
 verdict "soname is libsora.so.$major" "$tmp/o"
-sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' "$tmp/dyn" | grep -vE '^lib(c|m|dl|pthread|zstd|png16|jansson|openblas|gcc_s)[.]so|^ld-linux' >"$tmp/o"
-verdict "no library is needed beyond libc, zstd, png, jansson and OpenBLAS" "$tmp/o"
+sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' "$tmp/dyn" | grep -vE '^lib(c|m|dl|pthread|zstd|png16|jansson|gcc_s)[.]so|^ld-linux' >"$tmp/o"
+verdict "no library is needed beyond libc, zstd, png and jansson" "$tmp/o"
 { grep TEXTREL "$tmp/dyn"; readelf -lW "$so" | awk '/GNU_STACK/ && /RWE/'; nm "$so" | awk '$2 == "i" { print $3 ": IFUNC" }'; } >"$tmp/o"
 verdict "no text relocation, no executable stack, no ifunc" "$tmp/o"
 

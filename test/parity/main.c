@@ -1,6 +1,6 @@
-/* build/test/parity [--backend cpu|reference|both] [--plugin FILE] [--fixtures DIR] [--only dit|vae|text|image|sampler] [--threads N] [-v]
+/* build/test/parity [--backend cpu|reference|blas] [--plugin FILE] [--fixtures DIR] [--only dit|vae|text|image|sampler] [--threads N] [-v]
  * build/test/parity join|compare ...: see pick.c
- * Without --backend: cpu, and reference too when its plugin lies beside the build. Status 0 when all comparisons passed. */
+ * Without --backend: cpu, and the others whose plugins lie beside the build. Status 0 when all comparisons passed. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,7 +269,6 @@ static int run(const char *backend, const char *plugin, const char *root, const 
 
 int main(int argc, char **argv) {
     const char *backend = NULL, *root = "test/parity/fixtures", *only = NULL, *plugin = NULL;
-    char beside[1024];
     int threads = 2, verbose = 0;
     if (argc > 1 && (strcmp(argv[1], "join") == 0 || strcmp(argv[1], "compare") == 0))
         return parity_pick(argc, argv);
@@ -292,21 +291,22 @@ int main(int argc, char **argv) {
             return 2;
         }
     }
-    /* The program is BUILD/test/parity, the plugin BUILD/libsora-reference.so. */
+    static const char *const backends[] = {"cpu", "reference", "blas"};
     const char *slash = strrchr(argv[0], '/');
-    snprintf(beside, sizeof beside, "%.*s/../libsora-reference.so", slash ? (int)(slash - argv[0]) : 1, slash ? argv[0] : ".");
-    if (!plugin)
-        plugin = beside;
-    FILE *there = fopen(plugin, "rb");
-    if (there)
-        fclose(there);
     parity sum = {0};
-    if (!backend || strcmp(backend, "cpu") == 0 || strcmp(backend, "both") == 0)
-        run("cpu", plugin, root, only, threads, verbose, &sum);
-    if ((!backend && there) || (backend && strcmp(backend, "cpu") != 0))
-        run("reference", plugin, root, only, threads, verbose, &sum);
-    else if (!backend)
-        printf("SKIP reference: %s is not built\n", plugin);
+    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++) {
+        char beside[1024]; /* the program is BUILD/test/parity, plugins are BUILD/libsora-NAME.so */
+        if (backend && strcmp(backend, backends[i]) != 0)
+            continue;
+        snprintf(beside, sizeof beside, "%.*s/../libsora-%s.so", slash ? (int)(slash - argv[0]) : 1, slash ? argv[0] : ".", backends[i]);
+        FILE *there = i > 0 && !plugin ? fopen(beside, "rb") : NULL;
+        if (i > 0 && !backend && !there)
+            printf("SKIP %s: %s is not built\n", backends[i], beside);
+        else
+            run(backends[i], plugin ? plugin : beside, root, only, threads, verbose, &sum);
+        if (there)
+            fclose(there);
+    }
     printf("%d passed, %d failed\n", sum.passed, sum.failed);
     return sum.failed == 0 && sum.passed > 0 ? 0 : 1;
 }
