@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
+from collections.abc import Callable
 from ctypes import (
     CFUNCTYPE,
     POINTER,
@@ -43,10 +44,13 @@ CONSTANTS: dict[str, int] = {
     "LOG_ERROR": 1, "LOG_WARN": 2, "LOG_INFO": 3, "LOG_DEBUG": 4,
     "PART_TRANSFORMER": 1, "PART_VAE": 2, "PART_TEXT_ENCODER": 4, "PART_TOKENIZER": 8, "PART_PROBE": 16,
     "PARAM_PROMPT": 1, "PARAM_NEGATIVE": 2, "PARAM_WIDTH": 3, "PARAM_HEIGHT": 4, "PARAM_FRAMES": 5, "PARAM_FPS": 6,
-    "PARAM_SEED": 7, "PARAM_STEPS": 8, "PARAM_GUIDANCE": 9, "PARAM_SHIFT": 10, "PARAM_SAMPLER": 11,
-    "SAMPLER_DEFAULT": 0, "SAMPLER_EULER": 1, "SAMPLER_UNIPC": 2, "SAMPLER_DPMPP": 3,
+    "PARAM_SEED": 7, "PARAM_STEPS": 8, "PARAM_GUIDANCE": 9, "PARAM_SHIFT": 10, "PARAM_SAMPLER": 11, "PARAM_GUIDANCE_2": 12,
+    "PARAM_TIMESTEPS": 13, "PARAM_CONTROL_SCALE": 14,
+    "SAMPLER_DEFAULT": 0, "SAMPLER_EULER": 1, "SAMPLER_UNIPC": 2, "SAMPLER_DPMPP": 3, "SAMPLER_LCM": 4,
     "KIND_I64": 1, "KIND_F64": 2, "KIND_TEXT": 3, "KIND_ENUM": 4,
-    "SLOT_NOISE": 1, "SLOT_TEXT": 2, "SLOT_NEGATIVE": 3, "SLOT_LATENT": 4,
+    "SLOT_NOISE": 1, "SLOT_TEXT": 2, "SLOT_NEGATIVE": 3, "SLOT_LATENT": 4, "SLOT_IMAGE": 5, "SLOT_LAST_IMAGE": 6,
+    "SLOT_IMAGE_EMBEDS": 7, "SLOT_CONDITION": 8, "SLOT_CONTROL": 9, "SLOT_CONTROL_SCALE": 10, "SLOT_VIDEO": 11, "SLOT_MASK": 12,
+    "SLOT_REFERENCE": 16, "MAX_REFERENCES": 8,
     "PHASE_TEXT": 1, "PHASE_DENOISE": 2, "PHASE_DECODE": 3,
 }  # fmt: skip
 
@@ -148,6 +152,15 @@ class ModelOpts(Sized):
         ("device", c_char_p),
         ("dtype", c_int32),
         ("reserved", c_int32),
+        ("transformer", c_char_p),
+        ("transformer_2", c_char_p),
+        ("vae", c_char_p),
+        ("text_encoder", c_char_p),
+        ("tokenizer", c_char_p),
+        ("loras", POINTER(c_char_p)),
+        ("lora_strengths", POINTER(c_double)),
+        ("lora_count", c_uint32),
+        ("reserved2", c_uint32),
     ]
 
 
@@ -285,6 +298,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "sora_model_info": (_I, [_H, POINTER(ModelDesc)]),
     "sora_model_json": (_S, [_H, _E]),
     "sora_model_tokenize": (_I, [_H, _S, c_size_t, POINTER(c_int32), c_size_t, POINTER(c_size_t), _E]),
+    "sora_model_save": (_I, [_H, _S, c_int32, _E]),
     "sora_model_convert": (_I, [_H, _S, _S, c_int32, _E]),
     # pipeline.h
     "sora_param_info": (_I, [c_int32, POINTER(ParamDesc)]),
@@ -308,6 +322,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     ),
     "sora_pipeline_read_frames": (_I, [_H, c_int64, c_int64, POINTER(c_uint8), c_size_t]),
     "sora_encode_text": (_I, [_H, _S, c_size_t, _HP, _HP, _E]),
+    "sora_encode_image": (_I, [_H, _H, _H, _HP, _E]),
     "sora_denoise": (_I, [_H, _H, _H, _H, _HP, _E]),
     "sora_encode_video": (_I, [_H, _H, _HP, _E]),
     "sora_decode_video": (_I, [_H, _H, _HP, _E]),
@@ -355,6 +370,13 @@ def candidates() -> list[str]:
     return [*found, SONAME, *filter(None, [ctypes.util.find_library("sora")])]
 
 
+def _missing(name: str) -> Callable[..., Any]:
+    def function(*_: Any) -> Any:
+        raise NotImplementedError(f"the libsora in use is too old: it has no {name}")
+
+    return function
+
+
 def load() -> ctypes.CDLL:
     """Loads the library and declares every function. ImportError, with what was tried, when there is none that fits."""
     tried = []
@@ -364,13 +386,15 @@ def load() -> ctypes.CDLL:
         except OSError as error:
             tried.append(f"{path}: {error}")
             continue
-        missing = [name for name in PROTOTYPES if not hasattr(library, name)]
-        if missing:
-            tried.append(f"{path}: has no {missing[0]}: not a libsora that this package ({'.'.join(map(str, VERSION))}) knows")
+        if not hasattr(library, "sora_version"):
+            tried.append(f"{path}: is not a libsora")
             continue
         for name, (result, arguments) in PROTOTYPES.items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
+            function = getattr(library, name, None)
+            if function is None:  # an older library: fails when it is needed
+                setattr(library, name, _missing(name))
+            else:
+                function.restype, function.argtypes = result, arguments
         number = library.sora_version()
         if number // 1000000 != VERSION[0]:
             tried.append(f"{path}: is version {library.sora_version_string().decode()}")

@@ -27,7 +27,7 @@ _LOGGING = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INF
 @dataclass(frozen=True)
 class Memory:
     """Bytes. Of a context: held now, most held at once, the limit (0: none). Of an estimate: ``used`` stays after the work,
-    ``peak`` is the most during it."""
+    ``peak`` is the most during it. Since 0.1."""
 
     used: int
     peak: int

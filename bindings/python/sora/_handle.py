@@ -51,7 +51,7 @@ class Handle:
     @property
     def _ptr(self) -> int:
         """The C handle. StateError when closed, or in a forked child."""
-        address = getattr(self, "_address", None)
+        address: int | None = getattr(self, "_address", None)
         if address is None:
             raise make(_capi.E_STATE, f"the {self._what} is closed")
         if os.getpid() != self._process:

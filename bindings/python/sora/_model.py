@@ -9,6 +9,7 @@ import ctypes
 import json
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -53,13 +54,17 @@ class ModelInfo:
 
 
 class Model(Handle):
-    """A model, opened from a ``.sora`` file, a folder in the diffusers layout, or a binary file object that can seek.
+    """A model, opened from a ``.sora`` file, a folder in the diffusers layout, or single files of weights.
 
     Args:
-        source: path, or file object with ``read`` and ``seek`` that holds a ``.sora`` file; the model holds it while it lives.
+        source: path; or a binary file object with ``read`` and ``seek``, held while the model lives; or None with single files.
         context: where memory, threads and log come from; None: ``default_context()``.
         device: name of a backend of the context; None: ``"cpu"``.
         dtype: of the matrix products: None (what the processor multiplies fastest), ``"f32"`` (exact) or ``"bf16"``.
+        transformer, transformer_2, vae, text_encoder: paths of single files, in place of a model or of parts of one: safetensors,
+            GGUF or .pth, under the names of diffusers, of Wan's authors or of ComfyUI. transformer_2 is the expert for low noise.
+        tokenizer: tokenizer.json, spiece.model, or a folder with one.
+        loras: paths, or pairs of path and strength: added to the transformer's weights as they are read.
 
     Raises:
         NotFoundError, FormatError (the message names file and field), UnsupportedError, OutOfMemoryError, IoError.
@@ -70,21 +75,46 @@ class Model(Handle):
     _what = "model"
 
     def __init__(
-        self, source: Path | BinaryIO, *, context: Context | None = None, device: str | None = None, dtype: str | None = None
+        self,
+        source: Path | BinaryIO | None = None,
+        *,
+        context: Context | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        transformer: Path | None = None,
+        transformer_2: Path | None = None,
+        vae: Path | None = None,
+        text_encoder: Path | None = None,
+        tokenizer: Path | None = None,
+        loras: Sequence[Path | tuple[Path, float]] = (),
     ) -> None:
         if dtype not in (None, "f32", "bf16"):
             raise ValueError(f"dtype is None, 'f32' or 'bf16', not {dtype!r}")
         self._context = context or default_context()
         opts = _capi.ModelOpts(dtype=DTYPES[dtype] if dtype else 0, device=device.encode() if device else None)
+        files = {
+            "transformer": transformer,
+            "transformer_2": transformer_2,
+            "vae": vae,
+            "text_encoder": text_encoder,
+            "tokenizer": tokenizer,
+        }
+        for name, file in files.items():
+            setattr(opts, name, os.fsencode(file) if file is not None else None)
+        pairs = [(lora, 1.0) if isinstance(lora, (str, os.PathLike)) else lora for lora in loras]
+        if pairs:
+            opts.loras = (ctypes.c_char_p * len(pairs))(*[os.fsencode(path) for path, _ in pairs])
+            opts.lora_strengths = (ctypes.c_double * len(pairs))(*[strength for _, strength in pairs])
+            opts.lora_count = len(pairs)
         lib = _capi.lib
-        if isinstance(source, (str, bytes, os.PathLike)):
-            path = os.fsencode(source)
+        if source is None or isinstance(source, (str, os.PathLike)):
+            path = os.fsencode(source) if source is not None else None
             address = new_handle("model", lib.sora_model_open, self._context._ptr, path, ctypes.byref(opts))
         else:
             self._reader = _Reader(source)
-            io = self._reader.io
+            io = ctypes.byref(self._reader.io)
             try:
-                address = new_handle("model", lib.sora_model_open_io, self._context._ptr, ctypes.byref(io), ctypes.byref(opts))
+                address = new_handle("model", lib.sora_model_open_io, self._context._ptr, io, ctypes.byref(opts))
             except SoraError as error:
                 raise error from self._reader.failure
         super().__init__(address, lib.sora_model_unref)
@@ -130,6 +160,11 @@ class Model(Handle):
                 return ids[: count.value].copy()
             capacity = count.value
 
+    def save(self, target: Path, *, weights: str | None = None) -> None:
+        """Writes the model, single files and LoRAs included; see ``convert`` for the arguments. Since 0.1."""
+        error, number = _capi.Error(), _weights(weights)
+        check(_capi.lib.sora_model_save(self._ptr, os.fsencode(target), number, ctypes.byref(error)), error)
+
     def __repr__(self) -> str:
         if self.closed:
             return "<sora.Model closed>"
@@ -167,6 +202,12 @@ class _Reader:
             return -1
 
 
+def _weights(name: str | None) -> int:
+    if name not in (None, "f32", "bf16", "i8"):
+        raise ValueError(f"weights is None, 'f32', 'bf16' or 'i8', not {name!r}")
+    return DTYPES[name] if name else 0
+
+
 def convert(source: Path, target: Path, *, weights: str | None = None, context: Context | None = None) -> None:
     """Converts a model folder or ``.sora`` file.
 
@@ -179,9 +220,7 @@ def convert(source: Path, target: Path, *, weights: str | None = None, context: 
 
     Since 0.1.
     """
-    if weights not in (None, "f32", "bf16", "i8"):
-        raise ValueError(f"weights is None, 'f32', 'bf16' or 'i8', not {weights!r}")
-    error, number = _capi.Error(), DTYPES[weights] if weights else 0
+    error, number = _capi.Error(), _weights(weights)
     own = (context or default_context())._ptr
     check(_capi.lib.sora_model_convert(own, os.fsencode(source), os.fsencode(target), number, ctypes.byref(error)), error)
 

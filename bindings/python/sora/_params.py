@@ -41,7 +41,8 @@ class Parameter:
     initial: ParamValue
 
     def check(self, value: Any) -> ParamValue:
-        """``value`` as the library takes it: enums as numbers. TypeError of the wrong kind, InvalidError out of range."""
+        """``value`` as the library takes it: enums as numbers. TypeError of the wrong kind, InvalidError out of range.
+        Since 0.1."""
         if self.kind == "text":
             if not isinstance(value, str):
                 raise TypeError(f"{self.name} is a text, not {type(value).__name__}")
@@ -66,7 +67,7 @@ class Parameter:
             raise make(_capi.E_INVALID, f"{self.name}: {number} is not in {self.lowest:g}..{self.highest:g}")
         return number
 
-    def send(self, pipeline: int, value: ParamValue) -> None:
+    def _send(self, pipeline: int, value: ParamValue) -> None:
         """Sets it in a pipeline of the library; ``value`` as ``check`` gives it."""
         lib, what = _capi.lib, f"{self.name}: {value!r} was refused"
         if self.kind == "text":
@@ -79,7 +80,7 @@ class Parameter:
         check(status, what="a run is under way" if status == _capi.E_STATE else what)
 
     def describe(self) -> str:
-        """One line for a manual."""
+        """One line for a manual. Since 0.1."""
         parts = [self.help]
         if self.kind == "enum":
             parts.append("one of " + ", ".join(self.values))

@@ -28,8 +28,7 @@ Frame = npt.NDArray[np.uint8]
 Value = Union[ParamValue, npt.ArrayLike, Tensor, None]
 
 _SLOTS = _capi.named("SLOT_")
-#: Keywords whose value may be a tensor, and where it goes.
-_SLOT_OF = {"prompt": "text", "negative": "negative", "noise": "noise"}
+_RESULTS = ("latent",)  # slots that are not given, only taken
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,16 @@ class Pipeline(Handle):
         model: a Model, or the path of one.
         **params: parameters that hold for all runs of this pipeline; ``sora.parameters()`` lists them.
 
-    Keywords of a single call hold for that call only. ``prompt`` and ``negative`` take a text or its embedding (f32 [L, D], as
-    ``encode_text`` gives it).
+    Keywords of a single call hold for that call only. Beside parameters they are tensors or arrays; which of them a model takes, and
+    their shapes, say its family and ``sora/pipeline.h``:
+
+    * ``prompt``, ``negative``: a text, or its embedding f32 [L, D], as ``encode_text`` gives it
+    * ``noise``: f32 [C, T, h, w] that the run begins with, instead of noise from the seed
+    * ``image``, ``last_image``: uint8 [H, W, 3], the first and the last frame; ``image_embeds``: what ``encode_image`` makes of them
+    * ``condition``: f32 [Cc, T, h, w], the channels joined behind the noise
+    * ``video``: uint8 [F, H, W, 3] or f32 [3, F, H, W], ``mask``: f32 [F, H, W] (1 is made anew), ``reference``: up to 8 pictures uint8
+      [H, W, 3]: what a control latent is made of; ``control``: such a latent, f32 [Cv, T, h, w]; ``control_scale``: a number, or f32
+      [blocks], one for each control block
 
     A pipeline is for one thread at a time (a second one gets StateError), except for ``cancel``. Functions given to it run in the
     thread that called it, and what they raise ends the run and is raised. Ctrl-C ends a run within one block of the network.
@@ -92,7 +99,7 @@ class Pipeline(Handle):
         self._model = model if isinstance(model, Model) else Model(model)
         self._sticky: dict[str, Any] = {}
         self._applied: dict[str, ParamValue] = {}
-        self._slots: dict[str, Tensor | None] = {}
+        self._slots: dict[int, Tensor] = {}
         self._running = False
         lib = _capi.lib
         address = new_handle("pipeline", lib.sora_pipeline_create, self._model._ptr)
@@ -125,17 +132,33 @@ class Pipeline(Handle):
         self._wanted(params)
         self._sticky = {k: v for k, v in {**self._sticky, **params}.items() if v is not None}
 
-    def _wanted(self, call: Mapping[str, Any]) -> tuple[dict[str, ParamValue], dict[str, Tensor | None]]:
-        """Every parameter, and every slot that a caller may fill, for a run with these keywords."""
-        merged = {**self._sticky, **{k: v for k, v in call.items() if v is not None}}
-        slots: dict[str, Tensor | None] = {slot: None for slot in _SLOT_OF.values()}
+    def _wanted(self, call: Mapping[str, Any]) -> tuple[dict[str, ParamValue], dict[int, Tensor]]:
+        """Every parameter, and the slots that are filled, for a run with these keywords."""
+        slots: dict[int, Tensor] = {}
         values = {p.name: p.check(p.initial) for p in _params.parameters().values()}
-        for name, value in merged.items():
-            if name in _SLOT_OF and not isinstance(value, str):
-                slots[_SLOT_OF[name]] = take(value, "f32", self._model.context)
-            else:
+        for name, value in {**self._sticky, **{k: v for k, v in call.items() if v is not None}}.items():
+            slot = "text" if name == "prompt" else name
+            if name == "reference":
+                slots.update(self._references(value))
+            elif slot not in _SLOTS or slot in _RESULTS or isinstance(value, (str, int, float, np.generic)):
                 values[name] = _params.find(name).check(value)
+            else:
+                slots[_SLOTS[slot]] = self._input(value)
         return values, slots
+
+    def _input(self, value: Any) -> Tensor:
+        """Pictures stay uint8, everything else becomes f32; the library checks what fits where."""
+        if not isinstance(value, Tensor):
+            value = np.asarray(value)
+            return take(value, "u8" if value.dtype == np.uint8 else "f32", self._model.context)
+        return value
+
+    def _references(self, value: Any) -> dict[int, Tensor]:
+        pictures = [value] if isinstance(value, Tensor) or np.ndim(value) == 3 else list(value)
+        most = _capi.CONSTANTS["MAX_REFERENCES"]
+        if len(pictures) > most:
+            raise make(_capi.E_INVALID, f"reference: {len(pictures)} pictures, at most {most} are taken")
+        return {_SLOTS["reference"] + i: self._input(p) for i, p in enumerate(pictures)}
 
     def _apply(self, call: Mapping[str, Any]) -> None:
         values, slots = self._wanted(call)
@@ -143,26 +166,29 @@ class Pipeline(Handle):
             for name, value in values.items():
                 parameter = _params.find(name)
                 if self._applied.get(name, parameter.check(parameter.initial)) != value:
-                    parameter.send(self._ptr, value)
+                    parameter._send(self._ptr, value)
                     self._applied[name] = value
-            for name, tensor in slots.items():
-                if self._slots.get(name) is not tensor:
-                    status = _capi.lib.sora_pipeline_set_tensor(self._ptr, _SLOTS[name], tensor._ptr if tensor else None)
-                    check(status, what="a run is under way" if status == _capi.E_STATE else f"{name} was refused")
-                    self._slots[name] = tensor
+            for slot in [*self._slots, *slots]:
+                tensor = slots.get(slot)
+                if self._slots.get(slot) is tensor:
+                    continue
+                status = _capi.lib.sora_pipeline_set_tensor(self._ptr, slot, tensor._ptr if tensor else None)
+                what = next((n for n, number in _SLOTS.items() if number == slot), "reference")
+                check(status, what="a run is under way" if status == _capi.E_STATE else f"{what} was refused")
+                if tensor is None:
+                    del self._slots[slot]
+                else:
+                    self._slots[slot] = tensor
 
     # --- runs ---
 
-    def generate(
-        self, prompt: str | npt.ArrayLike | Tensor | None = None, *, progress: ProgressOption = None, noise: Any = None, **params: Value
-    ) -> Frame:
+    def generate(self, prompt: str | npt.ArrayLike | Tensor | None = None, *, progress: ProgressOption = None, **params: Value) -> Frame:
         """Makes a video.
 
         Args:
             prompt: what it shows.
             progress: a function that gets a Progress after every step, or True for a bar (where tqdm is installed).
-            noise: f32 [C, T, h, w] that the run begins with, instead of noise from the seed.
-            **params: parameters, for this call only.
+            **params: parameters and tensors, for this call only; see ``Pipeline``.
 
         Returns:
             The frames: uint8 [F, H, W, 3], RGB, the caller's own. ``video_info`` tells the rate.
@@ -173,11 +199,11 @@ class Pipeline(Handle):
 
         Since 0.1.
         """
-        self.run(prompt, progress=progress, noise=noise, **params)
+        self.run(prompt, progress=progress, **params)
         return self.read_frames()
 
     def frames(
-        self, prompt: str | npt.ArrayLike | Tensor | None = None, *, progress: ProgressOption = None, noise: Any = None, **params: Value
+        self, prompt: str | npt.ArrayLike | Tensor | None = None, *, progress: ProgressOption = None, **params: Value
     ) -> Iterator[Frame]:
         """The same, frame by frame: uint8 [H, W, 3] each, as they are decoded.
 
@@ -185,7 +211,7 @@ class Pipeline(Handle):
         suspended, the pipeline has a run under way. Since 0.1.
         """
         lib = _capi.lib
-        self._begin({"prompt": prompt, "noise": noise, **params})
+        self._begin({"prompt": prompt, **params})
         try:
             check(lib.sora_pipeline_set_frame_callback(self._ptr, self._seen.frame_callback, None))
             with reporter(progress) as report:
@@ -200,11 +226,9 @@ class Pipeline(Handle):
                 lib.sora_pipeline_set_frame_callback(self._ptr, _capi.FrameFn(), None)
                 self.stop()
 
-    def run(
-        self, prompt: str | npt.ArrayLike | Tensor | None = None, *, progress: ProgressOption = None, noise: Any = None, **params: Value
-    ) -> VideoInfo:
+    def run(self, prompt: str | npt.ArrayLike | Tensor | None = None, *, progress: ProgressOption = None, **params: Value) -> VideoInfo:
         """As ``generate``, without reading the frames: see ``read_frames`` and ``tensor``. Since 0.1."""
-        self._begin({"prompt": prompt, "noise": noise, **params})
+        self._begin({"prompt": prompt, **params})
         try:
             with reporter(progress) as report:
                 more = True
@@ -226,10 +250,10 @@ class Pipeline(Handle):
         """What the last step reported; None before it. Since 0.1."""
         return self._seen.progress[-1] if self._seen.progress else None
 
-    def begin(self, prompt: str | npt.ArrayLike | Tensor | None = None, *, noise: Any = None, **params: Value) -> None:
+    def begin(self, prompt: str | npt.ArrayLike | Tensor | None = None, **params: Value) -> None:
         """Begins a run that is carried out by ``step``: checks everything and takes the memory. Raises as ``generate`` does, and
         StateError when a run is under way. Since 0.1."""
-        self._begin({"prompt": prompt, "noise": noise, **params})
+        self._begin({"prompt": prompt, **params})
 
     def step(self) -> bool:
         """One bounded slice of the run that ``begin`` began: a text, one denoising step, one decoded latent frame.
@@ -254,9 +278,9 @@ class Pipeline(Handle):
         with self._life:
             _capi.lib.sora_pipeline_cancel(self._ptr)
 
-    def estimate(self, prompt: str | npt.ArrayLike | Tensor | None = None, *, noise: Any = None, **params: Value) -> Memory:
+    def estimate(self, prompt: str | npt.ArrayLike | Tensor | None = None, **params: Value) -> Memory:
         """Bytes that a run with these parameters needs, at most 10% more than it takes. Runs nothing. Since 0.1."""
-        self._apply({"prompt": prompt, "noise": noise, **params})
+        self._apply({"prompt": prompt, **params})
         out, error = _capi.Memory(), _capi.Error()
         with self._one_call():
             check(_capi.lib.sora_pipeline_estimate(self._ptr, ctypes.byref(out), ctypes.byref(error)), error)
@@ -287,7 +311,11 @@ class Pipeline(Handle):
         return rgb
 
     def tensor(self, name: str) -> Tensor:
-        """What the last run left: ``"text"`` and ``"negative"`` (f32 [L, D]) or ``"latent"`` (f32 [C, T, h, w], after the last step).
+        """What the last run left.
+
+        Args:
+            name: ``"latent"`` (f32 [C, T, h, w], after the last step), ``"text"``, ``"negative"`` (f32 [L, D]), or of models that take
+                them ``"image_embeds"``, ``"condition"``, ``"control"``.
 
         NotFoundError when there is none. Since 0.1.
         """
@@ -365,13 +393,25 @@ class Pipeline(Handle):
         utf8 = text.encode("utf-8", "surrogatepass")
         return self._stage(_capi.lib.sora_encode_text, (utf8, len(utf8)), 2)
 
-    def denoise(self, latent: npt.ArrayLike | Tensor, timestep: float | npt.ArrayLike | Tensor, text: npt.ArrayLike | Tensor) -> Tensor:
+    def encode_image(self, image: npt.ArrayLike | Tensor, last: npt.ArrayLike | Tensor | None = None) -> Tensor:
+        """A picture uint8 [H, W, 3] -> f32 [N, Di] by the model's image encoder; last: a second picture, whose rows follow.
+
+        NotFoundError without image encoder. Since 0.1.
+        """
+        x = self._take(image, "u8")
+        second = self._take(last, "u8") if last is not None else None
+        return self._stage(_capi.lib.sora_encode_image, (x._ptr, second._ptr if second else None), 1)[0]
+
+    def denoise(
+        self, latent: npt.ArrayLike | Tensor, timestep: float | npt.ArrayLike | Tensor, text: npt.ArrayLike | Tensor, **inputs: Value
+    ) -> Tensor:
         """One pass of the transformer.
 
         Args:
-            latent: f32 [C, T, H, W], multiples of the patch.
-            timestep: 0..1000: a number, or f32 [T/pt, H/ph, W/pw], one per token.
+            latent: f32 [C, T, H, W], multiples of the patch; the channels of a condition joined already.
+            timestep: 0..1000: a number, or f32 [T/pt, H/ph, W/pw], one per token. Of two experts the highest picks one.
             text: f32 [L, D]; as many rows as there are, without a mask.
+            **inputs: ``image_embeds``, ``control``, ``control_scale``, for models that take them.
 
         Returns:
             The velocity: f32 [Cout, T, H, W]. InvalidError for wrong shapes. Since 0.1.
@@ -379,6 +419,7 @@ class Pipeline(Handle):
         one = isinstance(timestep, (int, float)) or (not isinstance(timestep, Tensor) and np.ndim(timestep) == 0)
         time = self._take(np.asarray([timestep], np.float32) if one else timestep)
         x, t = self._take(latent), self._take(text)
+        self._apply(inputs)
         return self._stage(_capi.lib.sora_denoise, (x._ptr, time._ptr, t._ptr), 1)[0]
 
     def encode_video(self, video: npt.ArrayLike | Tensor) -> Tensor:
@@ -398,7 +439,7 @@ class Pipeline(Handle):
 
         Args:
             noise: f32 [C, T, h, w]. text, negative: f32 [L, D]; negative may be None when guidance is at most 1.
-            **params: steps, guidance, shift and sampler, for this call only.
+            **params: steps, guidance, shift, sampler, and tensors that the model takes beside text, for this call only.
 
         Returns:
             The latent: f32 [C, T, h, w]. Since 0.1.
@@ -425,6 +466,11 @@ def _document() -> None:
     keywords = [
         inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=f"{types[p.kind]} | None")
         for p in _params.parameters().values()
+    ]
+    keywords += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation="ArrayLike | Tensor | None")
+        for name in _SLOTS
+        if name not in _RESULTS and name not in _params.parameters() and name != "text"
     ]
     for method in (Pipeline.generate, Pipeline.frames, Pipeline.run, Pipeline.begin, Pipeline.estimate, Pipeline.set, Pipeline.sample):
         signature = inspect.signature(method)

@@ -52,10 +52,10 @@ def test_a_closed_model_serves_its_pipeline(tiny: Path) -> None:
 
 def test_cycles(tiny: Path) -> None:
     said: list[object] = []
-    context = sora.Context(threads=1, log=lambda level, text: said.append(context))
+    context = sora.Context(threads=1, log=lambda level, text: said.append(context))  # noqa: F821
     pipeline = sora.Pipeline(sora.Model(tiny, context=context), steps=1)
     pipeline.me = pipeline  # type: ignore[attr-defined]
-    trainer = sora.Trainer({"train": "probe", "steps": 1, "probe": {"width": 8, "values": [2]}}, lambda s, p: trainer, context=context)
+    trainer = sora.Trainer({"train": "probe", "steps": 1, "probe": {"width": 8, "values": [2]}}, lambda s, p: trainer, context=context)  # noqa: F821
     gone = [weakref.ref(x) for x in (context, pipeline, trainer)]
     pipeline.generate("a cat")
     del context, pipeline, trainer

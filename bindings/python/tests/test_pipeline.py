@@ -60,7 +60,7 @@ def test_frames_come_one_by_one(pipeline: sora.Pipeline) -> None:
 
 def test_an_iterator_given_up_ends_its_run(pipeline: sora.Pipeline) -> None:
     whole = pipeline.generate()
-    for frame in pipeline.frames(frames=81):
+    for frame in pipeline.frames(frames=81):  # noqa: B007
         break
     assert frame.shape == (32, 32, 3)
     assert np.array_equal(pipeline.generate(), whole)
