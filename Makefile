@@ -11,7 +11,8 @@ SHELL := /bin/sh
 
 BUILD ?= build
 DESTDIR ?=
-export BUILD
+PYTHON ?= python3
+export BUILD PYTHON
 
 # Quiet by default; V=1 shows the commands.
 ifeq ($(V),1)
@@ -231,7 +232,7 @@ $(foreach b,$(BENCH),$(eval $(call bench_rule,$(b))))
 # A part of the checks counts as soon as its files are there.
 PARTS := $(if $(SUITES),unit) $(if $(ALLOC_SRC),alloc) $(if $(CHECKKERNEL_SRC),kernels) $(if $(PARITY_SRC),parity)
 PARTS += $(if $(GOLDEN_SRC)$(wildcard test/golden/*.sh),golden) $(if $(FUZZ_SRC),fuzz) $(if $(wildcard test/cli/*.sh),cli)
-PARTS += layering headers $(if $(EXAMPLE_SRC),examples)
+PARTS += layering headers $(if $(EXAMPLE_SRC),examples) $(if $(wildcard bindings/python/tests/*.py),python)
 
 TEST_BIN := $(if $(SUITES),$(BUILD)/test/unit) $(if $(CHECKKERNEL_SRC),$(BUILD)/test/checkkernel)
 TEST_BIN += $(if $(PARITY_SRC),$(BUILD)/test/parity) $(patsubst test/golden/%.c,$(BUILD)/test/golden/%,$(GOLDEN_SRC))
@@ -251,11 +252,14 @@ check-alloc: $(BUILD)/test/alloc
 	$(Q)$< $(ARGS)
 check-unit: need_check $(BUILD)/test/unit
 	$(Q)$(BUILD)/test/unit $(T)
-.PHONY: need_check tests check checkkernel check-parity check-alloc check-unit
+# The Python binding; PYTHON=venv/bin/python. Skipped without Python, NumPy or pytest.
+check-python: $(filter %.so %.so.$(MAJOR),$(ALL))
+	$(Q)PYTHON='$(PYTHON)' bash test/python.sh
+.PHONY: need_check tests check checkkernel check-parity check-alloc check-unit check-python
 
 # The same tests under AddressSanitizer and UndefinedBehaviorSanitizer, then under ThreadSanitizer. OpenBLAS is not built with
 # the latter and would be reported, so it stays out there.
-SAN_PARTS := $(filter-out layering headers,$(PARTS))
+SAN_PARTS := $(filter-out layering headers python,$(PARTS))
 check-san: check-asan check-tsan
 check-asan:
 	./configure BUILD=$(BUILD)/asan --enable-sanitize=address,undefined CC='$(CC)' >/dev/null
@@ -335,7 +339,6 @@ benches: $(addprefix $(BUILD)/bench/,$(BENCH))
 .PHONY: benches
 
 # An optimiser step against torch; how to make the venv stands in the script. ARGS="--rounds 4 --threads 1 --only vae"
-PYTHON ?= python3
 bench-train: $(BUILD)/bench/train
 	$(Q)$(PYTHON) test/bench/train_step.py $< $(ARGS)
 .PHONY: bench-train
@@ -352,6 +355,7 @@ help:
 	@echo 'make check-unit      T=suite for one suite'
 	@echo 'make check-alloc     memory and threads run out, one allocation after the other'
 	@echo 'make checkkernel     every kernel row against its reference; K=op for one operation'
+	@echo 'make check-python    the Python binding, PYTHON=venv/bin/python; skipped without NumPy or pytest'
 	@echo 'make check-parity    the networks against fixtures of an independent implementation'
 	@echo 'make check-san       the tests under AddressSanitizer, UBSan and ThreadSanitizer'
 	@echo 'make fuzz            FUZZ_SECONDS=600 each, T=name for one target; needs clang'

@@ -84,6 +84,7 @@ for what in "$@"; do
         part "headers/snippets" bash test/abi/snippets.sh "$BUILD" "${CC:-gcc}"
         part "headers/selftest" bash test/abi/selftest.sh ;;
     examples) part examples bash test/examples.sh ;;
+    python) part python bash test/python.sh ;;
     *) echo "check.sh: no part is called $what" >&2; exit 2 ;;
     esac
 done

@@ -11,8 +11,12 @@ import subprocess
 from pathlib import Path
 
 from setuptools import Distribution, setup
-from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
+
+try:
+    from setuptools.command.bdist_wheel import bdist_wheel
+except ImportError:  # before setuptools 70.1
+    from wheel.bdist_wheel import bdist_wheel
 
 here = Path(__file__).resolve().parent
 top = here.parent.parent
@@ -36,6 +40,7 @@ def library() -> Path:
 
 class BuildWithLibrary(build_py):
     def run(self) -> None:
+        shutil.rmtree(Path(self.build_lib) / "sora", ignore_errors=True)  # what an earlier build left must not come along
         super().run()
         if header.exists() and not self.editable_mode:
             made = library()

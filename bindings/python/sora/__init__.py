@@ -41,7 +41,7 @@ from ._files import (
     video_from_frames,
     write_image,
 )
-from ._model import Model, ModelInfo, convert, train_tokenizer
+from ._model import Lora, Model, ModelInfo, convert, train_tokenizer
 from ._params import Parameter, parameters
 from ._pipeline import Pipeline, VideoInfo
 from ._progress import Progress
@@ -73,6 +73,7 @@ __all__ = [
     "IoError",
     "LimitError",
     "LogFunction",
+    "Lora",
     "Memory",
     "Model",
     "ModelInfo",

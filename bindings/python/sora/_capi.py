@@ -43,6 +43,7 @@ CONSTANTS: dict[str, int] = {
     "MAX_RANK": 8,
     "LOG_ERROR": 1, "LOG_WARN": 2, "LOG_INFO": 3, "LOG_DEBUG": 4,
     "PART_TRANSFORMER": 1, "PART_VAE": 2, "PART_TEXT_ENCODER": 4, "PART_TOKENIZER": 8, "PART_PROBE": 16,
+    "LORA_ALL": 0, "LORA_HIGH": 1, "LORA_LOW": 2,
     "PARAM_PROMPT": 1, "PARAM_NEGATIVE": 2, "PARAM_WIDTH": 3, "PARAM_HEIGHT": 4, "PARAM_FRAMES": 5, "PARAM_FPS": 6,
     "PARAM_SEED": 7, "PARAM_STEPS": 8, "PARAM_GUIDANCE": 9, "PARAM_SHIFT": 10, "PARAM_SAMPLER": 11, "PARAM_GUIDANCE_2": 12,
     "PARAM_TIMESTEPS": 13, "PARAM_CONTROL_SCALE": 14,
@@ -159,6 +160,7 @@ class ModelOpts(Sized):
         ("tokenizer", c_char_p),
         ("loras", POINTER(c_char_p)),
         ("lora_strengths", POINTER(c_double)),
+        ("lora_targets", POINTER(c_int32)),
         ("lora_count", c_uint32),
         ("reserved2", c_uint32),
     ]

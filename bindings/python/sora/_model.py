@@ -53,6 +53,25 @@ class ModelInfo:
     default_shift: float
 
 
+@dataclass(frozen=True)
+class Lora:
+    """A LoRA file for ``Model(loras=...)``. A tensor in it that fits no weight is an error.
+
+    ``target``: ``"all"`` transformers, or of two experts the one for ``"high"`` or for ``"low"`` noise. Since 0.1.
+    """
+
+    path: Path
+    strength: float = 1.0
+    target: str = "all"
+
+    @property
+    def _number(self) -> int:
+        targets = _capi.named("LORA_")
+        if self.target not in targets:
+            raise ValueError(f"target is one of {', '.join(targets)}, not {self.target!r}")
+        return targets[self.target]
+
+
 class Model(Handle):
     """A model, opened from a ``.sora`` file, a folder in the diffusers layout, or single files of weights.
 
@@ -64,7 +83,7 @@ class Model(Handle):
         transformer, transformer_2, vae, text_encoder: paths of single files, in place of a model or of parts of one: safetensors,
             GGUF or .pth, under the names of diffusers, of Wan's authors or of ComfyUI. transformer_2 is the expert for low noise.
         tokenizer: tokenizer.json, spiece.model, or a folder with one.
-        loras: paths, or pairs of path and strength: added to the transformer's weights as they are read.
+        loras: paths, or ``Lora`` with strength and target: added to the transformer's weights as they are read.
 
     Raises:
         NotFoundError, FormatError (the message names file and field), UnsupportedError, OutOfMemoryError, IoError.
@@ -86,7 +105,7 @@ class Model(Handle):
         vae: Path | None = None,
         text_encoder: Path | None = None,
         tokenizer: Path | None = None,
-        loras: Sequence[Path | tuple[Path, float]] = (),
+        loras: Sequence[Path | Lora] = (),
     ) -> None:
         if dtype not in (None, "f32", "bf16"):
             raise ValueError(f"dtype is None, 'f32' or 'bf16', not {dtype!r}")
@@ -101,11 +120,13 @@ class Model(Handle):
         }
         for name, file in files.items():
             setattr(opts, name, os.fsencode(file) if file is not None else None)
-        pairs = [(lora, 1.0) if isinstance(lora, (str, os.PathLike)) else lora for lora in loras]
-        if pairs:
-            opts.loras = (ctypes.c_char_p * len(pairs))(*[os.fsencode(path) for path, _ in pairs])
-            opts.lora_strengths = (ctypes.c_double * len(pairs))(*[strength for _, strength in pairs])
-            opts.lora_count = len(pairs)
+        wanted = [lora if isinstance(lora, Lora) else Lora(lora) for lora in loras]
+        n = len(wanted)
+        if n:
+            opts.loras = (ctypes.c_char_p * n)(*[os.fsencode(lora.path) for lora in wanted])
+            opts.lora_strengths = (ctypes.c_double * n)(*[lora.strength for lora in wanted])
+            opts.lora_targets = (ctypes.c_int32 * n)(*[lora._number for lora in wanted])
+            opts.lora_count = n
         lib = _capi.lib
         if source is None or isinstance(source, (str, os.PathLike)):
             path = os.fsencode(source) if source is not None else None
