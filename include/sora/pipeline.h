@@ -27,11 +27,16 @@ typedef int32_t sora_param;
 #define SORA_PARAM_GUIDANCE 9  /* guided = u + g (c - u); up to 1: none; below 0: the model's own */
 #define SORA_PARAM_SHIFT 10    /* of the timesteps, towards noise; 0: the model's own */
 #define SORA_PARAM_SAMPLER 11  /* SORA_SAMPLER_* */
+#define SORA_PARAM_GUIDANCE_2 12    /* of the second expert, in models with two; below 0: as the first */
+#define SORA_PARAM_TIMESTEPS 13     /* text: timesteps that replace the sampler's own, "1000,757,522"; they fall, at most 64. Their number wins
+                                       over STEPS; a SHIFT that is set is applied to them, the model's own is not */
+#define SORA_PARAM_CONTROL_SCALE 14 /* strength of the control branch */
 
 #define SORA_SAMPLER_DEFAULT 0
 #define SORA_SAMPLER_EULER 1
 #define SORA_SAMPLER_UNIPC 2
 #define SORA_SAMPLER_DPMPP 3
+#define SORA_SAMPLER_LCM 4 /* of few-step distillations: to the end and back to the next level with fresh noise */
 
 #define SORA_KIND_I64 1
 #define SORA_KIND_F64 2
@@ -74,6 +79,18 @@ typedef int32_t sora_slot;
 #define SORA_SLOT_TEXT 2     /* in, out: f32 [L, D] */
 #define SORA_SLOT_NEGATIVE 3 /* in, out: f32 [L, D] */
 #define SORA_SLOT_LATENT 4   /* out: f32 [C, T, h, w], after the last step */
+/* For models that take more than text. h, w are the latent's; pictures of any size are resized to the video's. */
+#define SORA_SLOT_IMAGE 5         /* in: u8 [H, W, 3]: the first frame */
+#define SORA_SLOT_LAST_IMAGE 6    /* in: u8 [H, W, 3]: the last frame */
+#define SORA_SLOT_IMAGE_EMBEDS 7  /* in, out: f32 [N, Di]: what the image encoder makes of them */
+#define SORA_SLOT_CONDITION 8     /* in, out: f32 [Cc, T, h, w]: the channels joined behind the noise (mask and encoded frames); for models that
+                                     expand timesteps f32 [C, 1, h, w]: the encoded first frame */
+#define SORA_SLOT_CONTROL 9       /* in, out: f32 [Cv, T, h, w]: the control latent (VACE) */
+#define SORA_SLOT_CONTROL_SCALE 10 /* in: f32 [blocks]: one strength for each control block, in place of CONTROL_SCALE */
+#define SORA_SLOT_VIDEO 11        /* in: u8 [F, H, W, 3], or f32 [3, F, H, W] in -1..1 of the video's size: what the control latent is made of */
+#define SORA_SLOT_MASK 12         /* in: f32 [F, H, W] of the video's size: 1 is made anew, 0 is kept; without it all is made anew */
+#define SORA_SLOT_REFERENCE 16    /* in: u8 [H, W, 3]: the first of up to 8 reference pictures: SORA_SLOT_REFERENCE + 0..7 */
+#define SORA_MAX_REFERENCES 8
 
 /* The pipeline takes a reference; NULL clears the slot. */
 SORA_API int sora_pipeline_set_tensor(sora_pipeline *pipeline, sora_slot slot, sora_tensor *tensor);
@@ -122,14 +139,19 @@ SORA_API int sora_pipeline_read_frames(const sora_pipeline *pipeline, int64_t fi
 /* text -> f32 [L, D]; *ids (may be NULL) gets i32 [2, L]: input_ids and attention_mask. */
 SORA_API SORA_WUR int sora_encode_text(sora_pipeline *pipeline, const char *utf8, size_t length, sora_tensor **text, sora_tensor **ids,
                                        sora_error *err);
-/* latent f32 [C, T, H, W], timestep f32 [1] or [T/pt, H/ph, W/pw] in 0..1000, text f32 [L, D] -> velocity f32 [Cout, T, H, W]. */
+/* A picture u8 [H, W, 3] -> f32 [N, Di] by the model's image encoder; last (may be NULL): a second picture, whose rows follow. */
+SORA_API SORA_WUR int sora_encode_image(sora_pipeline *pipeline, const sora_tensor *image, const sora_tensor *last, sora_tensor **embeds,
+                                        sora_error *err);
+/* latent f32 [C, T, H, W], timestep f32 [1] or [T/pt, H/ph, W/pw] in 0..1000, text f32 [L, D] -> velocity f32 [Cout, T, H, W]. Channels of a
+ * condition are joined already; IMAGE_EMBEDS, CONTROL and CONTROL_SCALE come from the slots. Of two experts the highest timestep picks one. */
 SORA_API SORA_WUR int sora_denoise(sora_pipeline *pipeline, const sora_tensor *latent, const sora_tensor *timestep, const sora_tensor *text,
                                    sora_tensor **velocity, sora_error *err);
 /* frames f32 [3, 4k + 1, H, W] in -1..1 -> latent f32 [C, T, h, w]. */
 SORA_API SORA_WUR int sora_encode_video(sora_pipeline *pipeline, const sora_tensor *frames, sora_tensor **latent, sora_error *err);
 /* latent -> frames, clamped to -1..1. */
 SORA_API SORA_WUR int sora_decode_video(sora_pipeline *pipeline, const sora_tensor *latent, sora_tensor **frames, sora_error *err);
-/* noise f32 [C, T, h, w] -> latent, with the pipeline's steps, guidance, shift and sampler. negative may be NULL when guidance <= 1. */
+/* noise f32 [C, T, h, w] -> latent, with the pipeline's steps, guidance, shift and sampler. negative may be NULL when guidance <= 1. What the
+ * model takes beside text comes from the slots IMAGE_EMBEDS, CONDITION, CONTROL and CONTROL_SCALE. */
 SORA_API SORA_WUR int sora_sample(sora_pipeline *pipeline, const sora_tensor *noise, const sora_tensor *text, const sora_tensor *negative,
                                   sora_tensor **latent, sora_error *err);
 /* The model's classifier (SORA_PART_PROBE): frames u8 [F, H, W, 3] -> f32 [attributes, most values], log-probabilities padded with

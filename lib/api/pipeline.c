@@ -64,7 +64,9 @@ int sora_pipeline_set_text(sora_pipeline *pipeline, sora_param id, const char *u
 }
 
 int sora_pipeline_set_tensor(sora_pipeline *pipeline, sora_slot slot, sora_tensor *tensor) {
-    if (!pipeline || (slot != SORA_SLOT_NOISE && slot != SORA_SLOT_TEXT && slot != SORA_SLOT_NEGATIVE))
+    const int known = (slot >= SORA_SLOT_NOISE && slot <= SORA_SLOT_MASK && slot != SORA_SLOT_LATENT) ||
+                      (slot >= SORA_SLOT_REFERENCE && slot < SORA_SLOT_REFERENCE + SORA_MAX_REFERENCES);
+    if (!pipeline || !known)
         return SORA_E_INVALID;
     if (busy(pipeline))
         return SORA_E_STATE;
@@ -170,6 +172,15 @@ int sora_encode_text(sora_pipeline *pipeline, const char *utf8, size_t length, s
     const int status = sorai_stage_text(pipeline, utf8, length == (size_t)-1 ? strlen(utf8) : length, text, ids, err);
     adopt(pipeline, ids ? *ids : NULL, status);
     return adopt(pipeline, *text, status);
+}
+
+int sora_encode_image(sora_pipeline *pipeline, const sora_tensor *image, const sora_tensor *last, sora_tensor **embeds, sora_error *err) {
+    if (embeds)
+        *embeds = NULL;
+    if (!pipeline || !image || !embeds)
+        return none("sora_encode_image", err);
+    const int status = sorai_stage_image(pipeline, image, last, embeds, err);
+    return adopt(pipeline, *embeds, status);
 }
 
 int sora_denoise(sora_pipeline *pipeline, const sora_tensor *latent, const sora_tensor *timestep, const sora_tensor *text,

@@ -51,8 +51,10 @@ sorai_dit_prompt *sorai_dit_prepare(sorai_exec *x, const sorai_dit *dit, sora_te
     sora_tensor *h = linear(x, &dit->text2, linear(x, &dit->text1, text, SORAI_ACT_GELU_TANH), SORAI_ACT_NONE);
     sora_tensor *i = image;
     if (i) {
-        if (dit->image.pos_embed)
-            i = sorai_add_broadcast(x, i, sorai_param_tensor(x, dit->image.pos_embed));
+        if (dit->image.pos_embed) {
+            const int64_t rows[2] = {c->pos_embed_seq_len, c->image_dim}; /* the same for every sample */
+            i = sorai_add_broadcast(x, i, sorai_reshape(x, sorai_param_tensor(x, dit->image.pos_embed), 2, rows));
+        }
         /* These two norms have torch's default eps, not the model's; the activation is the exact GELU. */
         i = sorai_layernorm(x, i, dit->image.norm1_weight, dit->image.norm1_bias, 1e-5);
         i = linear(x, &dit->image.down, linear(x, &dit->image.up, i, SORAI_ACT_GELU), SORAI_ACT_NONE);

@@ -42,18 +42,35 @@ static int read_defaults(sora_model *m, sora_error *err) {
     d->fps = sorai_field_number(&f, "fps", 16);
     d->guidance = sorai_field_number(&f, "guidance", 5);
     d->shift = sorai_field_number(&f, "shift", 0);
-    const char *solver = sorai_field_text(&f, "sampler", "unipc");
-    d->solver = strcmp(solver, "euler") == 0 ? SORA_SAMPLER_EULER : strcmp(solver, "dpmpp") == 0 ? SORA_SAMPLER_DPMPP : SORA_SAMPLER_UNIPC;
-    if (f.status == SORA_OK && d->shift == 0.0) {
-        /* Not said there: the scheduler's own, under the names that its classes have. */
-        json_t *scheduler = NULL;
-        d->shift = 3.0;
-        if (sorai_package_has(m->package, "scheduler") && sorai_package_config(m->package, "scheduler", &scheduler, NULL) == SORA_OK) {
-            sorai_fields s = {scheduler, "scheduler", err, SORA_OK};
-            d->shift = sorai_field_number(&s, "flow_shift", sorai_field_number(&s, "shift", 1.0));
-            f.status = s.status;
-        }
+    d->guidance2 = sorai_field_number(&f, "guidance_2", -1);
+    const char *solver = sorai_field_text(&f, "sampler", "");
+    double given[64];
+    d->given = sorai_field_numbers(&f, "timesteps", given, 64, 0);
+    for (int32_t i = 0; i < d->given && f.status == SORA_OK; i++) {
+        d->timesteps[i] = (float)given[i];
+        if (!(given[i] > 0.0 && given[i] <= 1000.0 && (i == 0 || given[i] < given[i - 1])))
+            f.status = sorai_fail(err, SORA_E_FORMAT, "%s: timesteps must fall, from at most 1000", sorai_package_name(m->package));
     }
+    /* Not said there: the scheduler's own, under the names that its classes have. */
+    json_t *scheduler = NULL;
+    if (f.status == SORA_OK && sorai_package_has(m->package, "scheduler") &&
+        sorai_package_config(m->package, "scheduler", &scheduler, NULL) == SORA_OK) {
+        sorai_fields s = {scheduler, "scheduler", err, SORA_OK};
+        const double shift = sorai_field_number(&s, "flow_shift", sorai_field_number(&s, "shift", 1.0));
+        const char *kind = sorai_field_text(&s, "_class_name", "");
+        d->shift = d->shift == 0.0 ? shift : d->shift;
+        if (!solver[0])
+            solver = strcmp(kind, "FlowMatchEulerDiscreteScheduler") == 0 ? "euler"
+                     : strcmp(kind, "DPMSolverMultistepScheduler") == 0   ? "dpmpp"
+                     : strcmp(kind, "FlowMatchLCMScheduler") == 0         ? "lcm"
+                                                                          : "unipc";
+        f.status = s.status;
+    }
+    d->shift = d->shift == 0.0 ? 3.0 : d->shift;
+    d->solver = strcmp(solver, "euler") == 0   ? SORA_SAMPLER_EULER
+                : strcmp(solver, "dpmpp") == 0 ? SORA_SAMPLER_DPMPP
+                : strcmp(solver, "lcm") == 0   ? SORA_SAMPLER_LCM
+                                               : SORA_SAMPLER_UNIPC;
     if (f.status == SORA_OK && (!(d->fps > 0.0) || !(d->shift > 0.0)))
         f.status = sorai_fail(err, SORA_E_FORMAT, "%s: fps and shift must be positive", sorai_package_name(m->package));
     return f.status;

@@ -20,7 +20,10 @@ static const sora_param_desc table[] = {
     WHOLE(SORA_PARAM_STEPS, "steps", "steps", "denoising steps; 0: the model's own", 0, 1000, 0),
     REAL(SORA_PARAM_GUIDANCE, "guidance", "", "strength of the prompt, up to 1: none; below 0: the model's own", -1, 100, -1),
     REAL(SORA_PARAM_SHIFT, "shift", "", "moves steps towards the noisy end; 0: the model's own", 0, 100, 0),
-    CHOICE(SORA_PARAM_SAMPLER, "sampler", "the solver; default: the model's own", "default|euler|unipc|dpmpp", 3),
+    CHOICE(SORA_PARAM_SAMPLER, "sampler", "the solver; default: the model's own", "default|euler|unipc|dpmpp|lcm", 4),
+    REAL(SORA_PARAM_GUIDANCE_2, "guidance_2", "", "guidance of the second expert of models with two; below 0: as the first", -1, 100, -1),
+    TEXT(SORA_PARAM_TIMESTEPS, "timesteps", "timesteps in place of the sampler's own, as of distilled models: \"1000,757,522\""),
+    REAL(SORA_PARAM_CONTROL_SCALE, "control_scale", "", "strength of the control video", 0, 100, 1),
 };
 
 #define COUNT (sizeof table / sizeof *table)

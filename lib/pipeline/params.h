@@ -6,8 +6,8 @@
 #include "lib/base/error.h"
 #include "sora/pipeline.h"
 
-#define SORAI_PARAMS 16 /* numbers are below this */
-#define SORAI_SLOTS 8
+#define SORAI_PARAMS 32 /* numbers are below this */
+#define SORAI_SLOTS 32
 
 typedef struct sorai_params {
     sorai_mem *mem;

@@ -7,6 +7,8 @@
 #include "lib/sampler/sampler.h"
 #include "sora/pipeline.h"
 
+#define SORAI_GIVEN_STEPS 64
+
 /* What a run will do: the request with every default filled in. */
 typedef struct sorai_plan {
     int32_t width, height;              /* as asked */
@@ -17,8 +19,37 @@ typedef struct sorai_plan {
     int32_t steps;
     enum sorai_solver solver;
     double guidance, shift, fps;
+    double guidance2;                   /* of the second expert */
     int32_t guided;                     /* guidance > 1: a pass with the negative text too */
+    int32_t given;                      /* timesteps that were given; 0: the solver's own */
+    float timesteps[SORAI_GIVEN_STEPS];
+    uint64_t seed;
+    float control_scale;
+    int32_t needs_embeds, needs_condition, needs_control; /* beside the text */
+    int32_t references;                 /* latent frames in front of the video that hold reference pictures */
 } sorai_plan;
+
+/* What the transformer is given beside the sample: host tensors, borrowed; NULL where it takes none. */
+typedef struct sorai_inputs {
+    const sora_tensor *text, *negative; /* f32 [rows, d] */
+    const sora_tensor *embeds;          /* f32 [n, di]: of pictures */
+    const sora_tensor *condition;       /* f32 [c, t, h, w]: channels joined behind the sample's, or first frames in place of the sample's */
+    const sora_tensor *control;         /* f32 [c, t, h, w]: for the control branch */
+    const sora_tensor *control_scale;   /* f32 [blocks of the branch]; NULL: the plan's for all */
+} sorai_inputs;
+
+/* A sampling loop, which a run and the stage share. Its tensors lie in the exec behind `begin`. */
+typedef struct sorai_loop {
+    sorai_inputs in;
+    const sorai_plan *plan;
+    sorai_sampler sampler;
+    enum sorai_model_net net, held; /* the transformer in use; the expert that is to be given back */
+    const sorai_dit_prompt *prompt; /* of text and negative */
+    sora_tensor *condition, *control;
+    int32_t replaces;               /* first latent frames that the condition stands for; 0: it is joined, or there is none */
+    float *scale;
+    sorai_exec_mark begin, mark;
+} sorai_loop;
 
 enum sorai_run_state { SORAI_RUN_NONE, SORAI_RUN_TEXT, SORAI_RUN_DENOISE, SORAI_RUN_DECODE, SORAI_RUN_DONE };
 
@@ -38,9 +69,8 @@ struct sora_pipeline {
     enum sorai_run_state state;
     sorai_plan plan;
     double begun; /* seconds */
-    const sorai_dit_prompt *prompt; /* of text and negative, in the exec */
-    sorai_exec_mark mark;           /* after the prompt */
-    sorai_sampler sampler;
+    sorai_loop loop;
+    sorai_exec_mark mark; /* of decoding */
     sorai_vae_stream stream;
     int64_t decoded; /* latent frames */
     int64_t ready;   /* frames */
@@ -53,7 +83,27 @@ void sorai_pipeline_destroy(sora_pipeline **pipeline);
 /* plan.c: the request made whole; SORA_E_INVALID or SORA_E_NOTFOUND when the model can't do it. */
 int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err);
 /* Only what the sampler needs: steps, solver, guidance, shift. Asks nothing of the model. */
-void sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan);
+int sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan, sora_error *err);
+
+/* loop.c. `in` and `plan` are borrowed until end; noise [c, t, h, w]. SORA_E_INVALID when the inputs do not fit the transformer. */
+int sorai_loop_begin(sora_pipeline *p, sorai_loop *loop, const sorai_inputs *in, const sorai_plan *plan, const sora_tensor *noise,
+                     sora_error *err);
+int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err); /* one step; until sampler.index == sampler.steps */
+sora_tensor *sorai_loop_result(sora_pipeline *p, const sorai_loop *loop); /* a device tensor [1, t, h, w, c] */
+void sorai_loop_end(sora_pipeline *p, sorai_loop *loop);                  /* also of one that failed; twice does no harm */
+
+/* Encodes f frames of h x w, asking for them in order: fill writes frames first..first+n-1 as [3, n, h, w] in -1..1. */
+typedef int sorai_fill_fn(void *user, int64_t first, int64_t n, float *piece, sora_error *err);
+int sorai_encode_frames(sora_pipeline *p, int64_t f, int64_t h, int64_t w, sorai_fill_fn *fill, void *user, sora_tensor **out,
+                        sora_error *err);
+
+/* condition.c: what the plan says is needed beside the text, from the slots, into made[]. */
+int sorai_conditions_make(sora_pipeline *p, sora_error *err);
+/* u8 [h, w, 3] -> floats [3, height, width] in -1..1, resized as the reference does. The caller frees them. */
+int sorai_picture_floats(float **out, sorai_mem *mem, const uint8_t *rgb, int32_t w, int32_t h, int32_t width, int32_t height, sora_error *err);
+int sorai_check_picture(const sora_tensor *t, const char *name, sora_error *err); /* NULL is fine */
+/* control.c: the control latent of VACE. */
+int sorai_control_make(sora_pipeline *p, sora_tensor **out, sora_error *err);
 
 /* run.c */
 int sorai_pipeline_begin(sora_pipeline *p, sora_error *err);
@@ -64,6 +114,7 @@ void sorai_pipeline_stop(sora_pipeline *p); /* back to before begin; frames and 
 int sorai_stage_text(sora_pipeline *p, const char *text, size_t length, sora_tensor **out, sora_tensor **ids, sora_error *err);
 int sorai_stage_denoise(sora_pipeline *p, const sora_tensor *latent, const sora_tensor *timestep, const sora_tensor *text,
                         sora_tensor **out, sora_error *err);
+int sorai_stage_image(sora_pipeline *p, const sora_tensor *first, const sora_tensor *last, sora_tensor **out, sora_error *err);
 int sorai_stage_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor **out, sora_error *err);
 int sorai_stage_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor **out, sora_error *err);
 int sorai_stage_sample(sora_pipeline *p, const sora_tensor *noise, const sora_tensor *text, const sora_tensor *negative,
@@ -72,10 +123,10 @@ int sorai_stage_classify(sora_pipeline *p, const sora_tensor *frames, sora_tenso
 
 /* Device text [1, rows, d] of a prompt, zero past its last token. */
 sora_tensor *sorai_stage_text_device(sora_pipeline *p, const char *text, size_t length);
-/* The velocity at the sampler's present place, with guidance. prompt holds text and, when guided, the negative text as a second sample. */
-sora_tensor *sorai_guided_velocity(sora_pipeline *p, sorai_sampler *s, const sorai_dit_prompt *prompt, int guided, double guidance);
-/* text and negative (host, [rows, d]; negative NULL: unguided) as a prompt of one or two samples. */
-const sorai_dit_prompt *sorai_stage_prompt(sora_pipeline *p, sora_tensor *text, sora_tensor *negative);
+/* Do text, pictures and control fit a transformer and a latent of this size (t, h, w)? */
+int sorai_inputs_check(const sorai_dit_config *c, const sorai_inputs *in, int guided, const int64_t *size, sora_error *err);
+/* Uploads a host tensor with a leading axis of 1. NULL for NULL. */
+sora_tensor *sorai_stage_upload(sora_pipeline *p, const sora_tensor *t);
 /* A device temporary as a new host tensor without its first axis, planes first when `planes`. */
 int sorai_stage_give(sora_pipeline *p, sora_tensor *t, int planes, sora_tensor **out, sora_error *err);
 

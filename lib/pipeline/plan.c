@@ -16,18 +16,97 @@ static int slot_fits(const sora_tensor *t, int32_t rank, const int64_t *shape, c
     return same ? SORA_OK : sorai_fail(err, SORA_E_INVALID, "slot %s: the tensor does not fit the request", name);
 }
 
-void sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan) {
+/* "1000, 757.5,522" -> numbers. Locale-free: digits and one point. */
+static int read_timesteps(const char *text, sorai_plan *plan, sora_error *err) {
+    const char *c = text;
+    plan->given = 0;
+    while (*c) {
+        double value = 0.0, place = 1.0;
+        int digits = 0;
+        for (; *c >= '0' && *c <= '9' && value < 1e6; c++, digits++)
+            value = 10.0 * value + (*c - '0');
+        if (*c == '.')
+            for (c++; *c >= '0' && *c <= '9'; c++, digits++)
+                value += (*c - '0') * (place /= 10.0);
+        if (!digits || (*c && *c != ',' && *c != ' ') || value > 1000.0 || value <= 0.0 ||
+            (plan->given && !((float)value < plan->timesteps[plan->given - 1])))
+            return sorai_fail(err, SORA_E_INVALID, "timesteps: falling numbers of at most 1000 are wanted, such as 1000,757,522");
+        if (plan->given == SORAI_GIVEN_STEPS)
+            return sorai_fail(err, SORA_E_INVALID, "timesteps: more than %d", SORAI_GIVEN_STEPS);
+        plan->timesteps[plan->given++] = (float)value;
+        while (*c == ',' || *c == ' ')
+            c++;
+    }
+    return SORA_OK;
+}
+
+int sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     const sorai_model_defaults *d = &p->model->defaults;
     const int64_t *i = p->params.i;
     const double *f = p->params.f;
     plan->steps = (int32_t)(i[SORA_PARAM_STEPS] ? i[SORA_PARAM_STEPS] : d->steps);
     plan->guidance = f[SORA_PARAM_GUIDANCE] < 0.0 ? d->guidance : f[SORA_PARAM_GUIDANCE];
+    /* The model's own second guidance goes with its own first. */
+    const double second = f[SORA_PARAM_GUIDANCE] < 0.0 && d->guidance2 >= 0.0 ? d->guidance2 : plan->guidance;
+    plan->guidance2 = f[SORA_PARAM_GUIDANCE_2] < 0.0 ? second : f[SORA_PARAM_GUIDANCE_2];
     plan->shift = f[SORA_PARAM_SHIFT] > 0.0 ? f[SORA_PARAM_SHIFT] : d->shift;
     plan->guided = plan->guidance > 1.0;
+    plan->seed = (uint64_t)i[SORA_PARAM_SEED];
+    plan->control_scale = (float)f[SORA_PARAM_CONTROL_SCALE];
     const int64_t solver = i[SORA_PARAM_SAMPLER] ? i[SORA_PARAM_SAMPLER] : d->solver;
     plan->solver = solver == SORA_SAMPLER_EULER   ? SORAI_SOLVER_EULER
                    : solver == SORA_SAMPLER_DPMPP ? SORAI_SOLVER_DPMPP
+                   : solver == SORA_SAMPLER_LCM   ? SORAI_SOLVER_LCM
                                                   : SORAI_SOLVER_UNIPC;
+    if (p->params.text[SORA_PARAM_TIMESTEPS])
+        SORA_TRY(read_timesteps(p->params.text[SORA_PARAM_TIMESTEPS], plan, err));
+    if (!plan->given && !i[SORA_PARAM_STEPS] && d->given) {
+        plan->given = d->given;
+        memcpy(plan->timesteps, d->timesteps, sizeof plan->timesteps);
+    }
+    if (plan->given) {
+        plan->steps = plan->given;
+        plan->shift = f[SORA_PARAM_SHIFT] > 0.0 ? f[SORA_PARAM_SHIFT] : 1.0;
+    }
+    return SORA_OK;
+}
+
+static int has_picture(const sora_pipeline *p, sora_slot slot) {
+    return p->slots[slot] != NULL;
+}
+
+/* What the transformer wants beside text, and whether it can be had. */
+static int plan_conditions(const sora_pipeline *p, sorai_plan *plan, sora_error *err) {
+    const sora_model *m = p->model;
+    const sorai_dit_config *c = &m->dit_config;
+    const int32_t z = m->vae_config.z_dim, more = c->in_channels - z;
+    const char *name = sorai_package_name(m->package);
+    if (c->out_channels != z || more < 0)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: transformer and autoencoder differ in channels; use the stages", name);
+    SORA_TRY(sorai_check_picture(p->slots[SORA_SLOT_IMAGE], "image", err));
+    SORA_TRY(sorai_check_picture(p->slots[SORA_SLOT_LAST_IMAGE], "last image", err));
+    const int image = has_picture(p, SORA_SLOT_IMAGE), first = m->expand_timesteps && (image || p->slots[SORA_SLOT_CONDITION]);
+    plan->needs_condition = more > 0 || first;
+    plan->needs_embeds = c->image_dim > 0 && c->added_kv_proj_dim > 0;
+    plan->needs_control = c->vace_count > 0;
+    if (more > 0 && !p->slots[SORA_SLOT_CONDITION]) {
+        if (!image)
+            return sorai_fail(err, SORA_E_INVALID, "%s: the model wants an image to begin with", name);
+        if (more != z + sorai_vae_time_factor(&m->vae_config))
+            return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: %d more channels than an image fills; set the condition slot", name, (int)more);
+    }
+    if (plan->needs_embeds && !p->slots[SORA_SLOT_IMAGE_EMBEDS] && (!image || !m->has_vision))
+        return sorai_fail(err, SORA_E_INVALID, "%s: the model wants %s", name,
+                          image ? "image embeddings, and has no image encoder to make them" : "an image to begin with");
+    if (!plan->needs_condition && !plan->needs_embeds && (image || has_picture(p, SORA_SLOT_LAST_IMAGE)))
+        return sorai_fail(err, SORA_E_INVALID, "%s: the model takes no image", name);
+    if (!plan->needs_control && (p->slots[SORA_SLOT_CONTROL] || p->slots[SORA_SLOT_VIDEO] || p->slots[SORA_SLOT_REFERENCE]))
+        return sorai_fail(err, SORA_E_INVALID, "%s: the model takes no control video", name);
+    for (int i = 0; plan->needs_control && i < SORA_MAX_REFERENCES; i++) {
+        SORA_TRY(sorai_check_picture(p->slots[SORA_SLOT_REFERENCE + i], "reference", err));
+        plan->references += has_picture(p, SORA_SLOT_REFERENCE + i);
+    }
+    return SORA_OK;
 }
 
 int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
@@ -38,26 +117,31 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     memset(plan, 0, sizeof *plan);
     if (!m->has_dit || !m->has_vae)
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: a run needs a transformer and an autoencoder", sorai_package_name(m->package));
-    if (m->dit_config.in_channels != m->vae_config.z_dim || m->dit_config.out_channels != m->vae_config.z_dim)
-        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: its transformer takes more than noise and text; use the stages",
-                          sorai_package_name(m->package));
+    if (m->boundary > 0.0 && !m->has_dit2)
+        return sorai_fail(err, SORA_E_NOTFOUND, "%s: has a boundary_ratio but no transformer_2", sorai_package_name(m->package));
+    SORA_TRY(plan_conditions(p, plan, err));
     plan->width = (int32_t)(i[SORA_PARAM_WIDTH] ? i[SORA_PARAM_WIDTH] : d->width);
     plan->height = (int32_t)(i[SORA_PARAM_HEIGHT] ? i[SORA_PARAM_HEIGHT] : d->height);
     plan->frames = i[SORA_PARAM_FRAMES] ? i[SORA_PARAM_FRAMES] : d->frames;
     plan->fps = f[SORA_PARAM_FPS] > 0.0 ? f[SORA_PARAM_FPS] : d->fps;
-    sorai_plan_sampling(p, plan);
+    SORA_TRY(sorai_plan_sampling(p, plan, err));
     const int64_t space = sorai_vae_space_factor(&m->vae_config), time = sorai_vae_time_factor(&m->vae_config);
     const int32_t *patch = m->dit_config.patch_size;
     plan->full_width = (int32_t)round_up(plan->width, space * patch[2]);
     plan->full_height = (int32_t)round_up(plan->height, space * patch[1]);
     const int64_t t = round_up(1 + round_up(plan->frames - 1, time) / time, patch[0]);
     plan->full_frames = 1 + (t - 1) * time;
-    const int64_t latent[5] = {1, t, plan->full_height / space, plan->full_width / space, m->vae_config.z_dim};
+    const int64_t latent[5] = {1, t + plan->references, plan->full_height / space, plan->full_width / space, m->vae_config.z_dim};
     memcpy(plan->latent, latent, sizeof latent);
-    const int64_t noise[4] = {latent[4], t, latent[2], latent[3]}, text[2] = {d->text_length, m->dit_config.text_dim};
+    const int64_t noise[4] = {latent[4], latent[1], latent[2], latent[3]}, text[2] = {d->text_length, m->dit_config.text_dim};
     SORA_TRY(slot_fits(p->slots[SORA_SLOT_NOISE], 4, noise, "noise", err));
     SORA_TRY(slot_fits(p->slots[SORA_SLOT_TEXT], 2, text, "text", err));
     SORA_TRY(slot_fits(p->slots[SORA_SLOT_NEGATIVE], 2, text, "negative", err));
+    const int32_t more = m->dit_config.in_channels - (int32_t)latent[4];
+    const int64_t condition[4] = {more ? more : latent[4], more ? latent[1] : 1, latent[2], latent[3]};
+    SORA_TRY(slot_fits(p->slots[SORA_SLOT_CONDITION], 4, condition, "condition", err));
+    const int64_t control[4] = {m->dit_config.vace_in_channels, latent[1], latent[2], latent[3]};
+    SORA_TRY(slot_fits(p->slots[SORA_SLOT_CONTROL], 4, control, "control", err));
     const int needs_text = !p->slots[SORA_SLOT_TEXT] || (plan->guided && !p->slots[SORA_SLOT_NEGATIVE]);
     if (needs_text && (!m->has_t5 || m->t5_config.d_model != m->dit_config.text_dim))
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has no text encoder that fits: set the text slots", sorai_package_name(m->package));

@@ -17,9 +17,7 @@ void sorai_pipeline_stop(sora_pipeline *p) {
         return;
     p->state = SORAI_RUN_NONE;
     p->ready = 0;
-    p->prompt = NULL;
-    sorai_sampler_release(&p->sampler);
-    memset(&p->sampler, 0, sizeof p->sampler);
+    sorai_loop_end(p, &p->loop);
     sorai_vae_stream_release(&p->stream);
     sorai_arena_rewind(&p->exec.data, (sorai_arena_mark){0, 0});
     sorai_arena_rewind(&p->exec.meta, (sorai_arena_mark){0, 0});
@@ -41,7 +39,8 @@ int sorai_pipeline_begin(sora_pipeline *p, sora_error *err) {
     if (atomic_exchange(&p->cancel, 0))
         return sorai_fail(err, SORA_E_CANCELLED, "cancelled");
     SORA_TRY(sorai_plan_make(p, &plan, err));
-    SORA_TRY(sorai_model_need(p->model, SORAI_NET_TRANSFORMER, err));
+    if (p->model->boundary == 0.0) /* with two, each is read when its turn comes */
+        SORA_TRY(sorai_model_need(p->model, SORAI_NET_TRANSFORMER, err));
     SORA_TRY(sorai_model_need(p->model, SORAI_NET_DECODER, err));
     if (p->mem->limit) {
         uint64_t after, peak;
@@ -80,70 +79,83 @@ static int report(sora_pipeline *p, int32_t phase, int32_t step, int32_t steps, 
     return p->progress(p->progress_user, &now) == 0 ? SORA_OK : sorai_fail(err, SORA_E_CANCELLED, "stopped by the progress callback");
 }
 
-static sora_tensor *text_slot(sora_pipeline *p, sora_slot slot, sora_param param) {
-    const sora_tensor *given = p->slots[slot];
-    if (given)
-        return sorai_upload(&p->exec, SORA_DTYPE_F32, 3, (const int64_t[]){1, given->shape[0], given->shape[1]}, given->data);
-    const char *text = p->params.text[param];
-    return sorai_stage_text_device(p, text ? text : "", p->params.length[param]);
-}
-
-static int keep_made(sora_pipeline *p, sora_slot slot, sora_tensor *t, int planes, sora_error *err) {
+/* The text as it was set, or encoded. */
+static int make_text(sora_pipeline *p, sora_slot slot, sora_param param, sora_error *err) {
     sorai_tensor_unref(&p->made[slot]);
-    return sorai_stage_give(p, t, planes, &p->made[slot], err);
+    if (p->slots[slot]) {
+        p->made[slot] = sorai_tensor_ref(p->slots[slot]);
+        return SORA_OK;
+    }
+    const char *text = p->params.text[param];
+    const sorai_exec_mark mark = sorai_exec_here(&p->exec);
+    const int status = sorai_stage_give(p, sorai_stage_text_device(p, text ? text : "", p->params.length[param]), 0, &p->made[slot], err);
+    sorai_exec_rewind(&p->exec, mark);
+    return status;
 }
 
 /* The noise as the host gives it, or from the seed: value i of [C, T, h, w] is number i of the stream. */
-static sora_tensor *first_noise(sora_pipeline *p) {
-    const int64_t *l = p->plan.latent, shape[5] = {1, l[4], l[1], l[2], l[3]};
-    const int64_t count = l[1] * l[2] * l[3] * l[4];
-    const sora_tensor *given = p->slots[SORA_SLOT_NOISE];
-    if (given)
-        return sorai_dit_from_planes(&p->exec, sorai_upload(&p->exec, SORA_DTYPE_F32, 5, shape, given->data));
-    float *values = sorai_alloc(p->mem, (size_t)count * sizeof *values);
-    if (!values)
-        return sorai_exec_fail(&p->exec, SORA_E_NOMEM, "no memory for noise");
-    sorai_rng_normals((uint64_t)p->params.i[SORA_PARAM_SEED], sorai_rng_stream("noise"), 0, values, (size_t)count);
-    sora_tensor *noise = sorai_upload(&p->exec, SORA_DTYPE_F32, 5, shape, values);
-    sorai_free(p->mem, values);
-    return sorai_dit_from_planes(&p->exec, noise);
+static int first_noise(sora_pipeline *p, sora_tensor **out, sora_error *err) {
+    const int64_t *l = p->plan.latent, shape[4] = {l[4], l[1], l[2], l[3]};
+    if (p->slots[SORA_SLOT_NOISE]) {
+        *out = sorai_tensor_ref(p->slots[SORA_SLOT_NOISE]);
+        return SORA_OK;
+    }
+    SORA_TRY(sorai_tensor_new(out, p->mem, SORA_DTYPE_F32, 4, shape, err));
+    sorai_rng_normals(p->plan.seed, sorai_rng_stream("noise"), 0, (*out)->data, (size_t)sorai_tensor_count(*out));
+    return SORA_OK;
 }
 
+/* Everything that stays the same over the steps. */
 static int step_text(sora_pipeline *p, sora_error *err) {
-    sorai_exec *x = &p->exec;
-    sora_tensor *text = text_slot(p, SORA_SLOT_TEXT, SORA_PARAM_PROMPT), *negative = NULL;
+    sora_tensor *noise = NULL;
+    SORA_TRY(make_text(p, SORA_SLOT_TEXT, SORA_PARAM_PROMPT, err));
     if (p->plan.guided)
-        negative = text_slot(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE);
-    SORA_TRY(sorai_exec_finish(x, err));
-    SORA_TRY(keep_made(p, SORA_SLOT_TEXT, text, 0, err));
-    if (negative)
-        SORA_TRY(keep_made(p, SORA_SLOT_NEGATIVE, negative, 0, err));
-    p->prompt = sorai_stage_prompt(p, text, negative);
-    p->mark = sorai_exec_here(x);
-    sora_tensor *noise = first_noise(p);
-    SORA_TRY(sorai_exec_finish(x, err));
-    SORA_TRY(sorai_sampler_init(&p->sampler, p->mem, p->model->device, p->plan.solver, p->plan.steps, p->plan.shift, NULL, noise, err));
-    sorai_exec_rewind(x, p->mark);
+        SORA_TRY(make_text(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE, err));
+    SORA_TRY(sorai_conditions_make(p, err));
+    const sorai_inputs in = {.text = p->made[SORA_SLOT_TEXT],
+                             .negative = p->made[SORA_SLOT_NEGATIVE],
+                             .embeds = p->made[SORA_SLOT_IMAGE_EMBEDS],
+                             .condition = p->made[SORA_SLOT_CONDITION],
+                             .control = p->made[SORA_SLOT_CONTROL],
+                             .control_scale = p->slots[SORA_SLOT_CONTROL_SCALE]};
+    SORA_TRY(first_noise(p, &noise, err));
+    const int status = sorai_loop_begin(p, &p->loop, &in, &p->plan, noise, err);
+    sorai_tensor_unref(&noise);
+    SORA_TRY(status);
     p->state = SORAI_RUN_DENOISE;
     return report(p, SORA_PHASE_TEXT, 1, 1, err);
 }
 
 static int step_denoise(sora_pipeline *p, sora_error *err) {
     sorai_exec *x = &p->exec;
-    sorai_sampler_step(x, &p->sampler, sorai_guided_velocity(p, &p->sampler, p->prompt, p->plan.guided, p->plan.guidance));
-    sorai_exec_rewind(x, p->mark);
-    SORA_TRY(sorai_exec_finish(x, err));
-    const int32_t done = p->sampler.index;
-    if (done == p->sampler.steps) {
-        SORA_TRY(keep_made(p, SORA_SLOT_LATENT, p->sampler.x, 1, err));
+    SORA_TRY(sorai_loop_step(p, &p->loop, err));
+    const int32_t done = p->loop.sampler.index;
+    if (done == p->loop.sampler.steps) {
+        sorai_tensor_unref(&p->made[SORA_SLOT_LATENT]);
+        SORA_TRY(sorai_stage_give(p, sorai_loop_result(p, &p->loop), 1, &p->made[SORA_SLOT_LATENT], err));
+        sorai_loop_end(p, &p->loop);
         sorai_vae_stream_begin(&p->stream, p->mem);
-        p->prompt = NULL;
         sorai_arena_rewind(&x->data, (sorai_arena_mark){0, 0});
         sorai_arena_rewind(&x->meta, (sorai_arena_mark){0, 0});
         p->mark = sorai_exec_here(x);
+        p->decoded = p->plan.references;
         p->state = SORAI_RUN_DECODE;
     }
-    return report(p, SORA_PHASE_DENOISE, done, p->sampler.steps, err);
+    return report(p, SORA_PHASE_DENOISE, done, p->plan.steps, err);
+}
+
+/* Latent frame i of the finished sample. */
+static sora_tensor *latent_frame(sora_pipeline *p, int64_t i) {
+    const sora_tensor *all = p->made[SORA_SLOT_LATENT];
+    const int64_t *s = all->shape, plane = s[2] * s[3], shape[5] = {1, s[0], 1, s[2], s[3]};
+    float *values = sorai_alloc(p->mem, (size_t)(s[0] * plane) * sizeof *values);
+    if (!values)
+        return sorai_exec_fail(&p->exec, SORA_E_NOMEM, "no memory for a latent frame");
+    for (int64_t c = 0; c < s[0]; c++)
+        memcpy(values + c * plane, (const float *)all->data + (c * s[1] + i) * plane, (size_t)plane * sizeof *values);
+    sora_tensor *one = sorai_upload(&p->exec, SORA_DTYPE_F32, 5, shape, values);
+    sorai_free(p->mem, values);
+    return sorai_dit_from_planes(&p->exec, one);
 }
 
 /* Frames [n, h, w, 3] in -1..1 -> bytes of the picture asked for, cut out of the middle. */
@@ -169,8 +181,8 @@ static int take_frames(sora_pipeline *p, const float *values, int64_t n, sora_er
 static int step_decode(sora_pipeline *p, sora_error *err) {
     sorai_exec *x = &p->exec;
     const sorai_vae *vae = &p->model->decoder;
-    const int64_t i = p->decoded, n = i ? sorai_vae_time_factor(&vae->config) : 1;
-    sora_tensor *one = sorai_vae_denormalize(x, vae, sorai_slice(x, p->sampler.x, 1, i, i + 1));
+    const int64_t i = p->decoded, skipped = p->plan.references, n = i > skipped ? sorai_vae_time_factor(&vae->config) : 1;
+    sora_tensor *one = sorai_vae_denormalize(x, vae, latent_frame(p, i));
     sora_tensor *video = sorai_vae_decode(x, vae, &p->stream, one);
     sorai_exec_poll(x);
     float *values = video && x->status == SORA_OK ? sorai_alloc(p->mem, sorai_tensor_bytes(video)) : NULL;
@@ -185,10 +197,8 @@ static int step_decode(sora_pipeline *p, sora_error *err) {
     sorai_exec_rewind(x, p->mark);
     SORA_TRY(status);
     p->decoded++;
-    SORA_TRY(report(p, SORA_PHASE_DECODE, (int32_t)p->decoded, (int32_t)p->plan.latent[1], err));
+    SORA_TRY(report(p, SORA_PHASE_DECODE, (int32_t)(p->decoded - skipped), (int32_t)(p->plan.latent[1] - skipped), err));
     if (p->decoded == p->plan.latent[1]) {
-        sorai_sampler_release(&p->sampler);
-        memset(&p->sampler, 0, sizeof p->sampler);
         sorai_vae_stream_release(&p->stream);
         p->state = SORAI_RUN_DONE;
     }

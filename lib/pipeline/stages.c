@@ -4,9 +4,6 @@
 #include "lib/ops/ops.h"
 #include "lib/pipeline/pipeline.h"
 
-/* Two passes go through the transformer as one batch up to this many tokens: above, their memory costs more than the batch saves. */
-#define BATCHED_TOKENS 8192
-
 static int idle(const sora_pipeline *p, sora_error *err) {
     return p->state == SORAI_RUN_NONE || p->state == SORAI_RUN_DONE
                ? SORA_OK
@@ -27,13 +24,14 @@ int sorai_stage_give(sora_pipeline *p, sora_tensor *t, int planes, sora_tensor *
     return status;
 }
 
-/* Checks a host f32 tensor of this rank and uploads it with a leading axis of 1. */
-static sora_tensor *take(sora_pipeline *p, const sora_tensor *t, int32_t rank, const char *name) {
-    if (!t || t->dtype != SORA_DTYPE_F32 || t->rank != rank || t->device || sorai_tensor_count(t) == 0)
-        return sorai_exec_fail(&p->exec, SORA_E_INVALID, "%s must be f32 of rank %d and not empty", name, (int)rank);
+sora_tensor *sorai_stage_upload(sora_pipeline *p, const sora_tensor *t) {
+    if (!t)
+        return NULL;
     int64_t shape[SORA_MAX_RANK] = {1};
-    memcpy(shape + 1, t->shape, (size_t)rank * sizeof *shape);
-    return sorai_upload(&p->exec, SORA_DTYPE_F32, rank + 1, shape, t->data);
+    if (t->rank >= SORA_MAX_RANK)
+        return sorai_exec_fail(&p->exec, SORA_E_INVALID, "a tensor has too many axes");
+    memcpy(shape + 1, t->shape, (size_t)t->rank * sizeof *shape);
+    return sorai_upload(&p->exec, t->dtype, t->rank + 1, shape, t->data);
 }
 
 static sora_tensor *encode_ids(sora_pipeline *p, const sorai_ids *ids) {
@@ -85,99 +83,91 @@ int sorai_stage_text(sora_pipeline *p, const char *text, size_t length, sora_ten
     return status;
 }
 
-const sorai_dit_prompt *sorai_stage_prompt(sora_pipeline *p, sora_tensor *text, sora_tensor *negative) {
-    sorai_exec *x = &p->exec;
-    sora_tensor *both = text;
-    if (text && negative) {
-        sora_tensor *const parts[2] = {text, negative};
-        if (text->shape[1] != negative->shape[1])
-            return sorai_exec_fail(x, SORA_E_INVALID, "text and negative must have the same number of rows");
-        both = sorai_concat(x, parts, 2, 0);
+/* One time, or one for each token. Gives the highest. */
+static int check_times(const sora_tensor *t, const int64_t *grid, double *highest, sora_error *err) {
+    const int single = t && sorai_tensor_count(t) == 1;
+    if (!t || t->dtype != SORA_DTYPE_F32 || t->device || !(single || (t->rank == 3 && memcmp(t->shape, grid, 3 * sizeof *grid) == 0)))
+        return sorai_fail(err, SORA_E_INVALID, "timestep must be f32 [1] or [%lld, %lld, %lld]", (long long)grid[0], (long long)grid[1],
+                          (long long)grid[2]);
+    const float *times = t->data;
+    *highest = 0.0;
+    for (int64_t i = 0; i < sorai_tensor_count(t); i++) {
+        if (!(times[i] >= 0.0f && times[i] <= 1000.0f))
+            return sorai_fail(err, SORA_E_INVALID, "timestep must be in 0..1000");
+        *highest = times[i] > *highest ? times[i] : *highest;
     }
-    return both ? sorai_dit_prepare(x, &p->model->dit, both, NULL) : NULL;
+    return SORA_OK;
 }
 
-sora_tensor *sorai_guided_velocity(sora_pipeline *p, sorai_sampler *s, const sorai_dit_prompt *prompt, int guided, double guidance) {
-    sorai_exec *x = &p->exec;
-    const sorai_dit *dit = &p->model->dit;
-    const float times[2] = {s->timesteps[s->index], s->timesteps[s->index]};
-    if (!prompt)
-        return NULL;
-    if (!guided)
-        return sorai_dit_forward(x, dit, s->x, times, 1, prompt);
-    sora_tensor *cond, *uncond;
-    const int32_t *patch = p->model->dit_config.patch_size;
-    const int64_t tokens = s->shape[1] / patch[0] * (s->shape[2] / patch[1]) * (s->shape[3] / patch[2]);
-    if (tokens <= BATCHED_TOKENS) {
-        sora_tensor *const twice[2] = {s->x, s->x};
-        sora_tensor *both = sorai_dit_forward(x, dit, sorai_concat(x, twice, 2, 0), times, 1, prompt);
-        cond = sorai_slice(x, both, 0, 0, 1);
-        uncond = sorai_slice(x, both, 0, 1, 2);
-    } else {
-        const sorai_exec_mark mark = sorai_exec_here(x);
-        cond = sorai_exec_rewind_keep(x, mark, sorai_dit_forward(x, dit, s->x, times, 1, sorai_dit_prompt_sample(x, prompt, 0)));
-        uncond = sorai_dit_forward(x, dit, s->x, times, 1, sorai_dit_prompt_sample(x, prompt, 1));
-    }
-    return sorai_guide(x, cond, uncond, guidance);
+/* The inputs that the slots hold. */
+static sorai_inputs slot_inputs(const sora_pipeline *p, const sora_tensor *text, const sora_tensor *negative) {
+    return (sorai_inputs){.text = text,
+                          .negative = negative,
+                          .embeds = p->slots[SORA_SLOT_IMAGE_EMBEDS],
+                          .condition = p->slots[SORA_SLOT_CONDITION],
+                          .control = p->slots[SORA_SLOT_CONTROL],
+                          .control_scale = p->slots[SORA_SLOT_CONTROL_SCALE]};
 }
 
 int sorai_stage_denoise(sora_pipeline *p, const sora_tensor *latent, const sora_tensor *timestep, const sora_tensor *text,
                         sora_tensor **out, sora_error *err) {
     sorai_exec *x = &p->exec;
+    sora_model *m = p->model;
+    double highest;
     SORA_TRY(idle(p, err));
-    SORA_TRY(sorai_model_need(p->model, SORAI_NET_TRANSFORMER, err));
-    const sorai_dit_config *c = &p->model->dit_config;
-    if (!latent || latent->rank != 4 || latent->shape[0] != c->in_channels || latent->shape[1] % c->patch_size[0] ||
-        latent->shape[2] % c->patch_size[1] || latent->shape[3] % c->patch_size[2])
-        return sorai_fail(err, SORA_E_INVALID, "latent must be [%d, T, H, W], T, H, W multiples of the patch %d x %d x %d",
-                          (int)c->in_channels, (int)c->patch_size[0], (int)c->patch_size[1], (int)c->patch_size[2]);
-    const int64_t grid[3] = {latent->shape[1] / c->patch_size[0], latent->shape[2] / c->patch_size[1], latent->shape[3] / c->patch_size[2]};
-    const int single = timestep && sorai_tensor_count(timestep) == 1;
-    if (!timestep || timestep->dtype != SORA_DTYPE_F32 || timestep->device ||
-        !(single || (timestep->rank == 3 && memcmp(timestep->shape, grid, sizeof grid) == 0)))
-        return sorai_fail(err, SORA_E_INVALID, "timestep must be f32 [1] or [%lld, %lld, %lld]", (long long)grid[0], (long long)grid[1],
-                          (long long)grid[2]);
+    if (!timestep || timestep->dtype != SORA_DTYPE_F32 || timestep->device || sorai_tensor_count(timestep) < 1)
+        return sorai_fail(err, SORA_E_INVALID, "timestep must be f32 [1] or [T, H, W]");
     const float *times = timestep->data;
-    const int64_t groups = single ? 1 : grid[0] * grid[1] * grid[2];
-    for (int64_t i = 0; i < groups; i++)
-        if (!(times[i] >= 0.0f && times[i] <= 1000.0f))
-            return sorai_fail(err, SORA_E_INVALID, "timestep must be in 0..1000");
-    if (!text || text->rank != 2 || text->shape[1] != c->text_dim)
-        return sorai_fail(err, SORA_E_INVALID, "text must be [rows, %d]", (int)c->text_dim);
+    highest = times[0];
+    for (int64_t i = 1; i < sorai_tensor_count(timestep); i++)
+        highest = times[i] > highest ? times[i] : highest;
+    const enum sorai_model_net net = sorai_model_expert(m, highest);
+    const sorai_dit_config *c = net == SORAI_NET_TRANSFORMER_2 ? &m->dit2_config : &m->dit_config;
+    if (net == SORAI_NET_TRANSFORMER_2 ? !m->has_dit2 : !m->has_dit)
+        return sorai_model_need(m, net, err); /* says so */
+    if (!latent || latent->dtype != SORA_DTYPE_F32 || latent->device || latent->rank != 4 || latent->shape[0] != c->in_channels)
+        return sorai_fail(err, SORA_E_INVALID, "latent must be f32 [%d, T, H, W]", (int)c->in_channels);
+    const sorai_inputs in = slot_inputs(p, text, NULL);
+    SORA_TRY(sorai_inputs_check(c, &in, 0, latent->shape + 1, err));
+    const int64_t grid[3] = {latent->shape[1] / c->patch_size[0], latent->shape[2] / c->patch_size[1], latent->shape[3] / c->patch_size[2]};
+    SORA_TRY(check_times(timestep, grid, &highest, err));
+    enum sorai_model_net held = SORAI_NET_COUNT;
+    float scale[SORAI_DIT_MAX_CONTROLS];
+    for (int32_t i = 0; i < c->vace_count; i++)
+        scale[i] = in.control_scale ? ((const float *)in.control_scale->data)[i] : (float)p->params.f[SORA_PARAM_CONTROL_SCALE];
+    SORA_TRY(m->boundary > 0.0 ? sorai_model_take_expert(m, net, &held, err) : sorai_model_need(m, net, err));
+    const sorai_dit *dit = sorai_model_dit(m, net);
     const sorai_exec_mark mark = sorai_exec_here(x);
-    const sorai_dit_prompt *prompt = sorai_stage_prompt(p, take(p, text, 2, "text"), NULL);
-    sora_tensor *video = sorai_dit_from_planes(x, take(p, latent, 4, "latent"));
-    sora_tensor *velocity = prompt ? sorai_dit_forward(x, &p->model->dit, video, times, groups, prompt) : NULL;
+    const sorai_dit_prompt *prompt = sorai_dit_prepare(x, dit, sorai_stage_upload(p, text), sorai_stage_upload(p, in.embeds));
+    sora_tensor *video = sorai_dit_from_planes(x, sorai_stage_upload(p, latent));
+    const sorai_dit_control control = {in.control ? sorai_dit_from_planes(x, sorai_stage_upload(p, in.control)) : NULL, scale};
+    const int64_t groups = sorai_tensor_count(timestep);
+    sora_tensor *velocity = sorai_dit_forward_control(x, dit, video, in.control ? &control : NULL, times, groups, prompt);
     const int status = sorai_stage_give(p, velocity, 1, out, err);
     sorai_exec_rewind(x, mark);
+    sorai_model_give_expert(m, &held);
     return status;
 }
 
-int sorai_stage_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor **out, sora_error *err) {
+/* Piece by piece, so that memory does not grow with the length: the first frame alone, then as many as make one latent frame. */
+int sorai_encode_frames(sora_pipeline *p, int64_t f, int64_t h, int64_t w, sorai_fill_fn *fill, void *user, sora_tensor **out,
+                        sora_error *err) {
     sorai_exec *x = &p->exec;
-    SORA_TRY(idle(p, err));
-    SORA_TRY(sorai_model_need(p->model, SORAI_NET_ENCODER, err));
     const sorai_vae *vae = &p->model->encoder;
-    const int64_t space = sorai_vae_space_factor(&vae->config), time = sorai_vae_time_factor(&vae->config);
-    if (!frames || frames->dtype != SORA_DTYPE_F32 || frames->device || frames->rank != 4 || frames->shape[0] != 3 || frames->shape[1] < 1 ||
-        (frames->shape[1] - 1) % time || frames->shape[2] < 1 || frames->shape[2] % space || frames->shape[3] < 1 || frames->shape[3] % space)
-        return sorai_fail(err, SORA_E_INVALID, "video must be f32 [3, %lld k + 1, H, W], H and W multiples of %lld", (long long)time,
-                          (long long)space);
-    const sorai_exec_mark mark = sorai_exec_here(x);
-    const int64_t f = frames->shape[1], h = frames->shape[2], w = frames->shape[3], t = 1 + (f - 1) / time;
+    const int64_t space = sorai_vae_space_factor(&vae->config), time = sorai_vae_time_factor(&vae->config), t = 1 + (f - 1) / time;
     const int64_t shape[4] = {vae->config.z_dim, t, h / space, w / space}, plane = shape[2] * shape[3];
+    const sorai_exec_mark mark = sorai_exec_here(x);
     SORA_TRY(sorai_tensor_new(out, p->mem, SORA_DTYPE_F32, 4, shape, err));
-    /* Piece by piece, so that memory does not grow with the length: the first frame alone, then as many as make one latent frame. */
     sorai_vae_stream_begin(&p->stream, p->mem);
     for (int64_t i = 0; i < t && x->status == SORA_OK; i++) {
-        const int64_t first = i ? 1 + (i - 1) * time : 0, n = i ? time : 1, size = h * w;
-        float *piece = sorai_alloc(p->mem, (size_t)(3 * n * size) * sizeof *piece);
+        const int64_t first = i ? 1 + (i - 1) * time : 0, n = i ? time : 1;
+        sora_error why = {.struct_size = sizeof why};
+        float *piece = sorai_alloc(p->mem, (size_t)(3 * n * h * w) * sizeof *piece);
         float *latent = sorai_alloc(p->mem, (size_t)(plane * shape[0]) * sizeof *latent);
-        if (!piece || !latent) {
-            sorai_exec_fail(x, SORA_E_NOMEM, "no memory for frames");
+        const int status = piece && latent ? fill(user, first, n, piece, &why) : sorai_fail(&why, SORA_E_NOMEM, "no memory for frames");
+        if (status != SORA_OK) {
+            sorai_exec_fail(x, status, "%s", why.message);
         } else {
-            for (int64_t c = 0; c < 3; c++)
-                memcpy(piece + c * n * size, (const float *)frames->data + (c * f + first) * size, (size_t)(n * size) * sizeof *piece);
             sora_tensor *video = sorai_upload(x, SORA_DTYPE_F32, 5, (const int64_t[]){1, 3, n, h, w}, piece);
             sora_tensor *mean = sorai_vae_encode(x, vae, &p->stream, sorai_dit_from_planes(x, video), NULL);
             sora_tensor *planes = sorai_dit_to_planes(x, sorai_vae_normalize(x, vae, mean));
@@ -185,6 +175,7 @@ int sorai_stage_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor 
                 sorai_download(x, planes, latent);
             for (int64_t c = 0; c < shape[0] && x->status == SORA_OK; c++)
                 memcpy((float *)(*out)->data + (c * t + i) * plane, latent + c * plane, (size_t)plane * sizeof *latent);
+            sorai_exec_poll(x);
         }
         sorai_free(p->mem, piece);
         sorai_free(p->mem, latent);
@@ -195,6 +186,27 @@ int sorai_stage_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor 
     if (status != SORA_OK)
         sorai_tensor_unref(out);
     return status;
+}
+
+static int fill_from(void *user, int64_t first, int64_t n, float *piece, sora_error *err) {
+    const sora_tensor *frames = user;
+    const int64_t f = frames->shape[1], size = frames->shape[2] * frames->shape[3];
+    (void)err;
+    for (int64_t c = 0; c < 3; c++)
+        memcpy(piece + c * n * size, (const float *)frames->data + (c * f + first) * size, (size_t)(n * size) * sizeof *piece);
+    return SORA_OK;
+}
+
+int sorai_stage_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor **out, sora_error *err) {
+    SORA_TRY(idle(p, err));
+    SORA_TRY(sorai_model_need(p->model, SORAI_NET_ENCODER, err));
+    const sorai_vae *vae = &p->model->encoder;
+    const int64_t space = sorai_vae_space_factor(&vae->config), time = sorai_vae_time_factor(&vae->config);
+    if (!frames || frames->dtype != SORA_DTYPE_F32 || frames->device || frames->rank != 4 || frames->shape[0] != 3 || frames->shape[1] < 1 ||
+        (frames->shape[1] - 1) % time || frames->shape[2] < 1 || frames->shape[2] % space || frames->shape[3] < 1 || frames->shape[3] % space)
+        return sorai_fail(err, SORA_E_INVALID, "video must be f32 [3, %lld k + 1, H, W], H and W multiples of %lld", (long long)time,
+                          (long long)space);
+    return sorai_encode_frames(p, frames->shape[1], frames->shape[2], frames->shape[3], fill_from, (void *)(uintptr_t)frames, out, err);
 }
 
 int sorai_stage_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor **out, sora_error *err) {
@@ -239,39 +251,19 @@ int sorai_stage_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor 
 
 int sorai_stage_sample(sora_pipeline *p, const sora_tensor *noise, const sora_tensor *text, const sora_tensor *negative,
                        sora_tensor **out, sora_error *err) {
-    sorai_exec *x = &p->exec;
     sorai_plan plan = {0};
+    sorai_loop loop;
     SORA_TRY(idle(p, err));
-    sorai_plan_sampling(p, &plan);
-    SORA_TRY(sorai_model_need(p->model, SORAI_NET_TRANSFORMER, err));
-    const sorai_dit_config *c = &p->model->dit_config;
-    if (c->in_channels != c->out_channels)
-        return sorai_fail(err, SORA_E_UNSUPPORTED, "the transformer takes %d channels and gives %d: sample it with sora_denoise",
-                          (int)c->in_channels, (int)c->out_channels);
-    if (!noise || noise->rank != 4 || noise->shape[0] != c->in_channels || noise->shape[1] % c->patch_size[0] ||
-        noise->shape[2] % c->patch_size[1] || noise->shape[3] % c->patch_size[2] || !text || text->rank != 2 ||
-        text->shape[1] != c->text_dim)
-        return sorai_fail(err, SORA_E_INVALID, "noise must be [%d, T, H, W] of whole patches, text [rows, %d]", (int)c->in_channels,
-                          (int)c->text_dim);
-    if (plan.guided && !negative)
-        return sorai_fail(err, SORA_E_INVALID, "guidance above 1 needs a negative text");
-    const sorai_exec_mark mark = sorai_exec_here(x);
-    sora_tensor *first = sorai_dit_from_planes(x, take(p, noise, 4, "noise"));
-    const sorai_dit_prompt *prompt = sorai_stage_prompt(p, take(p, text, 2, "text"), plan.guided ? take(p, negative, 2, "negative") : NULL);
-    sorai_sampler s = {0};
-    int status = sorai_exec_finish(x, err);
+    SORA_TRY(sorai_plan_sampling(p, &plan, err));
+    const sorai_inputs in = slot_inputs(p, text, negative);
+    const sorai_exec_mark mark = sorai_exec_here(&p->exec);
+    int status = sorai_loop_begin(p, &loop, &in, &plan, noise, err);
+    while (status == SORA_OK && loop.sampler.index < loop.sampler.steps)
+        status = sorai_loop_step(p, &loop, err);
     if (status == SORA_OK)
-        status = sorai_sampler_init(&s, p->mem, p->model->device, plan.solver, plan.steps, plan.shift, NULL, first, err);
-    while (status == SORA_OK && s.index < s.steps) {
-        const sorai_exec_mark step = sorai_exec_here(x);
-        sorai_sampler_step(x, &s, sorai_guided_velocity(p, &s, prompt, plan.guided, plan.guidance));
-        sorai_exec_rewind(x, step);
-        status = sorai_exec_finish(x, err);
-    }
-    if (status == SORA_OK)
-        status = sorai_stage_give(p, s.x, 1, out, err);
-    sorai_sampler_release(&s);
-    sorai_exec_rewind(x, mark);
+        status = sorai_stage_give(p, sorai_loop_result(p, &loop), 1, out, err);
+    sorai_loop_end(p, &loop);
+    sorai_exec_rewind(&p->exec, mark);
     return status;
 }
 

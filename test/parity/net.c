@@ -25,7 +25,7 @@ sora_tensor *parity_give(parity_case *c, sorai_exec *x, const char *name, int pl
     return t && planes ? sorai_dit_from_planes(x, t) : t;
 }
 
-static void end_case(parity_case *c) {
+void parity_case_end(parity_case *c) {
     for (int i = 0; i < c->count; i++) sorai_tensor_unref(&c->held[i].tensor);
     c->count = 0;
 }
@@ -48,7 +48,7 @@ static void forward(parity *p, const parity_net *kind, const parity_part *part, 
         parity_check(p, &x, what, out[i].got, parity_in(&c, out[i].name, 1), limit);
     }
     sorai_exec_release(&x);
-    end_case(&c);
+    parity_case_end(&c);
 }
 
 typedef struct probe {
@@ -71,7 +71,7 @@ static double error_of(parity *p, void *user) {
         for (int i = 0; i < n; i++) error += parity_error(p, &x, out[i].got, parity_in(&c, out[i].name, 1));
     }
     sorai_exec_release(&x);
-    end_case(&c);
+    parity_case_end(&c);
     return error;
 }
 
@@ -106,7 +106,7 @@ static void gradients(parity *p, const parity_net *kind, const parity_part *part
     if (net && kind->release) kind->release(net);
     free(net);
     sorai_store_release(&store);
-    end_case(&c);
+    parity_case_end(&c);
 }
 
 void parity_network(parity *p, const parity_net *kind, const char *folder) {
@@ -133,7 +133,7 @@ void parity_network(parity *p, const parity_net *kind, const char *folder) {
             if (kind->extra) {
                 parity_case c = {.p = p, .part = &part, .name = names[i]};
                 kind->extra(&c, net);
-                end_case(&c);
+                parity_case_end(&c);
             }
         }
         probe u = {kind, &part, net, names[0]};

@@ -69,6 +69,8 @@ const sora_tensor *parity_in(parity_case *c, const char *name, int must); /* NUL
 /* The same on the device; `planes`: [b, c, t, h, w] as [b, t, h, w, c]. */
 sora_tensor *parity_give(parity_case *c, sorai_exec *x, const char *name, int planes);
 
+void parity_case_end(parity_case *c);
+
 #define PARITY_MAX_OUTPUTS 8
 typedef struct parity_output {
     const char *name; /* of the tensor of the case that it must equal */
@@ -99,6 +101,7 @@ void parity_transformers(parity *p);
 void parity_autoencoders(parity *p);
 void parity_texts(parity *p);
 void parity_images(parity *p);
+void parity_loops(parity *p);
 void parity_samplers(parity *p);
 
 int parity_pick(int argc, char **argv); /* pick.c: for scripts */

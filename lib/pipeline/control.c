@@ -1,0 +1,205 @@
+/* The control latent of VACE: the source video split by its mask, encoded twice; the mask at the latent's size;
+ * reference pictures as frames of their own in front. */
+#include <math.h>
+#include <string.h>
+
+#include "lib/ops/ops.h"
+#include "lib/pipeline/pipeline.h"
+
+typedef struct source {
+    const sora_pipeline *p;
+    const sora_tensor *video, *mask; /* NULL: grey; all is made anew */
+    int64_t frames, h, w;
+    int keep; /* 1: what the mask keeps, 0: what it gives up */
+} source;
+
+static int check(const sora_pipeline *p, const source *s, sora_error *err) {
+    const sora_tensor *v = s->video, *m = s->mask;
+    if (v) {
+        const int bytes = v->dtype == SORA_DTYPE_U8 && v->rank == 4 && !v->device && v->shape[3] == 3 &&
+                          v->shape[0] == s->frames && v->shape[1] > 0 && v->shape[2] > 0 && v->shape[1] <= 65536 &&
+                          v->shape[2] <= 65536;
+        const int64_t shape[4] = {3, s->frames, s->h, s->w};
+        if (!bytes &&
+            !(v->dtype == SORA_DTYPE_F32 && v->rank == 4 && !v->device && memcmp(v->shape, shape, sizeof shape) == 0))
+            return sorai_fail(err, SORA_E_INVALID,
+                              "the control video must be u8 [%lld, H, W, 3] or f32 [3, %lld, %lld, %lld]",
+                              (long long)s->frames, (long long)s->frames, (long long)s->h, (long long)s->w);
+    }
+    if (m) {
+        const int64_t shape[3] = {s->frames, s->h, s->w};
+        if (m->dtype != SORA_DTYPE_F32 || m->rank != 3 || m->device || memcmp(m->shape, shape, sizeof shape) != 0)
+            return sorai_fail(err, SORA_E_INVALID, "the mask must be f32 [%lld, %lld, %lld]", (long long)s->frames,
+                              (long long)s->h, (long long)s->w);
+        if (!v) return sorai_fail(err, SORA_E_INVALID, "a mask needs a control video");
+    }
+    const sora_model *model = p->model;
+    const int64_t space = sorai_vae_space_factor(&model->vae_config);
+    if (model->dit_config.vace_in_channels != 2 * model->vae_config.z_dim + space * space)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: its control latent is of an unknown kind: set the control slot",
+                          sorai_package_name(model->package));
+    return SORA_OK;
+}
+
+/* Mask values are cut to 0..1. */
+static float mask_at(const source *s, int64_t i) {
+    const float v = s->mask ? ((const float *)s->mask->data)[i] : 1.0f;
+    return v > 1.0f ? 1.0f : v > 0.0f ? v : 0.0f;
+}
+
+static int fill(void *user, int64_t first, int64_t n, float *piece, sora_error *err) {
+    const source *s = user;
+    const int64_t plane = s->h * s->w;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t f = first + i;
+        float *scaled = NULL;
+        if (s->video && s->video->dtype == SORA_DTYPE_U8) {
+            const int64_t h = s->video->shape[1], w = s->video->shape[2];
+            SORA_TRY(sorai_picture_floats(&scaled, s->p->mem, (const uint8_t *)s->video->data + f * h * w * 3,
+                                          (int32_t)w, (int32_t)h, (int32_t)s->w, (int32_t)s->h, err));
+        }
+        for (int64_t c = 0; c < 3; c++) {
+            const float *from = scaled     ? scaled + c * plane
+                                : s->video ? (const float *)s->video->data + (c * s->frames + f) * plane
+                                           : NULL;
+            float *to = piece + (c * n + i) * plane;
+            for (int64_t k = 0; k < plane; k++) {
+                const int anew = mask_at(s, f * plane + k) > 0.5f;
+                to[k] = from && anew != s->keep ? from[k] : 0.0f;
+            }
+        }
+        sorai_free(s->p->mem, scaled);
+    }
+    return SORA_OK;
+}
+
+/* ---- reference pictures --------------------------------------------------------------------------------------- */
+
+/* Bilinear, without smoothing, pixel centres at halves: as torch's interpolate. */
+static void bilinear(const float *in, int32_t w, int32_t h, float *out, int32_t to_w, int32_t to_h, int32_t out_w) {
+    const float sx = (float)w / (float)to_w, sy = (float)h / (float)to_h;
+    for (int32_t y = 0; y < to_h; y++) {
+        const float py = sy * ((float)y + 0.5f) - 0.5f, fy = py < 0.0f ? 0.0f : py;
+        const int32_t y0 = (int32_t)fy < h ? (int32_t)fy : h - 1, y1 = y0 < h - 1 ? y0 + 1 : y0;
+        const float ly = fy - (float)y0;
+        for (int32_t x = 0; x < to_w; x++) {
+            const float px = sx * ((float)x + 0.5f) - 0.5f, fx = px < 0.0f ? 0.0f : px;
+            const int32_t x0 = (int32_t)fx < w ? (int32_t)fx : w - 1, x1 = x0 < w - 1 ? x0 + 1 : x0;
+            const float lx = fx - (float)x0;
+            const float a =
+                (1.0f - lx) * in[(size_t)y0 * (size_t)w + (size_t)x0] + lx * in[(size_t)y0 * (size_t)w + (size_t)x1];
+            const float b =
+                (1.0f - lx) * in[(size_t)y1 * (size_t)w + (size_t)x0] + lx * in[(size_t)y1 * (size_t)w + (size_t)x1];
+            out[(size_t)y * (size_t)out_w + (size_t)x] = (1.0f - ly) * a + ly * b;
+        }
+    }
+}
+
+typedef struct canvas {
+    const float *values; /* [3, h, w] */
+    size_t count;
+} canvas;
+
+static int fill_canvas(void *user, int64_t first, int64_t n, float *piece, sora_error *err) {
+    const canvas *c = user;
+    (void)first;
+    (void)n;
+    (void)err;
+    memcpy(piece, c->values, c->count * sizeof *piece);
+    return SORA_OK;
+}
+
+/* Fitted into the middle of a white frame; -> [z, 1, h', w']. */
+static int encode_reference(sora_pipeline *p, const sora_tensor *picture, sora_tensor **out, sora_error *err) {
+    const int32_t w = p->plan.full_width, h = p->plan.full_height;
+    const int32_t space = sorai_vae_space_factor(&p->model->vae_config);
+    const int32_t from_w = (int32_t)picture->shape[1], from_h = (int32_t)picture->shape[0];
+    /* First to whole latents, as the reference does. */
+    const int32_t even_w = from_w - from_w % space, even_h = from_h - from_h % space;
+    *out = NULL;
+    if (even_w < 1 || even_h < 1)
+        return sorai_fail(err, SORA_E_INVALID, "a reference picture must be at least %d x %d", (int)space, (int)space);
+    float *pixels = NULL;
+    const size_t plane = (size_t)w * (size_t)h;
+    SORA_TRY(sorai_picture_floats(&pixels, p->mem, picture->data, from_w, from_h, even_w, even_h, err));
+    float *values = sorai_alloc(p->mem, 3 * plane * sizeof *values);
+    int status = values ? SORA_OK : sorai_fail(err, SORA_E_NOMEM, "no memory for a picture");
+    const double sy = (double)h / (double)even_h, sx = (double)w / (double)even_w, scale = sy < sx ? sy : sx;
+    const int32_t to_h = (int32_t)((double)even_h * scale), to_w = (int32_t)((double)even_w * scale);
+    if (status == SORA_OK && (to_h < 1 || to_w < 1))
+        status = sorai_fail(err, SORA_E_INVALID, "a reference picture is too narrow");
+    if (status == SORA_OK) {
+        const size_t corner = (size_t)((h - to_h) / 2) * (size_t)w + (size_t)((w - to_w) / 2);
+        for (size_t i = 0; i < 3 * plane; i++) values[i] = 1.0f;
+        for (size_t c = 0; c < 3; c++)
+            bilinear(pixels + c * (size_t)even_w * (size_t)even_h, even_w, even_h, values + c * plane + corner, to_w,
+                     to_h, w);
+        canvas c = {values, 3 * plane};
+        status = sorai_encode_frames(p, 1, h, w, fill_canvas, &c, out, err);
+    }
+    sorai_free(p->mem, pixels);
+    sorai_free(p->mem, values);
+    return status;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------------ */
+
+/* Channels `first`..., frames `at`... of the control latent. */
+static void place(sora_tensor *control, const sora_tensor *part, int64_t first, int64_t at) {
+    const int64_t t = control->shape[1], plane = control->shape[2] * control->shape[3], n = part->shape[1];
+    for (int64_t c = 0; c < part->shape[0]; c++)
+        memcpy((float *)control->data + ((first + c) * t + at) * plane, (const float *)part->data + c * n * plane,
+               (size_t)(n * plane) * sizeof(float));
+}
+
+/* A channel for each pixel of a latent's square, row by row; of the frames of a latent frame the middle one is taken.
+ */
+static void place_mask(sora_tensor *control, const source *s, int64_t first, int64_t at, int64_t space) {
+    const int64_t all = control->shape[1], t = all - at, h = control->shape[2], w = control->shape[3];
+    const float step = (float)s->frames / (float)t;
+    for (int64_t k = 0; k < t; k++) {
+        int64_t f = (int64_t)floorf((float)(((double)k + 0.5) * (double)step));
+        f = f < s->frames ? f : s->frames - 1;
+        for (int64_t c = 0; c < space * space; c++)
+            for (int64_t y = 0; y < h; y++)
+                for (int64_t x = 0; x < w; x++)
+                    ((float *)control->data)[(((first + c) * all + at + k) * h + y) * w + x] =
+                        mask_at(s, (f * s->h + y * space + c / space) * s->w + x * space + c % space);
+    }
+}
+
+int sorai_control_make(sora_pipeline *p, sora_tensor **out, sora_error *err) {
+    const sorai_plan *plan = &p->plan;
+    const int64_t z = p->model->vae_config.z_dim, space = sorai_vae_space_factor(&p->model->vae_config);
+    const int64_t shape[4] = {p->model->dit_config.vace_in_channels, plan->latent[1], plan->latent[2], plan->latent[3]};
+    source s = {
+        p, p->slots[SORA_SLOT_VIDEO], p->slots[SORA_SLOT_MASK], plan->full_frames, plan->full_height, plan->full_width,
+        0};
+    *out = NULL;
+    SORA_TRY(check(p, &s, err));
+    SORA_TRY(sorai_model_need(p->model, SORAI_NET_ENCODER, err));
+    sora_tensor *control = NULL, *part = NULL;
+    int status = sorai_tensor_new(&control, p->mem, SORA_DTYPE_F32, 4, shape, err);
+    if (status == SORA_OK) memset(control->data, 0, sorai_tensor_bytes(control));
+    for (s.keep = 1; status == SORA_OK && s.keep >= 0; s.keep--) {
+        status = sorai_encode_frames(p, s.frames, s.h, s.w, fill, &s, &part, err);
+        if (status == SORA_OK) place(control, part, s.keep ? 0 : z, plan->references);
+        sorai_tensor_unref(&part);
+    }
+    /* Each picture goes in front of those before it. */
+    int64_t at = plan->references;
+    for (int i = 0; status == SORA_OK && i < SORA_MAX_REFERENCES; i++) {
+        const sora_tensor *picture = p->slots[SORA_SLOT_REFERENCE + i];
+        if (!picture) continue;
+        status = encode_reference(p, picture, &part, err);
+        if (status == SORA_OK) place(control, part, 0, --at);
+        sorai_tensor_unref(&part);
+    }
+    if (status == SORA_OK) {
+        place_mask(control, &s, 2 * z, plan->references, space);
+        *out = control;
+    } else {
+        sorai_tensor_unref(&control);
+    }
+    return status;
+}

@@ -1,0 +1,257 @@
+/* The sampling loop: solver, guidance, one or two transformers, and what they are given beside the sample. */
+#include <string.h>
+
+#include "lib/base/rng.h"
+#include "lib/ops/ops.h"
+#include "lib/pipeline/pipeline.h"
+
+/* Two passes go through the transformer as one batch up to this many tokens: above, their memory costs more than the
+ * batch saves. */
+#define BATCHED_TOKENS 8192
+
+static const sorai_dit_config *config_of(const sora_model *m, enum sorai_model_net net) {
+    return net == SORAI_NET_TRANSFORMER_2 ? &m->dit2_config : &m->dit_config;
+}
+
+static int is_f32(const sora_tensor *t, int32_t rank) {
+    return t->dtype == SORA_DTYPE_F32 && t->rank == rank && !t->device && sorai_tensor_count(t) > 0;
+}
+
+static int check_texts(const sorai_dit_config *c, const sorai_inputs *in, int guided, sora_error *err) {
+    if (!in->text || !is_f32(in->text, 2) || in->text->shape[1] != c->text_dim)
+        return sorai_fail(err, SORA_E_INVALID, "text must be f32 [rows, %d]", (int)c->text_dim);
+    if (guided && !in->negative) return sorai_fail(err, SORA_E_INVALID, "guidance above 1 needs a negative text");
+    if (in->negative && (!is_f32(in->negative, 2) || in->negative->shape[1] != c->text_dim))
+        return sorai_fail(err, SORA_E_INVALID, "negative must be f32 [rows, %d]", (int)c->text_dim);
+    return SORA_OK;
+}
+
+static int check_embeds(const sorai_dit_config *c, const sorai_inputs *in, sora_error *err) {
+    const int takes = c->image_dim > 0 && c->added_kv_proj_dim > 0;
+    if (!in->embeds) /* a model may be asked without: then text alone is attended to */
+        return SORA_OK;
+    if (!takes) return sorai_fail(err, SORA_E_INVALID, "this transformer takes no image embeddings");
+    const int64_t rows = c->pos_embed_seq_len;
+    if (!is_f32(in->embeds, 2) || in->embeds->shape[1] != c->image_dim || (rows && in->embeds->shape[0] != rows))
+        return rows ? sorai_fail(err, SORA_E_INVALID, "image embeddings must be f32 [%lld, %d]", (long long)rows,
+                                 (int)c->image_dim)
+                    : sorai_fail(err, SORA_E_INVALID, "image embeddings must be f32 [rows, %d]", (int)c->image_dim);
+    return SORA_OK;
+}
+
+static int check_control(const sorai_dit_config *c, const sorai_inputs *in, const int64_t *size, sora_error *err) {
+    if (!c->vace_count != !in->control)
+        return sorai_fail(err, SORA_E_INVALID,
+                          c->vace_count ? "this transformer needs a control latent"
+                                        : "this transformer takes no control");
+    if (!in->control) return SORA_OK;
+    const int64_t *s = in->control->shape;
+    if (!is_f32(in->control, 4) || s[0] != c->vace_in_channels || s[1] > size[0] || s[1] % c->patch_size[0] ||
+        s[2] != size[1] || s[3] != size[2])
+        return sorai_fail(err, SORA_E_INVALID, "control must be f32 [%d, %lld, %lld, %lld]", (int)c->vace_in_channels,
+                          (long long)size[0], (long long)size[1], (long long)size[2]);
+    if (in->control_scale && (!is_f32(in->control_scale, 1) || in->control_scale->shape[0] != c->vace_count))
+        return sorai_fail(err, SORA_E_INVALID, "control scale must be f32 [%d]", (int)c->vace_count);
+    return SORA_OK;
+}
+
+int sorai_inputs_check(const sorai_dit_config *c, const sorai_inputs *in, int guided, const int64_t *size,
+                       sora_error *err) {
+    for (int i = 0; i < 3; i++)
+        if (size[i] < 1 || size[i] % c->patch_size[i])
+            return sorai_fail(err, SORA_E_INVALID, "the latent's T, H, W must be multiples of the patch %d x %d x %d",
+                              (int)c->patch_size[0], (int)c->patch_size[1], (int)c->patch_size[2]);
+    SORA_TRY(check_texts(c, in, guided, err));
+    SORA_TRY(check_embeds(c, in, err));
+    return check_control(c, in, size, err);
+}
+
+/* Does the condition fit, and how is it used? */
+static int check_condition(const sora_pipeline *p, sorai_loop *l, const sora_tensor *noise, sora_error *err) {
+    const sorai_dit_config *c = &p->model->dit_config;
+    const sora_tensor *t = l->in.condition;
+    const int64_t *s = noise->shape, more = c->in_channels - s[0];
+    if (s[0] != c->out_channels)
+        return sorai_fail(err, SORA_E_INVALID, "noise must be f32 [%d, T, H, W]", (int)c->out_channels);
+    if (more < 0 || (more > 0 && !t))
+        return sorai_fail(err, SORA_E_INVALID, "the transformer takes %d channels and gives %d: it needs a condition",
+                          (int)c->in_channels, (int)c->out_channels);
+    if (!t) return SORA_OK;
+    if (!more && !p->model->expand_timesteps)
+        return sorai_fail(err, SORA_E_INVALID, "this transformer takes no condition");
+    const int64_t channels = more ? more : s[0], frames = more ? s[1] : t->shape[1];
+    if (!is_f32(t, 4) || t->shape[0] != channels || t->shape[1] != frames || frames > s[1] ||
+        frames % c->patch_size[0] || t->shape[2] != s[2] || t->shape[3] != s[3])
+        return sorai_fail(err, SORA_E_INVALID, "condition must be f32 [%lld, T, %lld, %lld]", (long long)channels,
+                          (long long)s[2], (long long)s[3]);
+    l->replaces = more ? 0 : (int32_t)frames;
+    return SORA_OK;
+}
+
+static int same_kind(const sorai_dit_config *a, const sorai_dit_config *b) {
+    return a->in_channels == b->in_channels && a->out_channels == b->out_channels && a->text_dim == b->text_dim &&
+           memcmp(a->patch_size, b->patch_size, sizeof a->patch_size) == 0 &&
+           a->vace_in_channels == b->vace_in_channels && a->vace_count == b->vace_count;
+}
+
+static sora_tensor *twice(sorai_exec *x, sora_tensor *t) {
+    sora_tensor *const parts[2] = {t, t};
+    return sorai_concat(x, parts, 2, 0);
+}
+
+/* Makes `net` the transformer in use: its keys and values of text and picture, and the other inputs. */
+static int load(sora_pipeline *p, sorai_loop *l, enum sorai_model_net net, sora_error *err) {
+    sorai_exec *x = &p->exec;
+    sora_model *m = p->model;
+    sorai_exec_rewind(x, l->begin);
+    l->prompt = NULL;
+    l->condition = l->control = NULL;
+    l->net = SORAI_NET_COUNT;
+    if (m->boundary > 0.0)
+        SORA_TRY(sorai_model_take_expert(m, net, &l->held, err));
+    else
+        SORA_TRY(sorai_model_need(m, net, err));
+    sora_tensor *text = sorai_stage_upload(p, l->in.text), *embeds = sorai_stage_upload(p, l->in.embeds);
+    if (l->in.negative) {
+        sora_tensor *negative = sorai_stage_upload(p, l->in.negative);
+        if (text && negative && text->shape[1] != negative->shape[1])
+            return sorai_fail(err, SORA_E_INVALID, "text and negative must have the same number of rows");
+        sora_tensor *const both[2] = {text, negative};
+        text = sorai_concat(x, both, 2, 0);
+        embeds = embeds ? twice(x, embeds) : NULL;
+    }
+    /* An expert may do without the pictures that the other one wants. */
+    const sorai_dit *dit = sorai_model_dit(m, net);
+    l->prompt = sorai_dit_prepare(x, dit, text, dit->config.added_kv_proj_dim ? embeds : NULL);
+    if (l->in.condition) l->condition = sorai_dit_from_planes(x, sorai_stage_upload(p, l->in.condition));
+    if (l->in.control) l->control = sorai_dit_from_planes(x, sorai_stage_upload(p, l->in.control));
+    l->mark = sorai_exec_here(x);
+    SORA_TRY(sorai_exec_finish(x, err));
+    l->net = net;
+    return SORA_OK;
+}
+
+static int prepare_scale(sora_pipeline *p, sorai_loop *l, sora_error *err) {
+    const int32_t n = p->model->dit_config.vace_count;
+    if (!n) return SORA_OK;
+    l->scale = sorai_calloc(p->mem, (size_t)n, sizeof *l->scale);
+    if (!l->scale) return sorai_fail(err, SORA_E_NOMEM, "no memory for control scales");
+    for (int32_t i = 0; i < n; i++)
+        l->scale[i] = l->in.control_scale ? ((const float *)l->in.control_scale->data)[i] : l->plan->control_scale;
+    return SORA_OK;
+}
+
+int sorai_loop_begin(sora_pipeline *p, sorai_loop *loop, const sorai_inputs *in, const sorai_plan *plan,
+                     const sora_tensor *noise, sora_error *err) {
+    sorai_exec *x = &p->exec;
+    sora_model *m = p->model;
+    memset(loop, 0, sizeof *loop);
+    loop->in = *in;
+    loop->plan = plan;
+    loop->net = loop->held = SORAI_NET_COUNT;
+    if (!m->has_dit) return sorai_model_need(m, SORAI_NET_TRANSFORMER, err); /* says so */
+    if (!noise || !is_f32(noise, 4)) return sorai_fail(err, SORA_E_INVALID, "noise must be f32 [C, T, H, W]");
+    SORA_TRY(check_condition(p, loop, noise, err));
+    SORA_TRY(sorai_inputs_check(&m->dit_config, in, plan->guided, noise->shape + 1, err));
+    if (!plan->guided) loop->in.negative = NULL;
+    if (m->boundary > 0.0 && m->has_dit2 && !same_kind(&m->dit_config, &m->dit2_config))
+        return sorai_fail(err, SORA_E_FORMAT, "%s: transformer and transformer_2 do not go together",
+                          sorai_package_name(m->package));
+    SORA_TRY(prepare_scale(p, loop, err));
+    loop->begin = sorai_exec_here(x);
+    sora_tensor *first = sorai_dit_from_planes(x, sorai_stage_upload(p, noise));
+    int status = sorai_exec_finish(x, err);
+    if (status == SORA_OK)
+        status = sorai_sampler_init(&loop->sampler, p->mem, m->device, plan->solver, plan->steps, plan->shift,
+                                    plan->given ? plan->timesteps : NULL, first, err);
+    sorai_exec_rewind(x, loop->begin);
+    if (status != SORA_OK) sorai_loop_end(p, loop);
+    return status;
+}
+
+/* The sample as the transformer sees it. */
+static sora_tensor *model_input(sorai_exec *x, const sorai_loop *l) {
+    sora_tensor *s = l->sampler.x;
+    if (!l->condition) return s;
+    if (!l->replaces) {
+        sora_tensor *const parts[2] = {s, l->condition};
+        return sorai_concat(x, parts, 2, 4);
+    }
+    sora_tensor *const parts[2] = {l->condition, sorai_slice(x, s, 1, l->replaces, s->shape[1])};
+    return l->replaces == s->shape[1] ? l->condition : sorai_concat(x, parts, 2, 1);
+}
+
+static sora_tensor *forward(sora_pipeline *p, const sorai_loop *l, sora_tensor *in, const float *times, int64_t groups,
+                            const sorai_dit_prompt *prompt) {
+    sorai_exec *x = &p->exec;
+    sora_tensor *latent = l->control && prompt && prompt->batch == 2 ? twice(x, l->control) : l->control;
+    const sorai_dit_control control = {latent, l->scale};
+    return sorai_dit_forward_control(x, sorai_model_dit(p->model, l->net), in, l->control ? &control : NULL, times,
+                                     groups, prompt);
+}
+
+/* The velocity at the sampler's present place, with guidance. */
+static sora_tensor *velocity(sora_pipeline *p, const sorai_loop *l) {
+    sorai_exec *x = &p->exec;
+    const sorai_sampler *s = &l->sampler;
+    const float t = s->timesteps[s->index];
+    const int32_t *patch = config_of(p->model, l->net)->patch_size;
+    const int64_t frames = s->shape[1] / patch[0], groups = l->replaces ? frames : 1;
+    const double guidance = l->net == SORAI_NET_TRANSFORMER_2 ? l->plan->guidance2 : l->plan->guidance;
+    float *times = sorai_arena_alloc(&x->meta, (size_t)(2 * groups) * sizeof *times);
+    if (!times) return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for timesteps");
+    for (int64_t i = 0; i < 2 * groups; i++) times[i] = i % groups * patch[0] < l->replaces ? 0.0f : t;
+    sora_tensor *in = model_input(x, l), *cond, *uncond;
+    if (!l->in.negative) return forward(p, l, in, times, groups, l->prompt);
+    if (guidance == 1.0) return forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 0));
+    const int64_t tokens = frames * (s->shape[2] / patch[1]) * (s->shape[3] / patch[2]);
+    if (tokens <= BATCHED_TOKENS) {
+        sora_tensor *both = forward(p, l, twice(x, in), times, groups, l->prompt);
+        cond = sorai_slice(x, both, 0, 0, 1);
+        uncond = sorai_slice(x, both, 0, 1, 2);
+    } else {
+        const sorai_exec_mark mark = sorai_exec_here(x);
+        cond = forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 0));
+        cond = sorai_exec_rewind_keep(x, mark, cond);
+        uncond = forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 1));
+    }
+    return sorai_guide(x, cond, uncond, guidance);
+}
+
+/* For the LCM solver: value i of [C, T, h, w] of step k is number k * count + i of the stream. */
+static sora_tensor *fresh_noise(sora_pipeline *p, const sorai_loop *l) {
+    sorai_exec *x = &p->exec;
+    const int64_t *s = l->sampler.shape, shape[5] = {1, s[4], s[1], s[2], s[3]};
+    const size_t count = (size_t)(s[1] * s[2] * s[3] * s[4]);
+    float *values = sorai_alloc(p->mem, count * sizeof *values);
+    if (!values) return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for noise");
+    sorai_rng_normals(l->plan->seed, sorai_rng_stream("fresh noise"), (uint64_t)l->sampler.index * count, values,
+                      count);
+    sora_tensor *noise = sorai_upload(x, SORA_DTYPE_F32, 5, shape, values);
+    sorai_free(p->mem, values);
+    return sorai_dit_from_planes(x, noise);
+}
+
+int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
+    sorai_exec *x = &p->exec;
+    sorai_sampler *s = &loop->sampler;
+    const enum sorai_model_net net = sorai_model_expert(p->model, s->timesteps[s->index]);
+    if (net != loop->net) SORA_TRY(load(p, loop, net, err));
+    sora_tensor *v = velocity(p, loop);
+    if (s->solver == SORAI_SOLVER_LCM && s->index + 1 < s->steps) s->fresh = fresh_noise(p, loop);
+    sorai_sampler_step(x, s, v);
+    sorai_exec_rewind(x, loop->mark);
+    return sorai_exec_finish(x, err);
+}
+
+sora_tensor *sorai_loop_result(sora_pipeline *p, const sorai_loop *loop) {
+    return loop->replaces ? model_input(&p->exec, loop) : loop->sampler.x;
+}
+
+void sorai_loop_end(sora_pipeline *p, sorai_loop *loop) {
+    sorai_sampler_release(&loop->sampler);
+    sorai_free(p->mem, loop->scale);
+    if (loop->plan) sorai_model_give_expert(p->model, &loop->held);
+    memset(loop, 0, sizeof *loop);
+    loop->net = loop->held = SORAI_NET_COUNT;
+}
