@@ -27,11 +27,11 @@ def test_types() -> None:
 
 
 def test_lint() -> None:
-    run("ruff", "check", "--no-cache", ".", "../../examples/python")
+    run("ruff", "check", "--no-cache", "--config", "pyproject.toml", ".", "../../examples/python")
 
 
 def test_layout() -> None:
-    run("ruff", "format", "--no-cache", "--check", ".", "../../examples/python")
+    run("ruff", "format", "--no-cache", "--config", "pyproject.toml", "--check", ".", "../../examples/python")
 
 
 @pytest.mark.parametrize("name", [n for n in sora.__all__ if inspect.isclass(getattr(sora, n)) or inspect.isfunction(getattr(sora, n))])
