@@ -128,7 +128,7 @@ int cmd_generate(int argc, char **argv) {
     job j;
     session_opts opts = SESSION_DEFAULTS;
     param_options params;
-    option table[PARAM_MAX + 16];
+    option table[PARAM_MAX + 24];
     int size[2] = {0, 0}, count;
     memset(&j, 0, sizeof j);
     j.count = 1;

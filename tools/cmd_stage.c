@@ -50,13 +50,28 @@ static int run_sample(stage_job *j, sora_tensor **in, sora_tensor **out, sora_er
     return sora_sample(j->s.pipeline, in[0], in[1], in[2], &out[0], err);
 }
 
+static int run_image(stage_job *j, sora_tensor **in, sora_tensor **out, sora_error *err) {
+    return sora_encode_image(j->s.pipeline, in[0], in[1], &out[0], err);
+}
+
 #define BIT(id) (1u << (id))
+
+/* What a transformer may take beside text; a file need not have them. */
+static const struct {
+    const char *name;
+    sora_slot slot;
+} slots[] = {{"image_embeds", SORA_SLOT_IMAGE_EMBEDS},
+             {"condition", SORA_SLOT_CONDITION},
+             {"control", SORA_SLOT_CONTROL},
+             {"control_scale", SORA_SLOT_CONTROL_SCALE}};
+#define SLOTS (sizeof slots / sizeof *slots)
 
 static const struct stage {
     const char *name;
     run_fn *run;
     const char *in[MOST], *out[MOST];
     int optional; /* the last so many of `in` may be missing */
+    int slots;    /* 1: the slots above are read too */
     uint32_t params;
     command_help help;
 } stages[] = {
@@ -64,6 +79,7 @@ static const struct stage {
      run_text,
      {NULL},
      {"input_ids", "attention_mask", "hidden"},
+     0,
      0,
      0,
      {"sora stage text MODEL --prompt TEXT --out FILE",
@@ -74,15 +90,18 @@ static const struct stage {
      {"latent", "timestep", "text"},
      {"velocity"},
      0,
-     0,
+     1,
+     BIT(SORA_PARAM_CONTROL_SCALE),
      {"sora stage denoise MODEL --in FILE --out FILE",
-      "in: latent f32[C,T,H,W], timestep f32[1] or f32[T/pt,H/ph,W/pw] in 0..1000, text f32[L,D]; out: velocity "
+      "in: latent f32[C,T,H,W], timestep f32[1] or f32[T/pt,H/ph,W/pw] in 0..1000, text f32[L,D]; where the model "
+      "takes them\nimage_embeds f32[N,Di], control f32[Cv,T,H,W], control_scale f32[blocks]; out: velocity "
       "f32[Cout,T,H,W]",
       "Example:\n  sora stage denoise models/nano.sora --in step.safetensors --out velocity.safetensors"}},
     {"encode",
      run_encode,
      {"video"},
      {"latent"},
+     0,
      0,
      0,
      {"sora stage encode MODEL --in FILE --out FILE",
@@ -94,6 +113,7 @@ static const struct stage {
      {"video"},
      0,
      0,
+     0,
      {"sora stage decode MODEL --in FILE --out FILE",
       "in: latent f32[C,T,h,w]; out: video f32[3,F,H,W] clamped to -1..1",
       "Example:\n  sora stage decode models/nano.sora --in latent.safetensors --out video.safetensors"}},
@@ -102,11 +122,26 @@ static const struct stage {
      {"noise", "text", "negative"},
      {"latent"},
      1,
-     BIT(SORA_PARAM_STEPS) | BIT(SORA_PARAM_GUIDANCE) | BIT(SORA_PARAM_SHIFT) | BIT(SORA_PARAM_SAMPLER),
+     1,
+     BIT(SORA_PARAM_STEPS) | BIT(SORA_PARAM_GUIDANCE) | BIT(SORA_PARAM_SHIFT) | BIT(SORA_PARAM_SAMPLER) |
+         BIT(SORA_PARAM_SEED) | BIT(SORA_PARAM_GUIDANCE_2) | BIT(SORA_PARAM_TIMESTEPS) | BIT(SORA_PARAM_CONTROL_SCALE),
      {"sora stage sample MODEL --in FILE --out FILE --steps N --guidance G --shift S --sampler NAME",
-      "in: noise f32[C,T,H,W], text f32[L,D], negative f32[L,D] (not with guidance up to 1); out: latent f32[C,T,H,W]",
+      "in: noise f32[C,T,H,W], text f32[L,D], negative f32[L,D] (not with guidance up to 1); where the model takes "
+      "them\nimage_embeds f32[N,Di], condition f32[Cc,T,H,W], control f32[Cv,T,H,W], control_scale f32[blocks]; out: "
+      "latent f32[C,T,H,W]",
       "Example:\n  sora stage sample models/nano.sora --in noise.safetensors --out latent.safetensors --steps 20 "
       "--guidance 5 --shift 3 --sampler unipc"}},
+    {"image",
+     run_image,
+     {"image", "last_image"},
+     {"image_embeds"},
+     1,
+     0,
+     0,
+     {"sora stage image MODEL --in FILE --out FILE",
+      "in: image u8[H,W,3], last_image u8[H,W,3] (first and last frame; need not be there); out: image_embeds "
+      "f32[N,Di]",
+      "Example:\n  sora stage image wan-i2v --in picture.safetensors --out embeds.safetensors"}},
 };
 
 #define STAGES (sizeof stages / sizeof *stages)
@@ -123,12 +158,25 @@ static int read_inputs(stage_job *j, const struct stage *g, sora_tensor **in) {
     return EXIT_DONE;
 }
 
+static int read_slots(stage_job *j) {
+    for (size_t i = 0; i < SLOTS; i++) {
+        sora_tensor *t = NULL;
+        sora_error err = {.struct_size = sizeof err};
+        const int status = sora_tensor_load(&t, j->s.ctx, j->in, slots[i].name, &err);
+        if (status != SORA_OK && status != SORA_E_NOTFOUND) return complain(EXIT_FAILED, "%s", err.message);
+        if (t) (void)sora_pipeline_set_tensor(j->s.pipeline, slots[i].slot, t);
+        sora_tensor_unref(&t);
+    }
+    return EXIT_DONE;
+}
+
 static int run_stage(stage_job *j, const struct stage *g) {
     sora_tensor *in[MOST] = {NULL}, *out[MOST] = {NULL};
     sora_error err = {.struct_size = sizeof err};
     uint32_t count = 0;
     while (count < MOST && g->out[count]) count++;
     int code = read_inputs(j, g, in);
+    if (code == EXIT_DONE && g->slots) code = read_slots(j);
     if (code == EXIT_DONE) {
         interrupt_watch(j->s.pipeline);
         int status = g->run(j, in, out, &err);
@@ -160,16 +208,19 @@ int cmd_stage(int argc, char **argv) {
     session_opts opts = SESSION_DEFAULTS;
     const struct stage *g = NULL;
     param_options params;
-    option table[PARAM_MAX + 16];
+    option table[PARAM_MAX + 24];
     const char *words[1];
     int count, n;
     memset(&j, 0, sizeof j);
     if (argc < 2)
-        return complain(EXIT_USAGE, "stage needs one of text, denoise, encode, decode, sample; see sora stage --help");
+        return complain(EXIT_USAGE,
+                        "stage needs one of text, denoise, encode, decode, sample, image; see sora stage --help");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return help_stages();
     for (size_t i = 0; i < STAGES && !g; i++)
         if (strcmp(stages[i].name, argv[1]) == 0) g = &stages[i];
-    if (!g) return complain(EXIT_USAGE, "unknown stage %s; there are text, denoise, encode, decode, sample", argv[1]);
+    if (!g)
+        return complain(EXIT_USAGE, "unknown stage %s; there are text, denoise, encode, decode, sample, image",
+                        argv[1]);
     n = param_options_list(&params, g->params, table);
     const option in = {"in", OPTION_TEXT, &j.in, "FILE", "safetensors with the inputs", 0, 0};
     const option prompt = {"prompt|p", OPTION_TEXT, &j.prompt, "TEXT", "the text", 0, 0};

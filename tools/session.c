@@ -76,13 +76,18 @@ int session_files(const session_opts *opts, sora_model_opts *model, session *s) 
     model->vae = opts->vae;
     model->text_encoder = opts->text;
     model->tokenizer = opts->tokenizer;
-    for (int i = 0; i < opts->loras.count; i++) {
-        const int code = read_lora(s, i, opts->loras.items[i]);
-        if (code != EXIT_DONE) return code;
-    }
+    int count = 0;
+    for (int target = SORA_LORA_ALL; target <= SORA_LORA_LOW; target++)
+        for (int i = 0; i < opts->loras[target].count; i++) {
+            if (count == OPTION_LIST_MAX) return complain(EXIT_USAGE, "option --lora: more than %d", OPTION_LIST_MAX);
+            const int code = read_lora(s, count, opts->loras[target].items[i]);
+            if (code != EXIT_DONE) return code;
+            s->targets[count++] = target;
+        }
     model->loras = s->loras;
     model->lora_strengths = s->strengths;
-    model->lora_count = (uint32_t)opts->loras.count;
+    model->lora_targets = s->targets;
+    model->lora_count = (uint32_t)count;
     return EXIT_DONE;
 }
 

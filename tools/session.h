@@ -11,22 +11,21 @@ typedef struct session_opts {
     long long threads, dtype; /* dtype: of the choice "f32|bf16"; -1: the command's own */
     /* single files in place of a model or of its parts */
     const char *dit, *dit2, *vae, *text, *tokenizer;
-    option_list loras; /* FILE or FILE:STRENGTH */
+    option_list loras[3]; /* FILE or FILE:STRENGTH; by SORA_LORA_* */
 } session_opts;
 
 #define SESSION_DEFAULTS                                                                                               \
-    {                                                                                                                  \
-        NULL, 0, -1, NULL, NULL, NULL, NULL, NULL, { {NULL}, 0 }                                                       \
-    }
+    { .dtype = -1 }
 /* Rows for options_parse. */
 #define SESSION_FILES(o)                                                                                               \
     {"dit", OPTION_TEXT, &(o).dit, "FILE", "single files in place of MODEL: the transformer", 0, 0},                   \
         {"dit2", OPTION_TEXT, &(o).dit2, "FILE", "the transformer for low noise, of models with two", 0, 0},           \
         {"vae", OPTION_TEXT, &(o).vae, "FILE", "the autoencoder", 0, 0},                                               \
         {"text", OPTION_TEXT, &(o).text, "FILE", "the text encoder", 0, 0},                                            \
-        {"tokenizer", OPTION_TEXT, &(o).tokenizer, "FILE", "the tokenizer: tokenizer.json or spiece.model", 0, 0}, {   \
-        "lora", OPTION_LIST, &(o).loras, "FILE[:X]",                                                                   \
-            "a LoRA for the transformer, with a strength (1); may be repeated", 0, 0                                   \
+        {"tokenizer", OPTION_TEXT, &(o).tokenizer, "FILE", "the tokenizer: tokenizer.json or spiece.model", 0, 0},     \
+        {"lora", OPTION_LIST, &(o).loras[0], "FILE[:X]", "a LoRA, with a strength (1); may be repeated", 0, 0},        \
+        {"lora-high", OPTION_LIST, &(o).loras[1], "FILE[:X]", "one for the expert for high noise only", 0, 0}, {       \
+        "lora-low", OPTION_LIST, &(o).loras[2], "FILE[:X]", "one for the expert for low noise only", 0, 0              \
     }
 #define SESSION_MODEL_OPTION(o)                                                                                        \
     {                                                                                                                  \
@@ -46,6 +45,7 @@ typedef struct session {
     char lora_paths[OPTION_LIST_MAX][1024];
     const char *loras[OPTION_LIST_MAX];
     double strengths[OPTION_LIST_MAX];
+    int32_t targets[OPTION_LIST_MAX];
 } session;
 
 int session_has_files(const session_opts *opts); /* any single file is named */

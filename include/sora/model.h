@@ -11,6 +11,11 @@
 extern "C" {
 #endif
 
+/* Which transformer a LoRA is for: each of them; of two experts the one for high noise; the one for low noise. */
+#define SORA_LORA_ALL 0
+#define SORA_LORA_HIGH 1
+#define SORA_LORA_LOW 2
+
 typedef struct sora_model_opts {
     uint32_t struct_size; /* set by init */
     uint32_t flags;       /* 0 */
@@ -22,10 +27,12 @@ typedef struct sora_model_opts {
     const char *transformer, *transformer_2; /* transformer_2: the one for low noise, of models with two experts */
     const char *vae, *text_encoder;
     const char *tokenizer;         /* tokenizer.json or spiece.model, or a folder with one */
-    const char *const *loras;      /* lora_count paths: added to the transformer's weights as they are read */
+    const char *const *loras;      /* lora_count paths: added to the transformer's weights as they are read. A tensor in one that fits no
+                                      weight is an error */
     const double *lora_strengths;  /* lora_count factors; NULL: 1 each */
-    uint32_t lora_count;
-    uint32_t reserved2; /* 0 */
+    const int32_t *lora_targets;   /* lora_count of SORA_LORA_*; NULL: every transformer */
+    uint32_t lora_count;           /* at most 64 */
+    uint32_t reserved2;            /* 0 */
 } sora_model_opts;
 
 SORA_API int sora_model_opts_init(sora_model_opts *opts, size_t size);

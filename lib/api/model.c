@@ -5,6 +5,7 @@
 #include "lib/api/intake.h"
 #include "lib/backend/context.h"
 #include "lib/model/files.h"
+#include "lib/model/lora.h"
 #include "lib/model/model.h"
 
 #undef sora_model_opts_init
@@ -24,8 +25,6 @@ static int take(sora_context *ctx, const sora_model_opts *opts, sora_model_opts 
     *taken = o;
     if (o.lora_count && !o.loras)
         return sorai_fail(err, SORA_E_INVALID, "sora_model_opts: loras is NULL");
-    if (o.lora_count)
-        return sorai_fail(err, SORA_E_UNSUPPORTED, "sora_model_opts: LoRAs are not merged by this version");
     if (o.flags || o.reserved || o.reserved2)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "sora_model_opts: unknown flags");
     *device = sorai_context_device(ctx, o.device);
@@ -44,6 +43,26 @@ static int finish(sora_model **out, sora_context *ctx, sorai_device *device, int
     return SORA_OK;
 }
 
+static int add_loras(sora_context *ctx, sorai_package *package, const sora_model_opts *o, sora_error *err) {
+    sorai_loras *loras = NULL;
+    if (!o->lora_count)
+        return SORA_OK;
+    SORA_TRY(sorai_loras_create(&loras, &ctx->mem, err));
+    int status = SORA_OK;
+    for (uint32_t i = 0; i < o->lora_count && status == SORA_OK; i++) {
+        const int32_t target = o->lora_targets ? o->lora_targets[i] : SORA_LORA_ALL;
+        if (!o->loras[i] || target < SORA_LORA_ALL || target > SORA_LORA_LOW)
+            status = sorai_fail(err, SORA_E_INVALID, "sora_model_opts: LoRA %u: no path, or no target", i);
+        else
+            status = sorai_loras_add(loras, package, o->loras[i], o->lora_strengths ? o->lora_strengths[i] : 1.0, target, err);
+    }
+    if (status == SORA_OK)
+        sorai_loras_install(loras, package);
+    else
+        sorai_loras_free(&loras);
+    return status;
+}
+
 int sora_model_open(sora_model **out, sora_context *ctx, const char *path, const sora_model_opts *opts, sora_error *err) {
     sorai_device *device;
     sorai_package *package = NULL;
@@ -59,6 +78,11 @@ int sora_model_open(sora_model **out, sora_context *ctx, const char *path, const
         return sorai_fail(err, SORA_E_INVALID, "sora_model_open: path is needed");
     const sorai_model_files files = {path, o.transformer, o.transformer_2, o.vae, o.text_encoder, o.tokenizer};
     SORA_TRY(sorai_files_open(&package, &ctx->mem, &files, err));
+    const int status = add_loras(ctx, package, &o, err);
+    if (status != SORA_OK) {
+        sorai_package_close(&package);
+        return status;
+    }
     return finish(out, ctx, device, product, package, err);
 }
 

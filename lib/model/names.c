@@ -105,9 +105,10 @@ static const sorai_name_rule vae_block_rules[] = {
 
 static size_t digits(const char *s) { return strspn(s, "0123456789"); }
 
-bool sorai_names_apply(const sorai_name_rule *rules, size_t count, const char *name, char *out, size_t size) {
+bool sorai_names_apply(const sorai_name_rule *rules, size_t count, bool back, const char *name, char *out,
+                       size_t size) {
     for (size_t i = 0; i < count; i++) {
-        const char *p = rules[i].from, *s = name, *number = NULL, *rest = "";
+        const char *p = back ? rules[i].to : rules[i].from, *s = name, *number = NULL, *rest = "";
         size_t length = 0;
         while (*p && *p != '*') {
             if (*p == '#') {
@@ -126,7 +127,7 @@ bool sorai_names_apply(const sorai_name_rule *rules, size_t count, const char *n
         else if (*p || *s)
             continue;
         size_t n = 0;
-        for (p = rules[i].to; *p; p++) {
+        for (p = back ? rules[i].from : rules[i].to; *p; p++) {
             const char *from = *p == '#' ? number : *p == '*' ? rest : p;
             const size_t m = *p == '#' ? length : *p == '*' ? strlen(rest) : 1;
             if (!from || m >= size - n) return false;
@@ -178,24 +179,26 @@ bool sorai_names_detect(const sorai_table *table, enum sorai_kind kind, enum sor
     return false;
 }
 
-static bool join(char out[SORAI_NAME_ROOM], const char *path, const sorai_name_rule *rules, size_t count,
+static bool join(char out[SORAI_NAME_ROOM], const char *path, const sorai_name_rule *rules, size_t count, bool back,
                  const char *leaf) {
     char rest[SORAI_NAME_ROOM];
-    return sorai_names_apply(rules, count, leaf, rest, sizeof rest) &&
+    return sorai_names_apply(rules, count, back, leaf, rest, sizeof rest) &&
            snprintf(out, SORAI_NAME_ROOM, "%.200s.%s", path, rest) < SORAI_NAME_ROOM;
 }
 
-static bool map_dit(const char *name, char out[SORAI_NAME_ROOM]) {
+static bool map_dit(const char *name, bool back, char out[SORAI_NAME_ROOM]) {
     static const char *const lists[] = {"blocks.", "vace_blocks."};
     for (int i = 0; i < 2; i++) {
         const size_t n = strlen(lists[i]), d = strncmp(name, lists[i], n) == 0 ? digits(name + n) : 0;
         if (!d || d > 9 || name[n + d] != '.') continue;
         char path[64];
         snprintf(path, sizeof path, "%s%.*s", lists[i], (int)d, name + n);
-        return join(out, path, dit_block_rules, COUNT(dit_block_rules), name + n + d + 1);
+        return join(out, path, dit_block_rules, COUNT(dit_block_rules), back, name + n + d + 1);
     }
-    return sorai_names_apply(dit_rules, COUNT(dit_rules), name, out, SORAI_NAME_ROOM);
+    return sorai_names_apply(dit_rules, COUNT(dit_rules), back, name, out, SORAI_NAME_ROOM);
 }
+
+bool sorai_names_official(const char *name, char out[SORAI_NAME_ROOM]) { return map_dit(name, true, out); }
 
 /* Whether the i-th entry of the official decoder's flat list enlarges, which ends a level. */
 static bool enlarges(const sorai_table *table, const char *prefix, long i) {
@@ -210,7 +213,7 @@ static bool map_vae(enum sorai_naming naming, const sorai_table *table, const ch
         const char *from, *to;
     } lists[] = {{"encoder.downsamples.", "encoder.down_blocks."}, {"decoder.upsamples.", "decoder.up_blocks."}};
     char path[96];
-    if (sorai_names_apply(vae_rules, COUNT(vae_rules), name, out, SORAI_NAME_ROOM)) return true;
+    if (sorai_names_apply(vae_rules, COUNT(vae_rules), false, name, out, SORAI_NAME_ROOM)) return true;
     for (int half = 0; half < 2; half++) {
         const char *side = half ? "decoder" : "encoder", *leaf;
         if (strncmp(name, side, 7) == 0 && strncmp(name + 7, ".middle.", 8) == 0 && digits(name + 15) == 1 &&
@@ -219,7 +222,7 @@ static bool map_vae(enum sorai_naming naming, const sorai_table *table, const ch
                 snprintf(path, sizeof path, "%s.mid_block.attentions.0", side);
             else
                 snprintf(path, sizeof path, "%s.mid_block.resnets.%d", side, name[15] == '2');
-            return join(out, path, vae_block_rules, COUNT(vae_block_rules), name + 17);
+            return join(out, path, vae_block_rules, COUNT(vae_block_rules), false, name + 17);
         }
         const size_t n = strlen(lists[half].from), d = strncmp(name, lists[half].from, n) == 0 ? digits(name + n) : 0;
         if (!d || d > 2 || name[n + d] != '.') continue;
@@ -249,7 +252,7 @@ static bool map_vae(enum sorai_naming naming, const sorai_table *table, const ch
             else
                 snprintf(path, sizeof path, "%s%ld.resnets.%ld", lists[half].to, level, i - first);
         }
-        return join(out, path, vae_block_rules, COUNT(vae_block_rules), leaf);
+        return join(out, path, vae_block_rules, COUNT(vae_block_rules), false, leaf);
     }
     return false;
 }
@@ -259,13 +262,13 @@ bool sorai_names_map(enum sorai_kind kind, enum sorai_naming naming, const sorai
     if (naming == SORAI_NAMES_DIFFUSERS) return snprintf(out, SORAI_NAME_ROOM, "%s", name) < SORAI_NAME_ROOM;
     switch (kind) {
     case SORAI_KIND_DIT:
-        return map_dit(name, out);
+        return map_dit(name, false, out);
     case SORAI_KIND_VAE:
         return map_vae(naming, table, prefix, name, out);
     case SORAI_KIND_TEXT:
         return naming == SORAI_NAMES_GGUF
-                   ? sorai_names_apply(text_gguf_rules, COUNT(text_gguf_rules), name, out, SORAI_NAME_ROOM)
-                   : sorai_names_apply(text_rules, COUNT(text_rules), name, out, SORAI_NAME_ROOM);
+                   ? sorai_names_apply(text_gguf_rules, COUNT(text_gguf_rules), false, name, out, SORAI_NAME_ROOM)
+                   : sorai_names_apply(text_rules, COUNT(text_rules), false, name, out, SORAI_NAME_ROOM);
     default:
         return false;
     }

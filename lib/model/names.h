@@ -27,6 +27,9 @@ bool sorai_names_detect(const sorai_table *table, enum sorai_kind kind, enum sor
 bool sorai_names_map(enum sorai_kind kind, enum sorai_naming naming, const sorai_table *table, const char *prefix,
                      const char *name, char out[SORAI_NAME_ROOM]);
 
+/* The authors' name of a transformer's tensor, from the one that networks ask for. false: it has none. */
+bool sorai_names_official(const char *name, char out[SORAI_NAME_ROOM]);
+
 /* Whether a tensor may be passed over: what travels with weights but is no part of the network. */
 bool sorai_names_ignored(enum sorai_kind kind, const char *name);
 
@@ -34,7 +37,7 @@ bool sorai_names_ignored(enum sorai_kind kind, const char *name);
 typedef struct sorai_name_rule {
     const char *from, *to;
 } sorai_name_rule;
-/* Applies the first rule that fits; false: none does, or there is no room. */
-bool sorai_names_apply(const sorai_name_rule *rules, size_t count, const char *name, char *out, size_t size);
+/* Applies the first rule that fits (back: from right to left); false: none does, or there is no room. */
+bool sorai_names_apply(const sorai_name_rule *rules, size_t count, bool back, const char *name, char *out, size_t size);
 
 #endif

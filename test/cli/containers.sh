@@ -57,6 +57,22 @@ run stage text "$tmp/all.sora" --prompt "a cat" --out "$tmp/w" && cmp -s "$tmp/t
 run convert "$c/gguf/dit_q8_0.gguf" "$tmp/out-folder" && run stage denoise "$tmp/out-folder" --in "$tmp/in" --out "$tmp/w" &&
     compare "$tmp/w" velocity "$cases" velocity_q8_0 1e-9; ok "blocks are multiplied out by conversion" $?
 
+# LoRAs: added as weights are read, whatever those are stored in; several; into files.
+for f in peft=lora kohya=lora comfy=lora_bias; do
+    run stage denoise "$folder" --lora "$c/lora/${f%=*}.safetensors:0.75" --in "$tmp/in" --out "$tmp/w" &&
+        compare "$tmp/w" velocity "$cases" "velocity_${f#*=}" 1e-9; ok "LoRA: ${f%=*}" $?
+done
+run stage denoise --dit "$c/comfy/dit_f8.safetensors" --lora "$c/lora/kohya.safetensors:0.5" --lora "$c/lora/peft.safetensors:0.25" --in "$tmp/in" --out "$tmp/w" &&
+    compare "$tmp/w" velocity "$cases" velocity_lora 1e-9; ok "LoRA: two, on eight-bit floats" $?
+run stage denoise "$folder" --lora "$c/lora/kohya.safetensors:0" --in "$tmp/in" --out "$tmp/w" && compare "$tmp/w" velocity "$cases" velocity 1e-9
+ok "LoRA: no strength" $?
+run convert "$folder" --lora "$c/lora/kohya.safetensors:0.75" "$tmp/lora.sora" && run stage denoise "$tmp/lora.sora" --in "$tmp/in" --out "$tmp/w" &&
+    compare "$tmp/w" velocity "$cases" velocity_lora 1e-9; ok "LoRA: merged into a file" $?
+refused "LoRA: of another model" 1 stage denoise "$model" --lora "$c/lora/kohya.safetensors" --in "$tmp/in" --out "$tmp/n"
+refused "LoRA: weights are none" 1 stage denoise "$folder" --lora "$c/official/dit.safetensors" --in "$tmp/in" --out "$tmp/n"
+refused "LoRA: no second expert" 1 stage denoise "$folder" --lora-low "$c/lora/kohya.safetensors" --in "$tmp/in" --out "$tmp/n"
+refused "LoRA: not there" 1 stage denoise "$folder" --lora "$tmp/none" --in "$tmp/in" --out "$tmp/n"
+
 refused "no model at all" 2 stage denoise --in "$tmp/in" --out "$tmp/n"
 refused "an autoencoder is no transformer" 1 stage denoise --dit "$c/official/vae.safetensors" --in "$tmp/in" --out "$tmp/n"
 refused "a transformer has no autoencoder" 1 stage encode --dit "$c/official/dit.safetensors" --in "$tmp/in" --out "$tmp/n"
