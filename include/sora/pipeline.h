@@ -87,8 +87,10 @@ typedef int32_t sora_slot;
                                      expand timesteps f32 [C, 1, h, w]: the encoded first frame */
 #define SORA_SLOT_CONTROL 9       /* in, out: f32 [Cv, T, h, w]: the control latent (VACE) */
 #define SORA_SLOT_CONTROL_SCALE 10 /* in: f32 [blocks]: one strength for each control block, in place of CONTROL_SCALE */
-#define SORA_SLOT_VIDEO 11        /* in: u8 [F, H, W, 3], or f32 [3, F, H, W] in -1..1 of the video's size: what the control latent is made of */
-#define SORA_SLOT_MASK 12         /* in: f32 [F, H, W] of the video's size: 1 is made anew, 0 is kept; without it all is made anew */
+#define SORA_SLOT_VIDEO 11        /* in: u8 [F, H, W, 3] (a short one's last frame is repeated), or f32 [3, F, H, W] in -1..1 of the video's size:
+                                     what the control latent is made of */
+#define SORA_SLOT_MASK 12         /* in: u8 [F, H, W], or f32 [F, H, W] in 0..1 of the video's size: white is made anew, black is kept; without it
+                                     all is made anew */
 #define SORA_SLOT_REFERENCE 16    /* in: u8 [H, W, 3]: the first of up to 8 reference pictures: SORA_SLOT_REFERENCE + 0..7 */
 #define SORA_MAX_REFERENCES 8
 

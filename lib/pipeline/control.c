@@ -8,32 +8,67 @@
 
 typedef struct source {
     const sora_pipeline *p;
-    const sora_tensor *video, *mask; /* NULL: grey; all is made anew */
+    const sora_tensor *video; /* NULL: grey */
+    const float *mask;        /* [frames, h, w]; NULL: all is made anew */
+    float *own_mask;          /* to be freed */
     int64_t frames, h, w;
     int keep; /* 1: what the mask keeps, 0: what it gives up */
 } source;
 
-static int check(const sora_pipeline *p, const source *s, sora_error *err) {
-    const sora_tensor *v = s->video, *m = s->mask;
-    if (v) {
-        const int bytes = v->dtype == SORA_DTYPE_U8 && v->rank == 4 && !v->device && v->shape[3] == 3 &&
-                          v->shape[0] == s->frames && v->shape[1] > 0 && v->shape[2] > 0 && v->shape[1] <= 65536 &&
-                          v->shape[2] <= 65536;
-        const int64_t shape[4] = {3, s->frames, s->h, s->w};
-        if (!bytes &&
-            !(v->dtype == SORA_DTYPE_F32 && v->rank == 4 && !v->device && memcmp(v->shape, shape, sizeof shape) == 0))
-            return sorai_fail(err, SORA_E_INVALID,
-                              "the control video must be u8 [%lld, H, W, 3] or f32 [3, %lld, %lld, %lld]",
-                              (long long)s->frames, (long long)s->frames, (long long)s->h, (long long)s->w);
+static int is_bytes(const sora_tensor *t, int32_t rank) {
+    return t->dtype == SORA_DTYPE_U8 && t->rank == rank && !t->device && t->shape[0] > 0 && t->shape[1] > 0 &&
+           t->shape[2] > 0 && t->shape[1] <= 65536 && t->shape[2] <= 65536;
+}
+
+/* A grey picture through the resampling of the coloured ones: -> values in 0..1. */
+static int resize_mask(const source *s, const uint8_t *grey, int64_t h, int64_t w, float *out, sora_error *err) {
+    const size_t from = (size_t)h * (size_t)w, to = (size_t)s->h * (size_t)s->w;
+    uint8_t *rgb = sorai_alloc(s->p->mem, 3 * from), *scaled = sorai_alloc(s->p->mem, 3 * to);
+    int status = rgb && scaled ? SORA_OK : sorai_fail(err, SORA_E_NOMEM, "no memory for a mask");
+    for (size_t i = 0; status == SORA_OK && i < 3 * from; i++) rgb[i] = grey[i / 3];
+    if (status == SORA_OK)
+        status = sorai_resize_rgb(s->p->mem, rgb, (int32_t)w, (int32_t)h, scaled, (int32_t)s->w, (int32_t)s->h,
+                                  SORAI_FILTER_LANCZOS, err);
+    /* By way of -1..1, as the reference does. */
+    for (size_t i = 0; status == SORA_OK && i < to; i++)
+        out[i] = ((2.0f * ((float)scaled[3 * i] / 255.0f) - 1.0f) + 1.0f) / 2.0f;
+    sorai_free(s->p->mem, rgb);
+    sorai_free(s->p->mem, scaled);
+    return status;
+}
+
+static int take_mask(source *s, const sora_tensor *m, sora_error *err) {
+    const int64_t shape[3] = {s->frames, s->h, s->w};
+    if (!m) return SORA_OK;
+    if (!s->video) return sorai_fail(err, SORA_E_INVALID, "a mask needs a control video");
+    if (m->dtype == SORA_DTYPE_F32 && m->rank == 3 && !m->device && memcmp(m->shape, shape, sizeof shape) == 0) {
+        s->mask = m->data;
+        return SORA_OK;
     }
-    if (m) {
-        const int64_t shape[3] = {s->frames, s->h, s->w};
-        if (m->dtype != SORA_DTYPE_F32 || m->rank != 3 || m->device || memcmp(m->shape, shape, sizeof shape) != 0)
-            return sorai_fail(err, SORA_E_INVALID, "the mask must be f32 [%lld, %lld, %lld]", (long long)s->frames,
-                              (long long)s->h, (long long)s->w);
-        if (!v) return sorai_fail(err, SORA_E_INVALID, "a mask needs a control video");
+    if (!is_bytes(m, 3))
+        return sorai_fail(err, SORA_E_INVALID, "the mask must be u8 [F, H, W] or f32 [%lld, %lld, %lld]",
+                          (long long)s->frames, (long long)s->h, (long long)s->w);
+    size_t count;
+    if (!sorai_mul_ok((size_t)(s->h * s->w), (size_t)s->frames, &count) ||
+        !(s->own_mask = sorai_calloc(s->p->mem, count, sizeof *s->own_mask)))
+        return sorai_fail(err, SORA_E_NOMEM, "no memory for a mask");
+    s->mask = s->own_mask;
+    for (int64_t f = 0; f < s->frames; f++) {
+        const int64_t from = f < m->shape[0] ? f : m->shape[0] - 1;
+        SORA_TRY(resize_mask(s, (const uint8_t *)m->data + from * m->shape[1] * m->shape[2], m->shape[1], m->shape[2],
+                             s->own_mask + f * s->h * s->w, err));
     }
-    const sora_model *model = p->model;
+    return SORA_OK;
+}
+
+static int check(const source *s, sora_error *err) {
+    const sora_tensor *v = s->video;
+    const int64_t shape[4] = {3, s->frames, s->h, s->w};
+    if (v && !(is_bytes(v, 4) && v->shape[3] == 3) &&
+        !(v->dtype == SORA_DTYPE_F32 && v->rank == 4 && !v->device && memcmp(v->shape, shape, sizeof shape) == 0))
+        return sorai_fail(err, SORA_E_INVALID, "the control video must be u8 [F, H, W, 3] or f32 [3, %lld, %lld, %lld]",
+                          (long long)s->frames, (long long)s->h, (long long)s->w);
+    const sora_model *model = s->p->model;
     const int64_t space = sorai_vae_space_factor(&model->vae_config);
     if (model->dit_config.vace_in_channels != 2 * model->vae_config.z_dim + space * space)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: its control latent is of an unknown kind: set the control slot",
@@ -43,7 +78,7 @@ static int check(const sora_pipeline *p, const source *s, sora_error *err) {
 
 /* Mask values are cut to 0..1. */
 static float mask_at(const source *s, int64_t i) {
-    const float v = s->mask ? ((const float *)s->mask->data)[i] : 1.0f;
+    const float v = s->mask ? s->mask[i] : 1.0f;
     return v > 1.0f ? 1.0f : v > 0.0f ? v : 0.0f;
 }
 
@@ -54,8 +89,9 @@ static int fill(void *user, int64_t first, int64_t n, float *piece, sora_error *
         const int64_t f = first + i;
         float *scaled = NULL;
         if (s->video && s->video->dtype == SORA_DTYPE_U8) {
-            const int64_t h = s->video->shape[1], w = s->video->shape[2];
-            SORA_TRY(sorai_picture_floats(&scaled, s->p->mem, (const uint8_t *)s->video->data + f * h * w * 3,
+            const int64_t h = s->video->shape[1], w = s->video->shape[2], last = s->video->shape[0] - 1;
+            SORA_TRY(sorai_picture_floats(&scaled, s->p->mem,
+                                          (const uint8_t *)s->video->data + (f < last ? f : last) * h * w * 3,
                                           (int32_t)w, (int32_t)h, (int32_t)s->w, (int32_t)s->h, err));
         }
         for (int64_t c = 0; c < 3; c++) {
@@ -172,14 +208,17 @@ int sorai_control_make(sora_pipeline *p, sora_tensor **out, sora_error *err) {
     const sorai_plan *plan = &p->plan;
     const int64_t z = p->model->vae_config.z_dim, space = sorai_vae_space_factor(&p->model->vae_config);
     const int64_t shape[4] = {p->model->dit_config.vace_in_channels, plan->latent[1], plan->latent[2], plan->latent[3]};
-    source s = {
-        p, p->slots[SORA_SLOT_VIDEO], p->slots[SORA_SLOT_MASK], plan->full_frames, plan->full_height, plan->full_width,
-        0};
+    source s = {.p = p,
+                .video = p->slots[SORA_SLOT_VIDEO],
+                .frames = plan->full_frames,
+                .h = plan->full_height,
+                .w = plan->full_width};
     *out = NULL;
-    SORA_TRY(check(p, &s, err));
+    SORA_TRY(check(&s, err));
     SORA_TRY(sorai_model_need(p->model, SORAI_NET_ENCODER, err));
     sora_tensor *control = NULL, *part = NULL;
-    int status = sorai_tensor_new(&control, p->mem, SORA_DTYPE_F32, 4, shape, err);
+    int status = take_mask(&s, p->slots[SORA_SLOT_MASK], err);
+    if (status == SORA_OK) status = sorai_tensor_new(&control, p->mem, SORA_DTYPE_F32, 4, shape, err);
     if (status == SORA_OK) memset(control->data, 0, sorai_tensor_bytes(control));
     for (s.keep = 1; status == SORA_OK && s.keep >= 0; s.keep--) {
         status = sorai_encode_frames(p, s.frames, s.h, s.w, fill, &s, &part, err);
@@ -201,5 +240,6 @@ int sorai_control_make(sora_pipeline *p, sora_tensor **out, sora_error *err) {
     } else {
         sorai_tensor_unref(&control);
     }
+    sorai_free(p->mem, s.own_mask);
     return status;
 }

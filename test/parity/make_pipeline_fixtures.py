@@ -141,8 +141,8 @@ class Loops:
         if "video" in extra:
             self.put(case, video=extra["video"])
             arguments["video"] = [Image.fromarray(f.numpy()) for f in extra["video"]]
-        if "mask" in extra:  # as bytes there, as numbers here
-            self.put(case, mask=extra["mask"].float() / 255)
+        if "mask" in extra:  # bytes there; here bytes or numbers
+            self.put(case, mask=extra["mask"] if extra.get("bytes") else extra["mask"].float() / 255)
             arguments["mask"] = [Image.fromarray(f.numpy(), mode="L") for f in extra["mask"]]
         for i, r in enumerate(references):
             self.put(case, **{f"reference{i}": r})
@@ -256,6 +256,10 @@ def vace(root):
     mask[4:6] = 180
     mask[7] = 90
     loops.run("video", frames=9, video=clip(9), mask=mask, control_scale=0.75)
+    small = torch.zeros(5, 24, 40, dtype=torch.uint8)
+    small[:, 5:15, 10:33] = 255
+    small[3] = 140
+    loops.run("bytes", video=clip(5), mask=small, bytes=True)
     pictures = [picture(loops.g, 50, 30), picture(loops.g, 17, 90)]
     loops.run("references", video=clip(5), references=pictures)
     loops.run("alone", references=pictures[1:])
