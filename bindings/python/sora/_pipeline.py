@@ -154,7 +154,8 @@ class Pipeline(Handle):
         return value
 
     def _references(self, value: Any) -> dict[int, Tensor]:
-        pictures = [value] if isinstance(value, Tensor) or np.ndim(value) == 3 else list(value)
+        several = isinstance(value, (list, tuple)) or (not isinstance(value, Tensor) and np.ndim(value) == 4)
+        pictures = list(value) if several else [value]
         most = _capi.CONSTANTS["MAX_REFERENCES"]
         if len(pictures) > most:
             raise make(_capi.E_INVALID, f"reference: {len(pictures)} pictures, at most {most} are taken")
