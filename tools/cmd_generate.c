@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tools/commands.h"
+#include "tools/pictures.h"
 #include "tools/progress.h"
 #include "tools/session.h"
 #include "tools/sheet.h"
@@ -127,8 +128,9 @@ static int check_places(const job *j) {
 int cmd_generate(int argc, char **argv) {
     job j;
     session_opts opts = SESSION_DEFAULTS;
+    picture_opts pictures = {0};
     param_options params;
-    option table[PARAM_MAX + 24];
+    option table[PARAM_MAX + 32];
     int size[2] = {0, 0}, count;
     memset(&j, 0, sizeof j);
     j.count = 1;
@@ -139,6 +141,7 @@ int cmd_generate(int argc, char **argv) {
         {"count", OPTION_INT, &j.count, "K", "clips to make, with seeds S, S + 1, ..; files are numbered (1)", 1,
          10000},
         {"sheet", OPTION_TEXT, &j.sheet_path, "FILE", "a PNG with frames of all clips", 0, 0},
+        PICTURE_OPTIONS(pictures),
         SESSION_MODEL_OPTION(opts),
         SESSION_FILES(opts),
         SESSION_OPTIONS(opts),
@@ -152,7 +155,8 @@ int cmd_generate(int argc, char **argv) {
         "Examples:\n"
         "  sora generate -p \"a red robot dances on the beach at sunset\" -o robot.mp4\n"
         "  sora generate -p \"a tiger in the snow\" -o tiger.png --frames 1 --size 160x96\n"
-        "  sora generate -p \"a woman waves in a village\" -o wave.gif --count 4 --seed 7 --sheet wave.png"};
+        "  sora generate -p \"a woman waves in a village\" -o wave.gif --count 4 --seed 7 --sheet wave.png\n"
+        "  sora generate -p \"the cat jumps\" --image cat.png --model wan-i2v -o cat.mp4"};
     const int parsed = options_parse(table, &help, argc, argv, NULL, 0, &count);
     if (parsed != OPTIONS_GO_ON) return parsed;
     const char *prompt = params.text[0];
@@ -174,6 +178,7 @@ int cmd_generate(int argc, char **argv) {
     int code = check_places(&j);
     if (code == EXIT_DONE) code = session_open(&j.s, &opts, 0);
     if (code == EXIT_DONE) code = param_options_apply(&params, j.s.pipeline);
+    if (code == EXIT_DONE) code = picture_options_apply(&pictures, j.s.ctx, j.s.pipeline);
     if (code == EXIT_DONE) {
         sora_pipeline_set_progress(j.s.pipeline, on_progress, &j);
         if (j.out) sora_pipeline_set_frame_callback(j.s.pipeline, on_frame, &j);
