@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/io/gguf.h"
+#include "lib/io/pytorch.h"
 #include "lib/io/safetensors.h"
 
 /* Exactly one of the readers is there. */
@@ -13,6 +14,7 @@ struct sorai_weights {
     char *name;
     sorai_safetensors *safetensors;
     sorai_gguf *gguf;
+    sorai_pytorch *pytorch;
 };
 
 static int create(sorai_weights **out, sorai_mem *mem, const char *name, sora_error *err) {
@@ -33,8 +35,9 @@ int sorai_weights_open_source(sorai_weights **out, sorai_mem *mem, sorai_source 
     sorai_weights *w;
     *out = NULL;
     SORA_TRY(create(&w, mem, sorai_source_name(source), err));
-    const int status = sorai_gguf_probe(source) ? sorai_gguf_open(&w->gguf, mem, source, err)
-                                                : sorai_safetensors_open(&w->safetensors, mem, source, err);
+    const int status = sorai_gguf_probe(source)      ? sorai_gguf_open(&w->gguf, mem, source, err)
+                       : sorai_pytorch_probe(source) ? sorai_pytorch_open(&w->pytorch, mem, source, err)
+                                                     : sorai_safetensors_open(&w->safetensors, mem, source, err);
     if (status != SORA_OK) sorai_weights_unref(&w);
     *out = w;
     return status;
@@ -69,21 +72,28 @@ void sorai_weights_unref(sorai_weights **wp) {
     if (!w || atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) != 1) return;
     sorai_safetensors_close(&w->safetensors);
     sorai_gguf_close(&w->gguf);
+    sorai_pytorch_close(&w->pytorch);
     sorai_free(w->mem, w->name);
     sorai_free(w->mem, w);
 }
 
 const char *sorai_weights_name(const sorai_weights *w) { return w->name; }
-const char *sorai_weights_format(const sorai_weights *w) { return w->gguf ? "gguf" : "safetensors"; }
+const char *sorai_weights_format(const sorai_weights *w) {
+    return w->gguf ? "gguf" : w->pytorch ? "pytorch" : "safetensors";
+}
 
 const sorai_table *sorai_weights_table(const sorai_weights *w) {
-    return w->gguf ? sorai_gguf_table(w->gguf) : sorai_safetensors_table(w->safetensors);
+    return w->gguf      ? sorai_gguf_table(w->gguf)
+           : w->pytorch ? sorai_pytorch_table(w->pytorch)
+                        : sorai_safetensors_table(w->safetensors);
 }
 
 json_t *sorai_weights_metadata(const sorai_weights *w) {
-    return w->gguf ? sorai_gguf_metadata(w->gguf) : sorai_safetensors_metadata(w->safetensors);
+    return w->gguf ? sorai_gguf_metadata(w->gguf) : w->pytorch ? NULL : sorai_safetensors_metadata(w->safetensors);
 }
 
 int sorai_weights_load(const sorai_weights *w, const sorai_tensor_info *info, sora_tensor **out, sora_error *err) {
-    return w->gguf ? sorai_gguf_load(w->gguf, info, out, err) : sorai_safetensors_load(w->safetensors, info, out, err);
+    return w->gguf      ? sorai_gguf_load(w->gguf, info, out, err)
+           : w->pytorch ? sorai_pytorch_load(w->pytorch, info, out, err)
+                        : sorai_safetensors_load(w->safetensors, info, out, err);
 }

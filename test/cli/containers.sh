@@ -11,8 +11,7 @@ compare() { "$parity" compare "$@" >"$tmp/out" 2>>"$tmp/err"; }
 
 "$parity" join "$tmp/in" "$cases" latent=latent "$cases" timestep=timestep "$cases" text=text 2>"$tmp/err"; ok "inputs" $?
 run stage denoise "$folder" --in "$tmp/in" --out "$tmp/v" && compare "$tmp/v" velocity "$cases" velocity 1e-9; ok "transformer: the folder" $?
-for f in official/dit.safetensors comfy/dit_f8.safetensors comfy/dit_e5m2.safetensors gguf/dit_f16.gguf; do
-    [ -e "$c/$f" ] || continue
+for f in official/dit.safetensors official/dit.pth comfy/dit_f8.safetensors comfy/dit_e5m2.safetensors gguf/dit_f16.gguf; do
     run stage denoise --dit "$c/$f" --in "$tmp/in" --out "$tmp/w" && cmp -s "$tmp/v" "$tmp/w"; ok "transformer: $f, the same bits" $?
 done
 for f in comfy/dit_scaled.safetensors=scaled gguf/dit_q8_0.gguf=q8_0 gguf/dit_q4_1.gguf=q4_1; do
@@ -37,8 +36,7 @@ done
 mkdir "$tmp/t5"; cp -r "$folder/text_encoder" "$model/tokenizer" "$tmp/t5"
 tok=$model/tokenizer/tokenizer.json
 run stage text "$tmp/t5" --prompt "a cat" --out "$tmp/t"; ok "text: the folder" $?
-for f in official/t5.safetensors comfy/t5_f8.safetensors gguf/t5_f16.gguf; do
-    [ -e "$c/$f" ] || continue
+for f in official/t5.safetensors official/t5.pth comfy/t5_f8.safetensors gguf/t5_f16.gguf; do
     run stage text --text "$c/$f" --tokenizer "$tok" --prompt "a cat" --out "$tmp/w" && cmp -s "$tmp/t" "$tmp/w"; ok "text: $f, the same bits" $?
 done
 run stage text --text "$c/comfy/t5_f8.safetensors" --prompt "a cat" --out "$tmp/w" && cmp -s "$tmp/t" "$tmp/w"; ok "text: the tokenizer that is packed in" $?
@@ -78,7 +76,7 @@ refused "an autoencoder is no transformer" 1 stage denoise --dit "$c/official/va
 refused "a transformer has no autoencoder" 1 stage encode --dit "$c/official/dit.safetensors" --in "$tmp/in" --out "$tmp/n"
 cp "$c/official/dit.safetensors" "$tmp/lone.safetensors"
 refused "without a config the heads are not known" 1 stage denoise --dit "$tmp/lone.safetensors" --in "$tmp/in" --out "$tmp/n"
-for f in gguf/dit_q8_0.gguf comfy/dit_f8.safetensors; do
+for f in gguf/dit_q8_0.gguf comfy/dit_f8.safetensors official/dit.pth; do
     size=$(wc -c <"$c/$f")
     for n in 0 3 4 20 100 1000 $((size / 2)) $((size - 1)); do
         head -c $n "$c/$f" >"$tmp/cut"

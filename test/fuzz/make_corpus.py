@@ -252,3 +252,49 @@ five = [("token_embd.weight", [4, 8]), ("enc.blk.0.attn_q.weight", [4, 4]), ("en
 put("model_file", "t5", gguf([("general.architecture", 8, text("t5encoder"))], [(n, s, 1, bytes(2 * s[0] * s[1])) for n, s in five]))
 put("model_file", "t5_official", tensors([("token_embedding.weight", "F32", [8, 4]), ("blocks.0.attn.q.weight", "F32", [4, 4]),
                                           ("blocks.0.pos_embedding.embedding.weight", "F32", [4, 2]), ("blocks.0.ffn.gate.0.weight", "F32", [8, 4])]))
+
+
+# --- PyTorch: a zip archive with a pickle, written by hand
+def archive(files):
+    body, directory = b"", b""
+    for name, data in files:
+        pad = -(len(body) + 30 + len(name) + 4) % 64
+        extra = struct.pack("<HH", 0x4246, pad) + bytes(pad)
+        directory += (b"PK\1\2" + struct.pack("<HHHHHHIIIHHHHHII", 0, 0, 0, 0, 0, 0, zlib.crc32(data), len(data), len(data), len(name), 0, 0, 0, 0, 0, len(body))
+                      + name.encode())
+        body += b"PK\3\4" + struct.pack("<HHHHHIIIHH", 0, 0, 0, 0, 0, zlib.crc32(data), len(data), len(data), len(name), len(extra)) + name.encode() + extra + data
+    return body + directory + b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, len(files), len(files), len(directory), len(body), 0)
+
+
+def unicode(s):
+    return b"X" + struct.pack("<I", len(s)) + s.encode()
+
+
+def ints(values):
+    return b"(" + b"".join(b"K" + bytes([v]) for v in values) + b"t"
+
+
+def tensor(key, shape, strides, storage="FloatStorage", count=4, offset=0):
+    return (b"ctorch._utils\n_rebuild_tensor_v2\n((" + unicode("storage") + b"ctorch\n" + storage.encode() + b"\n" + unicode(key) + unicode("cpu")
+            + b"K" + bytes([count]) + b"tQK" + bytes([offset]) + ints(shape) + ints(strides) + b"\x89ccollections\nOrderedDict\n)RtR")
+
+
+def state(entries, end=b"."):
+    return b"\x80\2}q\0(" + b"".join(unicode(k) + v for k, v in entries) + b"u" + end
+
+
+def pth(pickle, storages=((0, bytes(16)),)):
+    return archive([("x/data.pkl", pickle), ("x/byteorder", b"little")] + [("x/data/%d" % k, v) for k, v in storages])
+
+
+put("pytorch", "one", pth(state([("a.weight", tensor("0", [2, 2], [2, 1]))])))
+put("pytorch", "types", pth(state([(k, tensor("0", [2], [1], k, 2)) for k in ("HalfStorage", "BFloat16Storage", "LongStorage", "ByteStorage", "BoolStorage", "DoubleStorage")])))
+put("pytorch", "nested", pth(state([("model", state([("a", tensor("0", [4], [1])), ("n", b"N"), ("l", b"](K\1K\2e")], b"")[2:]), ("step", b"K\5")])))
+put("pytorch", "shared", pth(b"\x80\2}(" + unicode("a") + tensor("0", [4], [1]) + b"q\1" + unicode("b") + b"h\1u."))
+put("pytorch", "transposed", pth(state([("a", tensor("0", [2, 2], [1, 2]))])))
+put("pytorch", "past", pth(state([("a", tensor("0", [2, 2], [2, 1], offset=1))])))
+put("pytorch", "calls", pth(b"\x80\2cos\nsystem\n" + unicode("true") + b"\x85R."))
+put("pytorch", "meta", pth(b"\x80\2ccollections\nOrderedDict\n)R(" + unicode("a") + tensor("0", [4], [1]) + b"u}" + unicode("_metadata") + b"Nsb."))
+put("pytorch", "old", b"\x80\2\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.")
+put("pytorch", "f8", pth(b"\x80\2}(" + unicode("a") + b"ctorch._utils\n_rebuild_tensor_v3\n((" + unicode("storage") + b"ctorch.storage\nUntypedStorage\n"
+                         + unicode("0") + unicode("cpu") + b"K\x10tQK\0" + ints([16]) + ints([1]) + b"\x89}ctorch\nfloat8_e4m3fn\ntRu."))
