@@ -101,3 +101,47 @@ def test_tokenizer_training(tmp_path: Path) -> None:
         sora.train_tokenizer(path, ["a"], 3)
     with pytest.raises(sora.InvalidError, match="zero"):
         sora.train_tokenizer(path, ["a\0b"], 400)
+
+
+def test_single_files(tiny: Path, tmp_path: Path) -> None:
+    weights = "diffusion_pytorch_model.safetensors"
+    x, text = np.random.default_rng(0).standard_normal((4, 2, 4, 6)), np.random.default_rng(1).standard_normal((3, 24))
+    whole = sora.Pipeline(sora.Model(tiny, dtype="f32"))
+    only = sora.Pipeline(sora.Model(transformer=tiny / "transformer" / weights, tokenizer=tiny / "tokenizer", dtype="f32"))
+    assert only.model.info.parts == ("transformer", "tokenizer")
+    assert np.array_equal(only.denoise(x, 500, text).numpy(), whole.denoise(x, 500, text).numpy())
+    assert only.model.tokenize("A cat").tolist() == whole.model.tokenize("A cat").tolist()
+    both = sora.Pipeline(sora.Model(tiny, vae=tiny / "vae" / weights, dtype="f32"))
+    assert np.array_equal(both.generate("a cat", steps=1), whole.generate("a cat", steps=1))
+    with pytest.raises(sora.InvalidError):
+        sora.Model()
+    with pytest.raises(sora.NotFoundError, match="nothing"):
+        sora.Model(tiny, vae=tmp_path / "nothing.safetensors")
+
+
+def test_loras_and_saving(tiny: Path, tmp_path: Path) -> None:
+    weights = tiny / "transformer/diffusion_pytorch_model.safetensors"
+    name, rng = "blocks.0.attn1.to_q", np.random.default_rng(0)
+    down, up = (rng.standard_normal(s).astype(np.float32) for s in ((2, 24), (24, 2)))
+    lora = tmp_path / "lora.safetensors"
+    sora.save_tensors(lora, {f"transformer.{name}.lora_A.weight": down, f"transformer.{name}.lora_B.weight": up})
+    (tmp_path / "config.json").write_text((tiny / "transformer/config.json").read_text())  # stands beside merged.safetensors
+    merged = {k: t.numpy().copy() for k, t in sora.load_tensors(weights).items()}
+    merged[f"{name}.weight"] += 0.5 * up @ down
+    sora.save_tensors(tmp_path / "merged.safetensors", merged)
+    x, text = rng.standard_normal((4, 2, 4, 6)), rng.standard_normal((3, 24))
+
+    def denoise(model: sora.Model) -> np.ndarray:
+        return sora.Pipeline(model).denoise(x, 500, text).numpy()
+
+    plain = denoise(sora.Model(tiny, dtype="f32"))
+    by_hand = denoise(sora.Model(tiny, transformer=tmp_path / "merged.safetensors", dtype="f32"))
+    model = sora.Model(tiny, dtype="f32", loras=[sora.Lora(lora, 0.5)])
+    assert not np.allclose(by_hand, plain, rtol=1e-3) and np.allclose(denoise(model), by_hand, rtol=1e-4, atol=1e-5)
+    assert np.allclose(denoise(sora.Model(tiny, dtype="f32", loras=[lora, sora.Lora(lora, -0.5)])), by_hand, rtol=1e-4, atol=1e-5)
+    model.save(tmp_path / "saved.sora")
+    assert np.allclose(denoise(sora.Model(tmp_path / "saved.sora", dtype="f32")), by_hand, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="middle"):
+        sora.Model(tiny, loras=[sora.Lora(lora, target="middle")])
+    with pytest.raises(ValueError, match="q4"):
+        model.save(tmp_path / "x.sora", weights="q4")
