@@ -267,10 +267,15 @@ static int begin(conversion *c, const char *to, sora_error *err) {
     return status;
 }
 
+static int check_weights(int32_t weights, sora_error *err) {
+    if (weights == 0 || weights == SORA_DTYPE_F32 || weights == SORA_DTYPE_BF16 || weights == SORA_DTYPE_I8)
+        return SORA_OK;
+    return sorai_fail(err, SORA_E_INVALID, "weights are kept (0), f32, bf16 or i8");
+}
+
 int sorai_model_write(sorai_mem *mem, sorai_package *from, const char *to, int32_t weights, sora_error *err) {
     conversion c = {.mem = mem, .weights = weights, .from = from};
-    if (weights != 0 && weights != SORA_DTYPE_F32 && weights != SORA_DTYPE_BF16 && weights != SORA_DTYPE_I8)
-        return sorai_fail(err, SORA_E_INVALID, "weights are kept (0), f32, bf16 or i8");
+    SORA_TRY(check_weights(weights, err));
     int status = begin(&c, to, err);
     const char *part;
     for (size_t i = 0; status == SORA_OK && (part = sorai_package_part(c.from, i)) != NULL; i++)
@@ -286,6 +291,7 @@ int sorai_model_write(sorai_mem *mem, sorai_package *from, const char *to, int32
 int sorai_model_convert(sorai_mem *mem, const char *from, const char *to, int32_t weights, sora_error *err) {
     const sorai_model_files files = {.path = from};
     sorai_package *package = NULL;
+    SORA_TRY(check_weights(weights, err));
     SORA_TRY(sorai_files_open(&package, mem, &files, err));
     const int status = sorai_model_write(mem, package, to, weights, err);
     sorai_package_close(&package);

@@ -1,0 +1,295 @@
+/* Encodings against the Python package gguf and torch; readers of containers; names of tensors. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/io/encoding.h"
+#include "lib/io/gguf.h"
+#include "lib/io/package.h"
+#include "lib/io/safetensors.h"
+#include "lib/io/weights.h"
+#include "lib/model/files.h"
+#include "lib/model/names.h"
+#include "lib/tensor/half.h"
+
+#define FIXTURES "test/parity/fixtures/containers/"
+
+static sorai_mem mem;
+static sora_error error;
+
+static void setup(void) {
+    sorai_mem_init(&mem, NULL, 0);
+    memset(&error, 0, sizeof error);
+}
+
+static void teardown(void) { ck_assert_uint_eq(atomic_load(&mem.used), 0); }
+
+START_TEST(test_encodings) {
+    sorai_safetensors *st;
+    ck_assert_msg(sorai_safetensors_open_path(&st, &mem, FIXTURES "blocks.safetensors", &error) == SORA_OK, "%s",
+                  error.message);
+    for (int32_t e = SORAI_PLAIN + 1; e < SORAI_ENCODINGS; e++) {
+        const sorai_encoding_info *info = sorai_encoding_find(e);
+        sora_tensor *blocks, *values;
+        char name[64];
+        snprintf(name, sizeof name, "%s.blocks", info->name);
+        ck_assert_msg(sorai_safetensors_lookup(st, name, &blocks, &error) == SORA_OK, "%s", error.message);
+        snprintf(name, sizeof name, "%s.values", info->name);
+        ck_assert_msg(sorai_safetensors_lookup(st, name, &values, &error) == SORA_OK, "%s", error.message);
+        const size_t count = (size_t)blocks->shape[0];
+        ck_assert_uint_eq((uint64_t)blocks->shape[1], info->bytes);
+        ck_assert_uint_eq((uint64_t)sorai_tensor_count(values), count * info->values);
+        void *got = calloc(count * info->values, sizeof(float));
+        sorai_encoding_expand(e, blocks->data, count, got);
+        for (size_t i = 0; i < count * info->values; i++) {
+            const float want = ((const float *)values->data)[i];
+            const float have =
+                info->dtype == SORA_DTYPE_BF16 ? sorai_bf16_to_f32(((uint16_t *)got)[i]) : ((float *)got)[i];
+            ck_assert_msg(have == want || (isnan(have) && isnan(want)), "%s: value %zu is %g, not %g", info->name, i,
+                          (double)have, (double)want);
+        }
+        free(got);
+        sorai_tensor_unref(&blocks);
+        sorai_tensor_unref(&values);
+    }
+    ck_assert_ptr_null(sorai_encoding_find(SORAI_PLAIN));
+    ck_assert_ptr_null(sorai_encoding_find(SORAI_ENCODINGS));
+    sorai_safetensors_close(&st);
+}
+END_TEST
+
+/* Containers of the same weights give the same tensors as the folder. */
+static void same_part(const char *path, const char *part, const char *folder) {
+    const sorai_model_files files = {.path = path};
+    sorai_package *a, *b;
+    size_t n, m;
+    ck_assert_msg(sorai_files_open(&a, &mem, &files, &error) == SORA_OK, "%s", error.message);
+    ck_assert_msg(sorai_package_open(&b, &mem, folder, &error) == SORA_OK, "%s", error.message);
+    ck_assert_int_eq(sorai_package_tensor_count(a, part, &n, &error), SORA_OK);
+    ck_assert_int_eq(sorai_package_tensor_count(b, part, &m, &error), SORA_OK);
+    ck_assert_uint_eq(n, m);
+    for (size_t i = 0; i < n; i++) {
+        sorai_tensor_info x, y;
+        sora_tensor *s, *t;
+        ck_assert_int_eq(sorai_package_tensor(a, part, i, &x, &error), SORA_OK);
+        ck_assert_int_eq(sorai_package_tensor(b, part, i, &y, &error), SORA_OK);
+        ck_assert_str_eq(x.name, y.name);
+        ck_assert_int_eq(sorai_package_lookup(a, part, x.name, &s, &error), SORA_OK);
+        ck_assert_int_eq(sorai_package_lookup(b, part, x.name, &t, &error), SORA_OK);
+        ck_assert_int_eq(sorai_tensor_count(s), sorai_tensor_count(t));
+        ck_assert_int_eq(s->dtype, x.dtype);
+        ck_assert_int_eq(s->rank, t->rank);
+        for (int64_t k = 0; k < sorai_tensor_count(s); k++) {
+            float v[2];
+            for (int w = 0; w < 2; w++) {
+                const sora_tensor *z = w ? t : s;
+                const uint16_t *half = z->data;
+                v[w] = z->dtype == SORA_DTYPE_BF16  ? sorai_bf16_to_f32(half[k])
+                       : z->dtype == SORA_DTYPE_F16 ? sorai_f16_to_f32(half[k])
+                                                    : ((float *)z->data)[k];
+            }
+            ck_assert_msg(v[0] == v[1], "%s: %s differs at %lld", path, x.name, (long long)k);
+        }
+        sorai_tensor_unref(&s);
+        sorai_tensor_unref(&t);
+    }
+    sorai_package_close(&a);
+    sorai_package_close(&b);
+}
+
+START_TEST(test_containers) {
+    same_part(FIXTURES "official/dit.safetensors", "transformer", FIXTURES "folder");
+    same_part(FIXTURES "official/dit.pth", "transformer", FIXTURES "folder");
+    same_part(FIXTURES "comfy/dit_f8.safetensors", "transformer", FIXTURES "folder");
+    same_part(FIXTURES "gguf/dit_f16.gguf", "transformer", FIXTURES "folder");
+    same_part(FIXTURES "official/vae.safetensors", "vae", FIXTURES "folder");
+    same_part(FIXTURES "comfy/vae.safetensors", "vae", FIXTURES "folder");
+    same_part(FIXTURES "official/t5.safetensors", "text_encoder", FIXTURES "folder");
+    same_part(FIXTURES "official/t5.pth", "text_encoder", FIXTURES "folder");
+    same_part(FIXTURES "comfy/t5_f8.safetensors", "text_encoder", FIXTURES "folder");
+    same_part(FIXTURES "gguf/t5_f16.gguf", "text_encoder", FIXTURES "folder");
+}
+END_TEST
+
+/* Configs that are read off shapes say what the folder's say. */
+START_TEST(test_inferred) {
+    static const struct {
+        const char *file, *part, *fields[18];
+    } cases[] = {
+        {FIXTURES "official/vae.safetensors",
+         "vae",
+         {"base_dim", "z_dim", "dim_mult", "num_res_blocks", "attn_scales", "temperal_downsample", "is_residual",
+          "in_channels", "out_channels", "latents_mean", "latents_std"}},
+        {FIXTURES "gguf/t5_f16.gguf",
+         "text_encoder",
+         {"vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads", "relative_attention_num_buckets",
+          "relative_attention_max_distance", "layer_norm_epsilon", "feed_forward_proj", "model_type"}},
+        {FIXTURES "comfy/dit_f8.safetensors",
+         "transformer",
+         {"patch_size", "num_attention_heads", "attention_head_dim", "in_channels", "out_channels", "text_dim",
+          "freq_dim", "ffn_dim", "num_layers", "cross_attn_norm", "eps", "qk_norm"}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const sorai_model_files files = {.path = cases[i].file};
+        sorai_package *a, *b;
+        json_t *x, *y;
+        ck_assert_msg(sorai_files_open(&a, &mem, &files, &error) == SORA_OK, "%s", error.message);
+        ck_assert_int_eq(sorai_package_open(&b, &mem, FIXTURES "folder", &error), SORA_OK);
+        ck_assert_int_eq(sorai_package_config(a, cases[i].part, &x, &error), SORA_OK);
+        ck_assert_int_eq(sorai_package_config(b, cases[i].part, &y, &error), SORA_OK);
+        for (size_t k = 0; cases[i].fields[k]; k++)
+            ck_assert_msg(json_equal(json_object_get(x, cases[i].fields[k]), json_object_get(y, cases[i].fields[k])),
+                          "%s: %s", cases[i].file, cases[i].fields[k]);
+        sorai_package_close(&a);
+        sorai_package_close(&b);
+    }
+}
+END_TEST
+
+START_TEST(test_names) {
+    char out[SORAI_NAME_ROOM], back[SORAI_NAME_ROOM];
+    static const char *const pairs[][2] = {
+        {"blocks.12.cross_attn.norm_k_img.weight", "blocks.12.attn2.norm_added_k.weight"},
+        {"blocks.0.norm3.bias", "blocks.0.norm2.bias"},
+        {"vace_blocks.3.after_proj.weight", "vace_blocks.3.proj_out.weight"},
+        {"img_emb.emb_pos", "condition_embedder.image_embedder.pos_embed"},
+        {"head.modulation", "scale_shift_table"},
+        {"blocks.7.modulation", "blocks.7.scale_shift_table"},
+    };
+    sorai_table none;
+    sorai_table_init(&none, &mem);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        ck_assert(sorai_names_map(SORAI_KIND_DIT, SORAI_NAMES_OFFICIAL, &none, "", pairs[i][0], out));
+        ck_assert_str_eq(out, pairs[i][1]);
+        ck_assert(sorai_names_official(out, back));
+        ck_assert_str_eq(back, pairs[i][0]);
+    }
+    static const char *const strange[] = {"blocks.self_attn.q.weight",
+                                          "blocks.1.self_attn.x.weight",
+                                          "blocks.99999999999.norm3.weight",
+                                          "head",
+                                          "modulation",
+                                          "blocks.1.",
+                                          "blocks.",
+                                          ""};
+    for (size_t i = 0; i < sizeof strange / sizeof *strange; i++)
+        ck_assert(!sorai_names_map(SORAI_KIND_DIT, SORAI_NAMES_OFFICIAL, &none, "", strange[i], out));
+    ck_assert(sorai_names_map(SORAI_KIND_VAE, SORAI_NAMES_OFFICIAL22, &none, "",
+                              "decoder.upsamples.2.upsamples.3.time_conv.bias", out));
+    ck_assert_str_eq(out, "decoder.up_blocks.2.upsampler.time_conv.bias");
+    ck_assert(sorai_names_map(SORAI_KIND_VAE, SORAI_NAMES_OFFICIAL22, &none, "",
+                              "encoder.downsamples.1.downsamples.0.shortcut.weight", out));
+    ck_assert_str_eq(out, "encoder.down_blocks.1.resnets.0.conv_shortcut.weight");
+    ck_assert(
+        !sorai_names_map(SORAI_KIND_VAE, SORAI_NAMES_OFFICIAL, &none, "", "encoder.middle.3.residual.0.gamma", out));
+    sorai_table_release(&none);
+}
+END_TEST
+
+/* A small GGUF file by hand; each number can be wrong. */
+typedef struct bytes {
+    unsigned char data[512];
+    size_t size;
+} bytes;
+static void number(bytes *b, uint64_t x, int n) {
+    for (int i = 0; i < n; i++) b->data[b->size++] = (unsigned char)(x >> (8 * i));
+}
+static void text(bytes *b, const char *s) {
+    number(b, strlen(s), 8);
+    memcpy(b->data + b->size, s, strlen(s));
+    b->size += strlen(s);
+}
+
+typedef struct lies {
+    uint64_t version, tensors, pairs, rank, extent, type, offset, second;
+} lies;
+static const lies truth = {3, 2, 1, 2, 3, 0, 0, 32};
+
+static int open_gguf(const lies *l, size_t cut) {
+    bytes b = {{0}, 0};
+    memcpy(b.data, "GGUF", 4);
+    b.size = 4;
+    number(&b, l->version, 4);
+    number(&b, l->tensors, 8);
+    number(&b, l->pairs, 8);
+    text(&b, "general.architecture");
+    number(&b, 8, 4);
+    text(&b, "wan");
+    for (int i = 0; i < 2; i++) {
+        text(&b, i ? "b" : "a");
+        number(&b, i ? 1 : l->rank, 4);
+        for (uint64_t k = 0; k < (i ? 1 : l->rank < 8 ? l->rank : 8); k++) number(&b, i ? 2 : k ? 2 : l->extent, 8);
+        number(&b, i ? 0 : l->type, 4);
+        number(&b, i ? l->second : l->offset, 8);
+    }
+    b.size = (b.size + 31) / 32 * 32 + 64;
+    sorai_source *source;
+    sorai_gguf *g;
+    ck_assert_int_eq(sorai_source_memory(&source, &mem, "x.gguf", b.data, b.size - cut, NULL, NULL, NULL), SORA_OK);
+    const int status = sorai_gguf_open(&g, &mem, source, &error);
+    if (status == SORA_OK) {
+        const sorai_tensor_info *a = sorai_table_find(sorai_gguf_table(g), "a");
+        sora_tensor *t;
+        ck_assert_ptr_nonnull(a);
+        ck_assert_str_eq(json_string_value(json_object_get(sorai_gguf_metadata(g), "general.architecture")), "wan");
+        if (l->type == 0) {
+            ck_assert_int_eq(a->shape[0], 2);
+            ck_assert_int_eq(a->shape[1], 3);
+            ck_assert_int_eq(sorai_gguf_load(g, a, &t, &error), SORA_OK);
+            sorai_tensor_unref(&t);
+        } else {
+            ck_assert_int_eq(sorai_gguf_load(g, a, &t, &error), SORA_E_UNSUPPORTED);
+        }
+    }
+    sorai_gguf_close(&g);
+    sorai_source_unref(&source);
+    return status;
+}
+
+START_TEST(test_gguf_lies) {
+    ck_assert_msg(open_gguf(&truth, 0) == SORA_OK, "%s", error.message);
+    ck_assert_int_eq(open_gguf(&truth, 24), SORA_OK); /* up to the last value */
+    for (size_t cut = 25; cut < 200; cut++) ck_assert_int_eq(open_gguf(&truth, cut), SORA_E_FORMAT);
+#define LIE(member, value, status)                                                                                     \
+    do {                                                                                                               \
+        lies l = truth;                                                                                                \
+        l.member = (value);                                                                                            \
+        ck_assert_msg(open_gguf(&l, 0) == (status), #member " " #value ": %s", error.message);                         \
+    } while (0)
+    LIE(version, 1, SORA_E_UNSUPPORTED);
+    LIE(version, 0x03000000, SORA_E_UNSUPPORTED); /* the other byte order */
+    LIE(tensors, 3, SORA_E_FORMAT);
+    LIE(tensors, UINT64_MAX, SORA_E_FORMAT);
+    LIE(pairs, UINT64_MAX, SORA_E_FORMAT);
+    LIE(pairs, 2, SORA_E_FORMAT);
+    LIE(rank, 9, SORA_E_FORMAT);
+    LIE(extent, UINT64_C(1) << 62, SORA_E_FORMAT);
+    LIE(extent, UINT64_C(1) << 40, SORA_E_FORMAT);
+    LIE(extent, 100, SORA_E_FORMAT);
+    LIE(type, 8, SORA_E_FORMAT); /* rows of 3 are no blocks */
+    LIE(type, 20, SORA_OK);      /* listed */
+    LIE(type, 100000, SORA_E_FORMAT);
+    LIE(offset, 1, SORA_E_FORMAT);
+    LIE(offset, UINT64_MAX - 31, SORA_E_FORMAT);
+    LIE(second, 0, SORA_E_FORMAT);
+    LIE(second, 64, SORA_E_FORMAT);
+#undef LIE
+}
+END_TEST
+
+Suite *suite_io_weights(void);
+Suite *suite_io_weights(void) {
+    Suite *s = suite_create("io_weights");
+    TCase *c = tcase_create("weights");
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_set_timeout(c, 60);
+    tcase_add_test(c, test_encodings);
+    tcase_add_test(c, test_containers);
+    tcase_add_test(c, test_inferred);
+    tcase_add_test(c, test_names);
+    tcase_add_test(c, test_gguf_lies);
+    suite_add_tcase(s, c);
+    return s;
+}
