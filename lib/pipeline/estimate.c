@@ -50,8 +50,11 @@ typedef struct dry_run {
     sorai_exec exec;
     sorai_store stores[SORAI_NET_COUNT];
     sorai_dit dit;
-    sorai_vae vae;
+    sorai_vae vae, encoder;
     sorai_t5 t5;
+    sorai_vision vision;
+    const sora_pipeline *pipeline;
+    uint64_t host;  /* bytes of what pictures become, beside the device's */
     uint64_t lists; /* bytes of networks that are not bound yet, beside their weights */
 } dry_run;
 
@@ -63,9 +66,17 @@ static int bind(dry_run *r, enum sorai_model_net net, const char *part, sora_err
     SORA_TRY(sorai_store_init(s, m->mem, &r->device.base));
     s->blank = type_of;
     s->lookup_user = &n;
-    int status = net == SORAI_NET_TRANSFORMER ? sorai_dit_bind(&r->dit, s, &m->dit_config, err)
-                 : net == SORAI_NET_TEXT      ? sorai_t5_bind(&r->t5, s, &m->t5_config, err)
-                                              : sorai_vae_bind(&r->vae, s, &m->vae_config, SORAI_VAE_DECODER, err);
+    int status = SORA_E_INTERNAL;
+    if (net == SORAI_NET_TRANSFORMER || net == SORAI_NET_TRANSFORMER_2)
+        status = sorai_dit_bind(&r->dit, s, net == SORAI_NET_TRANSFORMER ? &m->dit_config : &m->dit2_config, err);
+    else if (net == SORAI_NET_TEXT)
+        status = sorai_t5_bind(&r->t5, s, &m->t5_config, err);
+    else if (net == SORAI_NET_IMAGE)
+        status = sorai_vision_bind(&r->vision, s, &m->vision_config, err);
+    else if (net == SORAI_NET_ENCODER)
+        status = sorai_vae_bind(&r->encoder, s, &m->vae_config, SORAI_VAE_ENCODER, err);
+    else
+        status = sorai_vae_bind(&r->vae, s, &m->vae_config, SORAI_VAE_DECODER, err);
     s->lookup_user = NULL;
     /* Lists and names of parameters lie in host memory, which this device does not count. */
     const uint64_t now = atomic_load(&m->mem->used);
@@ -83,32 +94,112 @@ static sora_tensor *text_pass(dry_run *r) {
                         m->defaults.text_length < 8 ? 8 : m->defaults.text_length);
 }
 
+static void rewind_all(sorai_exec *x) {
+    sorai_arena_rewind(&x->data, (sorai_arena_mark){0, 0});
+    sorai_arena_rewind(&x->meta, (sorai_arena_mark){0, 0});
+}
+
+/* What a stream holds is given back with it. */
+static void end_stream(dry_run *r, sorai_vae_stream *stream) {
+    for (int i = 0; i < SORAI_VAE_MAX_SLOTS; i++)
+        if (stream->slot[i].frames) {
+            const sora_tensor *t = stream->slot[i].frames; /* shows the frames that are valid; its memory is for all */
+            r->device.used -= sorai_tensor_bytes(t) / (size_t)t->shape[1] * (size_t)stream->slot[i].capacity + 2 * SORAI_ALIGN;
+        }
+    sorai_vae_stream_release(stream);
+}
+
+static int wants_embeds(const dry_run *r) {
+    return r->plan->needs_embeds && !r->pipeline->slots[SORA_SLOT_IMAGE_EMBEDS];
+}
+
+static int wants_encoder(const dry_run *r) {
+    return (r->plan->needs_condition && !r->pipeline->slots[SORA_SLOT_CONDITION]) ||
+           (r->plan->needs_control && !r->pipeline->slots[SORA_SLOT_CONTROL]);
+}
+
+/* Rows of picture embeddings. */
+static int64_t embed_rows(const dry_run *r) {
+    const sora_tensor *given = r->pipeline->slots[SORA_SLOT_IMAGE_EMBEDS];
+    const int two = r->pipeline->slots[SORA_SLOT_LAST_IMAGE] != NULL;
+    return given ? given->shape[0] : sorai_vision_rows(&r->model->vision_config) * (two ? 2 : 1);
+}
+
+static void picture_passes(dry_run *r) {
+    sorai_exec *x = &r->exec;
+    const sorai_plan *plan = r->plan;
+    const sora_model *m = r->model;
+    const int64_t w = plan->full_width, h = plan->full_height;
+    if (wants_embeds(r)) {
+        const int64_t size = m->vision_config.image_size;
+        sorai_vision_forward(x, &r->vision, sorai_temp(x, 4, (const int64_t[]){1, 3, size, size}));
+        rewind_all(x);
+    }
+    if (!wants_encoder(r))
+        return;
+    const int64_t time = sorai_vae_time_factor(&m->vae_config), in_latent = plan->latent[2] * plan->latent[3] * plan->latent[4];
+    sorai_vae_stream stream = {0};
+    sorai_vae_stream_begin(&stream, m->mem);
+    /* A first frame that stands in the latent is encoded alone. */
+    const int single = !plan->needs_control && m->dit_config.in_channels == m->vae_config.z_dim;
+    for (int i = 0; i < (single ? 1 : 3); i++) {
+        sora_tensor *video = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, 3, i ? time : 1, h, w}));
+        sorai_dit_to_planes(x, sorai_vae_normalize(x, &r->encoder, sorai_vae_encode(x, &r->encoder, &stream, video, NULL)));
+        rewind_all(x);
+    }
+    end_stream(r, &stream);
+    if (r->pipeline->slots[SORA_SLOT_MASK])
+        r->host += (uint64_t)(plan->full_frames * w * h) * sizeof(float);
+    /* Pictures as floats, a piece of video, encoded parts. */
+    r->host += (uint64_t)((time + 3) * 3 * w * h + 2 * plan->latent[1] * in_latent) * sizeof(float);
+}
+
 /* The order of allocations is that of run.c. */
 static void passes(dry_run *r) {
     sorai_exec *x = &r->exec;
     const sorai_plan *plan = r->plan;
-    sora_tensor *text = text_pass(r), *negative = plan->guided ? text_pass(r) : NULL;
-    sora_tensor *const both[2] = {text, negative};
-    const sorai_dit_prompt *prompt = sorai_dit_prepare(x, &r->dit, negative ? sorai_concat(x, both, 2, 0) : text, NULL);
+    const sorai_dit_config *c = &r->dit.config;
+    const int64_t b = plan->guided ? 2 : 1, *l = plan->latent, rows = r->model->defaults.text_length;
+    text_pass(r);
+    rewind_all(x);
+    picture_passes(r);
+    sora_tensor *text = sorai_temp(x, 3, (const int64_t[]){1, rows, c->text_dim}), *embeds = NULL, *control = NULL;
+    sora_tensor *const texts[2] = {text, plan->guided ? sorai_temp(x, 3, (const int64_t[]){1, rows, c->text_dim}) : NULL};
+    if (plan->needs_embeds && c->added_kv_proj_dim)
+        embeds = sorai_temp(x, 3, (const int64_t[]){b, embed_rows(r), c->image_dim});
+    const sorai_dit_prompt *prompt = sorai_dit_prepare(x, &r->dit, plan->guided ? sorai_concat(x, texts, 2, 0) : text, embeds);
+    if (plan->needs_condition)
+        sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, c->in_channels, l[1], l[2], l[3]}));
+    if (plan->needs_control)
+        control = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){b, c->vace_in_channels, l[1], l[2], l[3]}));
     const sorai_exec_mark mark = sorai_exec_here(x);
     const float times[2] = {500.0f, 500.0f};
-    sora_tensor *noise = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, plan->latent[4], plan->latent[1], plan->latent[2], plan->latent[3]}));
-    sora_tensor *twice[2] = {noise, noise};
-    sora_tensor *latent = negative ? sorai_concat(x, twice, 2, 0) : noise;
+    sora_tensor *latent = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, c->in_channels, l[1], l[2], l[3]}));
+    sora_tensor *twice[2] = {latent, latent};
+    const sorai_dit_control given = {control, NULL};
     if (prompt && latent)
-        sorai_axpby(x, 1.0, sorai_dit_forward(x, &r->dit, latent, times, 1, prompt), 0.0, NULL);
+        sorai_axpby(x, 1.0, sorai_dit_forward_control(x, &r->dit, plan->guided ? sorai_concat(x, twice, 2, 0) : latent,
+                                                      control ? &given : NULL, times, 1, prompt), 0.0, NULL);
     sorai_exec_rewind(x, mark);
-    sorai_arena_rewind(&x->data, (sorai_arena_mark){0, 0});
-    sorai_arena_rewind(&x->meta, (sorai_arena_mark){0, 0});
+    rewind_all(x);
     sorai_vae_stream stream = {0};
     sorai_vae_stream_begin(&stream, r->model->mem);
-    for (int64_t i = 0; i < plan->latent[1] && i < 3; i++) {
-        sora_tensor *one = sorai_temp(x, 5, (const int64_t[]){1, 1, plan->latent[2], plan->latent[3], plan->latent[4]});
+    for (int64_t i = 0; i < l[1] && i < 3; i++) {
+        sora_tensor *one = sorai_temp(x, 5, (const int64_t[]){1, 1, l[2], l[3], l[4]});
         sorai_vae_decode(x, &r->vae, &stream, sorai_vae_denormalize(x, &r->vae, one));
-        sorai_arena_rewind(&x->data, (sorai_arena_mark){0, 0});
-        sorai_arena_rewind(&x->meta, (sorai_arena_mark){0, 0});
+        rewind_all(x);
     }
-    sorai_vae_stream_release(&stream);
+    end_stream(r, &stream);
+}
+
+/* Of two experts one is held at a time: the larger one counts. */
+static enum sorai_model_net larger_expert(const sora_model *m) {
+    const sorai_dit_config *a = &m->dit_config, *b = &m->dit2_config;
+    if (m->boundary == 0.0 || !m->has_dit2)
+        return SORAI_NET_TRANSFORMER;
+    const int64_t first = (int64_t)a->num_layers * a->num_attention_heads * a->attention_head_dim;
+    const int64_t second = (int64_t)b->num_layers * b->num_attention_heads * b->attention_head_dim;
+    return second > first ? SORAI_NET_TRANSFORMER_2 : SORAI_NET_TRANSFORMER;
 }
 
 int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, sora_error *err) {
@@ -121,19 +212,25 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
     if (!r)
         return sorai_fail(err, SORA_E_NOMEM, "no memory for an estimate");
     r->model = m;
+    r->pipeline = p;
     r->plan = &plan;
+    const enum sorai_model_net expert = larger_expert(m);
     sorai_counting_device_init(&r->device);
     sorai_lock_take(&m->lock); /* the package is read for types */
     int status = sorai_exec_init(&r->exec, &r->device.base, p->mem, m->product, err);
     if (status == SORA_OK)
-        status = bind(r, SORAI_NET_TRANSFORMER, "transformer", err);
+        status = bind(r, expert, expert == SORAI_NET_TRANSFORMER ? "transformer" : "transformer_2", err);
+    if (status == SORA_OK && wants_embeds(r))
+        status = bind(r, SORAI_NET_IMAGE, "image_encoder", err);
+    if (status == SORA_OK && wants_encoder(r))
+        status = bind(r, SORAI_NET_ENCODER, "vae", err);
     if (status == SORA_OK)
         status = bind(r, SORAI_NET_DECODER, "vae", err);
     if (status == SORA_OK && m->has_t5)
         status = bind(r, SORAI_NET_TEXT, "text_encoder", err);
     uint64_t held = 0;
     for (int i = 0; i < SORAI_NET_COUNT; i++)
-        held += i == SORAI_NET_TRANSFORMER || i == SORAI_NET_DECODER || i == SORAI_NET_TEXT ? held_by(m, (enum sorai_model_net)i) : 0;
+        held += r->stores[i].mem || (i == SORAI_NET_TRANSFORMER || i == SORAI_NET_TRANSFORMER_2) ? held_by(m, (enum sorai_model_net)i) : 0;
     sorai_lock_give(&m->lock);
     if (status == SORA_OK) {
         passes(r);
@@ -146,7 +243,11 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
         /* One piece of video as the decoder gives it, on its way to bytes. */
         const uint64_t piece = (uint64_t)(plan.latent[1] > 1 ? sorai_vae_time_factor(&m->vae_config) : 1) * (uint64_t)plan.full_width *
                                (uint64_t)plan.full_height * 3 * sizeof(float);
-        const uint64_t counted = r->device.peak + r->lists + piece + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent;
+        const uint64_t inputs =
+            (uint64_t)((plan.needs_embeds ? embed_rows(r) * m->dit_config.image_dim : 0) +
+                       (plan.needs_condition ? (m->dit_config.in_channels - plan.latent[4]) * (int64_t)(latent / 4) / plan.latent[4] : 0) +
+                       (plan.needs_control ? m->dit_config.vace_in_channels * (int64_t)(latent / 4) / plan.latent[4] : 0)) * 4;
+        const uint64_t counted = r->device.peak + r->lists + piece + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent + r->host + inputs;
         const uint64_t present = held + capacity(&p->exec.data) + capacity(&p->exec.meta);
         *peak = counted > present ? counted - present : 0;
         const uint64_t scratch = 3 * latent;
@@ -155,6 +256,7 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
     sorai_exec_release(&r->exec);
     sorai_dit_release(&r->dit);
     sorai_t5_release(&r->t5);
+    sorai_vision_release(&r->vision);
     for (int i = 0; i < SORAI_NET_COUNT; i++)
         if (r->stores[i].mem)
             sorai_store_release(&r->stores[i]);

@@ -1,0 +1,250 @@
+/* The relatives of the base model through the public API, on the parity fixtures: what they ask for, what they refuse,
+ * what they take. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <sora/sora.h>
+
+typedef struct rig {
+    sora_context *ctx;
+    sora_model *model;
+    sora_pipeline *p;
+    sora_error err;
+} rig;
+
+static void open_rig(rig *r, const char *name) {
+    char path[128];
+    sora_context_opts opts;
+    memset(r, 0, sizeof *r);
+    r->err.struct_size = sizeof r->err;
+    sora_context_opts_init(&opts);
+    opts.threads = 2;
+    ck_assert_int_eq(sora_context_create(&r->ctx, &opts, &r->err), SORA_OK);
+    snprintf(path, sizeof path, "test/parity/fixtures/%s", name);
+    ck_assert_msg(sora_model_open(&r->model, r->ctx, path, NULL, &r->err) == SORA_OK, "%s", r->err.message);
+    ck_assert_int_eq(sora_pipeline_create(&r->p, r->model, &r->err), SORA_OK);
+}
+
+static void close_rig(rig *r) {
+    sora_pipeline_destroy(&r->p);
+    sora_model_unref(&r->model);
+    sora_context_unref(&r->ctx);
+}
+
+/* A tensor with something in it; dtype U8 or F32. */
+static sora_tensor *tensor(rig *r, int32_t dtype, int32_t rank, const int64_t *shape) {
+    sora_tensor_desc d = {.struct_size = sizeof d, .dtype = dtype, .rank = rank};
+    sora_tensor *t = NULL;
+    memcpy(d.shape, shape, (size_t)rank * sizeof *shape);
+    ck_assert_int_eq(sora_tensor_create(&t, r->ctx, &d, &r->err), SORA_OK);
+    const size_t bytes = sora_tensor_bytes(t);
+    for (size_t i = 0; i < bytes / (dtype == SORA_DTYPE_U8 ? 1 : 4); i++) {
+        if (dtype == SORA_DTYPE_U8)
+            ((uint8_t *)sora_tensor_data(t))[i] = (uint8_t)(i * 37 % 251);
+        else
+            ((float *)sora_tensor_data(t))[i] = (float)(i * 29 % 97) / 97.0f - 0.5f;
+    }
+    return t;
+}
+
+static int give(rig *r, sora_slot slot, int32_t dtype, int32_t rank, const int64_t *shape) {
+    sora_tensor *t = tensor(r, dtype, rank, shape);
+    const int status = sora_pipeline_set_tensor(r->p, slot, t);
+    sora_tensor_unref(&t);
+    return status;
+}
+
+static void give_picture(rig *r, sora_slot slot, int64_t h, int64_t w) {
+    const int64_t shape[3] = {h, w, 3};
+    ck_assert_int_eq(give(r, slot, SORA_DTYPE_U8, 3, shape), SORA_OK);
+}
+
+static void give_texts(rig *r) {
+    const int64_t shape[2] = {512, 6};
+    ck_assert_int_eq(give(r, SORA_SLOT_TEXT, SORA_DTYPE_F32, 2, shape), SORA_OK);
+    ck_assert_int_eq(give(r, SORA_SLOT_NEGATIVE, SORA_DTYPE_F32, 2, shape), SORA_OK);
+}
+
+static void set_size(rig *r, int w, int h, int frames, int steps) {
+    sora_pipeline_set_i64(r->p, SORA_PARAM_WIDTH, w);
+    sora_pipeline_set_i64(r->p, SORA_PARAM_HEIGHT, h);
+    sora_pipeline_set_i64(r->p, SORA_PARAM_FRAMES, frames);
+    sora_pipeline_set_i64(r->p, SORA_PARAM_STEPS, steps);
+}
+
+static void give_all(rig *r, const char *name) {
+    static const int64_t clip[4] = {9, 40, 50, 3}, mask[3] = {9, 40, 50};
+    give_texts(r);
+    if (strstr(name, "i2v") || strstr(name, "flf")) give_picture(r, SORA_SLOT_IMAGE, 70, 50);
+    if (strstr(name, "flf")) give_picture(r, SORA_SLOT_LAST_IMAGE, 30, 50);
+    if (strstr(name, "vace")) {
+        ck_assert_int_eq(give(r, SORA_SLOT_VIDEO, SORA_DTYPE_U8, 4, clip), SORA_OK);
+        ck_assert_int_eq(give(r, SORA_SLOT_MASK, SORA_DTYPE_U8, 3, mask), SORA_OK);
+        give_picture(r, SORA_SLOT_REFERENCE + 3, 33, 47);
+    }
+}
+
+static const char *const models[] = {"loop_t2v",  "loop_a14b",     "loop_i2v",  "loop_flf",
+                                     "loop_ti2v", "loop_i2v_a14b", "loop_vace", "loop_fast"};
+
+/* Any size is made, whole clips come out; the estimate is never too low, and not far off. */
+START_TEST(every_relative_runs) {
+    rig r;
+    open_rig(&r, models[_i]);
+    give_all(&r, models[_i]);
+    set_size(&r, 130, 100, 8, 2);
+    sora_memory before = {.struct_size = sizeof before}, after = before, estimate = before;
+    ck_assert_msg(sora_pipeline_estimate(r.p, &estimate, &r.err) == SORA_OK, "%s", r.err.message);
+    sora_context_memory(r.ctx, &before);
+    ck_assert_msg(sora_pipeline_run(r.p, &r.err) == SORA_OK, "%s", r.err.message);
+    sora_context_memory(r.ctx, &after);
+    const double taken = (double)(after.peak - before.used);
+    ck_assert_msg((double)estimate.peak >= taken && (double)estimate.peak <= 1.15 * taken + 131072,
+                  "%s: estimate %.3f MiB, taken %.3f MiB", models[_i], (double)estimate.peak / 1048576,
+                  taken / 1048576);
+    int32_t w = 0, h = 0;
+    int64_t n = 0;
+    sora_pipeline_video_info(r.p, &w, &h, &n, NULL);
+    ck_assert(w == 130 && h == 100 && n == 8);
+    /* Again, without anything that was there before. */
+    ck_assert_msg(sora_pipeline_run(r.p, &r.err) == SORA_OK, "%s", r.err.message);
+    close_rig(&r);
+}
+END_TEST
+
+static void refused(rig *r, const char *word) {
+    const int status = sora_pipeline_run(r->p, &r->err);
+    ck_assert_msg(status == SORA_E_INVALID, "%s: %s", word, sora_status_name(status));
+    ck_assert_msg(strstr(r->err.message, word) != NULL, "%s does not speak of %s", r->err.message, word);
+}
+
+START_TEST(what_a_relative_refuses) {
+    static const int64_t wrong[3] = {20, 20, 4}, clip[4] = {5, 30, 30, 3}, floats[4] = {3, 5, 30, 30},
+                         mask[3] = {5, 8, 8};
+    static const int64_t embeds[2] = {10, 9}, condition[4] = {6, 2, 4, 4}, one[1] = {3}, control[4] = {70, 1, 4, 4};
+    rig r;
+    open_rig(&r, "loop_i2v");
+    give_texts(&r);
+    set_size(&r, 32, 32, 5, 1);
+    refused(&r, "image");
+    give(&r, SORA_SLOT_IMAGE, SORA_DTYPE_U8, 3, wrong);
+    refused(&r, "image");
+    give(&r, SORA_SLOT_IMAGE, SORA_DTYPE_F32, 3, wrong);
+    refused(&r, "image");
+    give_picture(&r, SORA_SLOT_IMAGE, 20, 20);
+    give(&r, SORA_SLOT_IMAGE_EMBEDS, SORA_DTYPE_F32, 2, embeds);
+    refused(&r, "embeddings");
+    ck_assert_int_eq(sora_pipeline_set_tensor(r.p, SORA_SLOT_IMAGE_EMBEDS, NULL), SORA_OK);
+    give(&r, SORA_SLOT_CONDITION, SORA_DTYPE_F32, 4, condition);
+    refused(&r, "condition");
+    ck_assert_int_eq(sora_pipeline_set_tensor(r.p, SORA_SLOT_CONDITION, NULL), SORA_OK);
+    give(&r, SORA_SLOT_VIDEO, SORA_DTYPE_U8, 4, clip);
+    refused(&r, "control");
+    sora_pipeline_set_tensor(r.p, SORA_SLOT_VIDEO, NULL);
+    set_size(&r, 32, 32, 1, 1);
+    give_picture(&r, SORA_SLOT_LAST_IMAGE, 20, 20);
+    refused(&r, "last");
+    close_rig(&r);
+
+    open_rig(&r, "loop_vace");
+    give_texts(&r);
+    set_size(&r, 32, 32, 5, 1);
+    give(&r, SORA_SLOT_MASK, SORA_DTYPE_U8, 3, mask);
+    refused(&r, "video");
+    give(&r, SORA_SLOT_VIDEO, SORA_DTYPE_F32, 4, floats);
+    refused(&r, "video");
+    give(&r, SORA_SLOT_VIDEO, SORA_DTYPE_U8, 4, clip);
+    give(&r, SORA_SLOT_MASK, SORA_DTYPE_F32, 3, mask);
+    refused(&r, "mask");
+    sora_pipeline_set_tensor(r.p, SORA_SLOT_MASK, NULL);
+    give_picture(&r, SORA_SLOT_REFERENCE + 1, 5, 40);
+    refused(&r, "reference");
+    sora_pipeline_set_tensor(r.p, SORA_SLOT_REFERENCE + 1, NULL);
+    give(&r, SORA_SLOT_CONTROL_SCALE, SORA_DTYPE_F32, 1, one);
+    refused(&r, "scale");
+    sora_pipeline_set_tensor(r.p, SORA_SLOT_CONTROL_SCALE, NULL);
+    give(&r, SORA_SLOT_CONTROL, SORA_DTYPE_F32, 4, control);
+    refused(&r, "control");
+    sora_pipeline_set_tensor(r.p, SORA_SLOT_CONTROL, NULL);
+    give_picture(&r, SORA_SLOT_IMAGE, 20, 20);
+    refused(&r, "image");
+    close_rig(&r);
+
+    open_rig(&r, "loop_t2v");
+    give_texts(&r);
+    set_size(&r, 32, 32, 5, 1);
+    give_picture(&r, SORA_SLOT_IMAGE, 20, 20);
+    refused(&r, "image");
+    sora_pipeline_set_tensor(r.p, SORA_SLOT_IMAGE, NULL);
+    ck_assert_int_eq(sora_pipeline_set_tensor(r.p, SORA_SLOT_REFERENCE + SORA_MAX_REFERENCES, NULL), SORA_E_INVALID);
+    ck_assert_int_eq(sora_pipeline_set_tensor(r.p, 13, NULL), SORA_E_INVALID);
+    sora_pipeline_set_text(r.p, SORA_PARAM_TIMESTEPS, "10,20", (size_t)-1);
+    refused(&r, "timesteps");
+    close_rig(&r);
+}
+END_TEST
+
+/* Two pipelines of one model, one in each half of its run: both experts are there then, and right. */
+START_TEST(two_pipelines_of_two_experts) {
+    rig r;
+    sora_pipeline *second = NULL;
+    sora_tensor *a = NULL, *b = NULL, *c = NULL;
+    open_rig(&r, "loop_a14b");
+    give_texts(&r);
+    set_size(&r, 32, 32, 5, 4);
+    ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_OK);
+    ck_assert_int_eq(sora_pipeline_get_tensor(r.p, SORA_SLOT_LATENT, &a), SORA_OK);
+    ck_assert_int_eq(sora_pipeline_begin(r.p, &r.err), SORA_OK);
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(sora_pipeline_step(r.p, &r.err), SORA_MORE); /* in the first expert */
+
+    rig other = r;
+    ck_assert_int_eq(sora_pipeline_create(&second, r.model, &r.err), SORA_OK);
+    other.p = second;
+    give_texts(&other);
+    set_size(&other, 32, 32, 5, 4);
+    ck_assert_int_eq(sora_pipeline_run(second, &r.err), SORA_OK);
+    ck_assert_int_eq(sora_pipeline_get_tensor(second, SORA_SLOT_LATENT, &b), SORA_OK);
+    int status;
+    do status = sora_pipeline_step(r.p, &r.err);
+    while (status == SORA_MORE);
+    ck_assert_int_eq(status, SORA_OK);
+    ck_assert_int_eq(sora_pipeline_get_tensor(r.p, SORA_SLOT_LATENT, &c), SORA_OK);
+    ck_assert_mem_eq(sora_tensor_data(a), sora_tensor_data(b), sora_tensor_bytes(a));
+    ck_assert_mem_eq(sora_tensor_data(a), sora_tensor_data(c), sora_tensor_bytes(a));
+    sora_pipeline_destroy(&second);
+    sora_tensor_unref(&a);
+    sora_tensor_unref(&b);
+    sora_tensor_unref(&c);
+    close_rig(&r);
+}
+END_TEST
+
+/* A cancelled run of two experts leaves nothing that stands in the way of the next. */
+START_TEST(cancelled_between_experts) {
+    rig r;
+    open_rig(&r, "loop_a14b");
+    give_texts(&r);
+    set_size(&r, 32, 32, 5, 4);
+    for (int stop = 1; stop < 6; stop++) {
+        ck_assert_int_eq(sora_pipeline_begin(r.p, &r.err), SORA_OK);
+        for (int i = 0; i < stop; i++) ck_assert_int_eq(sora_pipeline_step(r.p, &r.err), SORA_MORE);
+        sora_pipeline_cancel(r.p);
+        ck_assert_int_eq(sora_pipeline_step(r.p, &r.err), SORA_E_CANCELLED);
+    }
+    ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_OK);
+    close_rig(&r);
+}
+END_TEST
+
+Suite *suite_family(void) {
+    Suite *s = suite_create("family");
+    TCase *c = tcase_create("all");
+    tcase_set_timeout(c, 120);
+    tcase_add_loop_test(c, every_relative_runs, 0, (int)(sizeof models / sizeof *models));
+    tcase_add_test(c, what_a_relative_refuses);
+    tcase_add_test(c, two_pipelines_of_two_experts);
+    tcase_add_test(c, cancelled_between_experts);
+    suite_add_tcase(s, c);
+    return s;
+}
