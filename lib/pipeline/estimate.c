@@ -54,7 +54,6 @@ typedef struct dry_run {
     sorai_t5 t5;
     sorai_vision vision;
     const sora_pipeline *pipeline;
-    uint64_t host;  /* bytes of what pictures become, beside the device's */
     uint64_t lists; /* bytes of networks that are not bound yet, beside their weights */
 } dry_run;
 
@@ -147,11 +146,12 @@ static void picture_passes(dry_run *r) {
         sorai_dit_to_planes(x, sorai_vae_normalize(x, &r->encoder, sorai_vae_encode(x, &r->encoder, &stream, video, NULL)));
         rewind_all(x);
     }
+    /* At this time only: pictures as floats, a piece of video, encoded parts, a mask. */
+    const int64_t mask = r->pipeline->slots[SORA_SLOT_MASK] ? plan->full_frames * w * h : 0;
+    const int64_t pieces = ((single ? 1 : time) + 2) * 3 * w * h, parts = (single ? 2 : 2 * plan->latent[1]) * in_latent;
+    const uint64_t now = r->device.used + (uint64_t)(mask + pieces + parts) * sizeof(float);
+    r->device.peak = now > r->device.peak ? now : r->device.peak;
     end_stream(r, &stream);
-    if (r->pipeline->slots[SORA_SLOT_MASK])
-        r->host += (uint64_t)(plan->full_frames * w * h) * sizeof(float);
-    /* Pictures as floats, a piece of video, encoded parts. */
-    r->host += (uint64_t)((time + 3) * 3 * w * h + 2 * plan->latent[1] * in_latent) * sizeof(float);
 }
 
 /* The order of allocations is that of run.c. */
@@ -247,7 +247,7 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
             (uint64_t)((plan.needs_embeds ? embed_rows(r) * m->dit_config.image_dim : 0) +
                        (plan.needs_condition ? (m->dit_config.in_channels - plan.latent[4]) * (int64_t)(latent / 4) / plan.latent[4] : 0) +
                        (plan.needs_control ? m->dit_config.vace_in_channels * (int64_t)(latent / 4) / plan.latent[4] : 0)) * 4;
-        const uint64_t counted = r->device.peak + r->lists + piece + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent + r->host + inputs;
+        const uint64_t counted = r->device.peak + r->lists + piece + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent + inputs;
         const uint64_t present = held + capacity(&p->exec.data) + capacity(&p->exec.meta);
         *peak = counted > present ? counted - present : 0;
         const uint64_t scratch = 3 * latent;
