@@ -31,6 +31,7 @@ typedef int32_t sora_param;
 #define SORA_PARAM_TIMESTEPS 13     /* text: timesteps that replace the sampler's own, "1000,757,522"; they fall, at most 64. Their number wins
                                        over STEPS; a SHIFT that is set is applied to them, the model's own is not */
 #define SORA_PARAM_CONTROL_SCALE 14 /* strength of the control branch */
+#define SORA_PARAM_KEEP 15     /* 1: pixels given by conditions of strength 1 come out as they were given; 0: as the autoencoder gives them back */
 
 #define SORA_SAMPLER_DEFAULT 0
 #define SORA_SAMPLER_EULER 1
@@ -99,10 +100,44 @@ SORA_API int sora_pipeline_set_tensor(sora_pipeline *pipeline, sora_slot slot, s
 /* A new reference to what the last run left in the slot; SORA_E_NOTFOUND when nothing is there. */
 SORA_API int sora_pipeline_get_tensor(sora_pipeline *pipeline, sora_slot slot, sora_tensor **out);
 
+/* ---- Conditions: what is known of the video, and where -------------------------------------------------------------------------
+ *
+ * One primitive for every way of prompting with pictures: this clip (or image), at this frame, with this mask and this strength. An image
+ * at frame 0 is animated; a clip at its place is extended before or behind it; two clips are connected; a clip with a mask is inpainted; a
+ * clip of strength below 1 is edited (arXiv 2108.01073). Any number of them; where they overlap, a later one lies over the earlier ones as
+ * far as its mask says. Frames before 0 or past the end are cut off; a condition with no frame inside is SORA_E_INVALID at begin.
+ *
+ * All conditions are encoded in one pass; frames that nothing lies on show the next frame that something lies on, so what the causal
+ * encoder sees before a clip is a still of its beginning. A latent frame stands for the first frame alone, then for four each (models
+ * differ): one that is known in part is held in part, by its share. docs/conditions.md says how exact that is. */
+#define SORA_FIT_FILL 0    /* scaled to cover the picture, the middle is used */
+#define SORA_FIT_INSIDE 1  /* scaled to lie inside; what stays open is made */
+#define SORA_FIT_STRETCH 2 /* scaled to the picture, whatever that does to its shape */
+#define SORA_FIT_EXACT 3   /* another size than the video's is SORA_E_INVALID at begin */
+
+typedef struct sora_condition {
+    uint32_t struct_size;
+    int32_t fit;         /* SORA_FIT_* */
+    sora_tensor *frames; /* host u8 [n, height, width, 3]; NULL with latent */
+    sora_tensor *mask;   /* host u8 [1 or n, height, width]: 255 is given, 0 to be made; NULL: all of it is given */
+    sora_tensor *latent; /* host f32 [C, T, h, w] in place of frames, of the video's latent size; at_frame then stands at the start of a latent frame */
+    int64_t at_frame;    /* where its first frame lies; may be negative */
+    double strength;     /* 0..1; 1: as given, 0.3: its outline stays, 0: nothing stays */
+} sora_condition;
+
+/* struct_size, and defaults: fill, whole, frame 0, strength 1. */
+SORA_API void sora_condition_init(sora_condition *condition);
+/* Takes references to the tensors, whose contents must not change until the pipeline has let go of them (clear, destroy). SORA_E_INVALID for
+ * what can never be right (types, ranks, ranges), SORA_E_STATE while a run is under way. Nothing is added on failure. Since 0.1. */
+SORA_API SORA_WUR int sora_pipeline_add_condition(sora_pipeline *pipeline, const sora_condition *condition, sora_error *err);
+/* Removes all; SORA_E_STATE while a run is under way. Since 0.1. */
+SORA_API int sora_pipeline_clear_conditions(sora_pipeline *pipeline);
+
 /* Progress: called from the thread that runs the pipeline. Return 0 to go on, anything else to stop with SORA_E_CANCELLED. */
 #define SORA_PHASE_TEXT 1
 #define SORA_PHASE_DENOISE 2
 #define SORA_PHASE_DECODE 3
+#define SORA_PHASE_CONDITION 4 /* between text and denoising, when there are conditions */
 typedef struct sora_progress {
     uint32_t struct_size;
     int32_t phase;       /* SORA_PHASE_* */
@@ -120,7 +155,7 @@ SORA_API int sora_pipeline_set_frame_callback(sora_pipeline *pipeline, sora_fram
 /* Bytes that a run with the present parameters needs: within 10% above what it takes. Runs nothing. out->struct_size set by the caller. */
 SORA_API SORA_WUR int sora_pipeline_estimate(sora_pipeline *pipeline, sora_memory *out, sora_error *err);
 
-/* begin checks everything and takes the memory; step does one bounded slice (a text, one denoising step, one decoded latent frame) and returns
+/* begin checks everything and takes the memory; step does one bounded slice (a text, the conditions, one denoising step, one decoded latent frame) and returns
  * SORA_MORE until it returns SORA_OK; run is begin and all steps. After a failure or a cancel the pipeline is as before begin. */
 SORA_API SORA_WUR int sora_pipeline_begin(sora_pipeline *pipeline, sora_error *err);
 SORA_API SORA_WUR int sora_pipeline_step(sora_pipeline *pipeline, sora_error *err);

@@ -88,6 +88,34 @@ int sora_pipeline_get_tensor(sora_pipeline *pipeline, sora_slot slot, sora_tenso
     return adopt(pipeline, *out, SORA_OK);
 }
 
+void sora_condition_init(sora_condition *condition) {
+    if (!condition)
+        return;
+    memset(condition, 0, sizeof *condition);
+    condition->struct_size = sizeof *condition;
+    condition->strength = 1.0;
+}
+
+int sora_pipeline_add_condition(sora_pipeline *pipeline, const sora_condition *condition, sora_error *err) {
+    if (!pipeline || !condition)
+        return none("sora_pipeline_add_condition", err);
+    if (busy(pipeline))
+        return sorai_fail(err, SORA_E_STATE, "a run is under way");
+    sora_condition known;
+    sora_condition_init(&known);
+    SORA_TRY(sorai_take_opts(&known, sizeof known, condition, "sora_condition", err));
+    return sorai_conditions_add(pipeline, &known, err);
+}
+
+int sora_pipeline_clear_conditions(sora_pipeline *pipeline) {
+    if (!pipeline)
+        return SORA_E_INVALID;
+    if (busy(pipeline))
+        return SORA_E_STATE;
+    sorai_conditions_clear(pipeline);
+    return SORA_OK;
+}
+
 int sora_pipeline_set_progress(sora_pipeline *pipeline, sora_progress_fn fn, void *user) {
     if (!pipeline)
         return SORA_E_INVALID;

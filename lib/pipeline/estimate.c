@@ -112,8 +112,16 @@ static int wants_embeds(const dry_run *r) {
     return r->plan->needs_embeds && !r->pipeline->slots[SORA_SLOT_IMAGE_EMBEDS];
 }
 
+/* Whether pixels lie on the timeline. */
+static int lays_pixels(const sora_pipeline *p) {
+    for (size_t i = 0; i < p->conditions.count; i++)
+        if (p->conditions.list[i].frames)
+            return 1;
+    return 0;
+}
+
 static int wants_encoder(const dry_run *r) {
-    return (r->plan->needs_condition && !r->pipeline->slots[SORA_SLOT_CONDITION]) ||
+    return lays_pixels(r->pipeline) || (r->plan->needs_condition && !r->pipeline->slots[SORA_SLOT_CONDITION]) ||
            (r->plan->needs_control && !r->pipeline->slots[SORA_SLOT_CONTROL]);
 }
 
@@ -140,7 +148,7 @@ static void picture_passes(dry_run *r) {
     sorai_vae_stream stream = {0};
     sorai_vae_stream_begin(&stream, m->mem);
     /* A first frame that stands in the latent is encoded alone. */
-    const int single = !plan->needs_control && m->dit_config.in_channels == m->vae_config.z_dim;
+    const int single = !lays_pixels(r->pipeline) && !plan->needs_control && m->dit_config.in_channels == m->vae_config.z_dim;
     for (int i = 0; i < (single ? 1 : 3); i++) {
         sora_tensor *video = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, 3, i ? time : 1, h, w}));
         sorai_dit_to_planes(x, sorai_vae_normalize(x, &r->encoder, sorai_vae_encode(x, &r->encoder, &stream, video, NULL)));
@@ -247,7 +255,9 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
             (uint64_t)((plan.needs_embeds ? embed_rows(r) * m->dit_config.image_dim : 0) +
                        (plan.needs_condition ? (m->dit_config.in_channels - plan.latent[4]) * (int64_t)(latent / 4) / plan.latent[4] : 0) +
                        (plan.needs_control ? m->dit_config.vace_in_channels * (int64_t)(latent / 4) / plan.latent[4] : 0)) * 4;
-        const uint64_t counted = r->device.peak + r->lists + piece + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent + inputs;
+        /* Conditions: pixels, what is known and kept of them; the clean and the given latent and what a step makes of them. */
+        const uint64_t given = p->conditions.count ? frames / 3 * 5 + 10 * latent : 0;
+        const uint64_t counted = r->device.peak + r->lists + piece + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent + inputs + given;
         const uint64_t present = held + capacity(&p->exec.data) + capacity(&p->exec.meta);
         *peak = counted > present ? counted - present : 0;
         const uint64_t scratch = 3 * latent;

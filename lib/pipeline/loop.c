@@ -164,6 +164,7 @@ int sorai_loop_begin(sora_pipeline *p, sorai_loop *loop, const sorai_inputs *in,
     if (status == SORA_OK)
         status = sorai_sampler_init(&loop->sampler, p->mem, m->device, plan->solver, plan->steps, plan->shift,
                                     plan->given ? plan->timesteps : NULL, first, err);
+    if (status == SORA_OK) status = sorai_held_start(x, in->given, first, err);
     sorai_exec_rewind(x, loop->begin);
     if (status != SORA_OK) sorai_loop_end(p, loop);
     return status;
@@ -171,8 +172,8 @@ int sorai_loop_begin(sora_pipeline *p, sorai_loop *loop, const sorai_inputs *in,
 
 /* The sample as the transformer sees it. */
 static sora_tensor *model_input(sorai_exec *x, const sorai_loop *l) {
-    sora_tensor *s = l->sampler.x;
-    if (!l->condition) return s;
+    sora_tensor *s = sorai_held_input(x, l->in.given, &l->sampler);
+    if (!l->condition || !s) return s;
     if (!l->replaces) {
         sora_tensor *const parts[2] = {s, l->condition};
         return sorai_concat(x, parts, 2, 4);
@@ -195,16 +196,20 @@ static sora_tensor *velocity(sora_pipeline *p, const sorai_loop *l) {
     sorai_exec *x = &p->exec;
     const sorai_sampler *s = &l->sampler;
     const float t = s->timesteps[s->index];
+    const int told = sorai_held_told(l->in.given);
     const int32_t *patch = config_of(p->model, l->net)->patch_size;
-    const int64_t frames = s->shape[1] / patch[0], groups = l->replaces ? frames : 1;
+    const int64_t frames = s->shape[1] / patch[0], tokens = frames * (s->shape[2] / patch[1]) * (s->shape[3] / patch[2]);
+    const int64_t groups = told ? tokens : l->replaces ? frames : 1;
     const double guidance = l->net == SORAI_NET_TRANSFORMER_2 ? l->plan->guidance2 : l->plan->guidance;
     float *times = sorai_arena_alloc(&x->meta, (size_t)(2 * groups) * sizeof *times);
     if (!times) return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for timesteps");
-    for (int64_t i = 0; i < 2 * groups; i++) times[i] = i % groups * patch[0] < l->replaces ? 0.0f : t;
+    for (int64_t i = 0; i < 2 * groups; i++) {
+        const int64_t frame = i % groups * frames / groups;
+        times[i] = (groups > 1 && frame * patch[0] < l->replaces) ? 0.0f : told ? sorai_held_time(l->in.given, s, i % groups) : t;
+    }
     sora_tensor *in = model_input(x, l), *cond, *uncond;
     if (!l->in.negative) return forward(p, l, in, times, groups, l->prompt);
     if (guidance == 1.0) return forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 0));
-    const int64_t tokens = frames * (s->shape[2] / patch[1]) * (s->shape[3] / patch[2]);
     if (tokens <= BATCHED_TOKENS) {
         sora_tensor *both = forward(p, l, twice(x, in), times, groups, l->prompt);
         cond = sorai_slice(x, both, 0, 0, 1);
@@ -237,7 +242,7 @@ int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
     sorai_sampler *s = &loop->sampler;
     const enum sorai_model_net net = sorai_model_expert(p->model, s->timesteps[s->index]);
     if (net != loop->net) SORA_TRY(load(p, loop, net, err));
-    sora_tensor *v = velocity(p, loop);
+    sora_tensor *v = sorai_held_velocity(x, loop->in.given, s, velocity(p, loop));
     if (s->solver == SORAI_SOLVER_LCM && s->index + 1 < s->steps) s->fresh = fresh_noise(p, loop);
     sorai_sampler_step(x, s, v);
     sorai_exec_rewind(x, loop->mark);

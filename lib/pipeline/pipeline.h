@@ -3,6 +3,7 @@
 #define SORAI_PIPELINE_PIPELINE_H
 
 #include "lib/model/model.h"
+#include "lib/pipeline/held.h"
 #include "lib/pipeline/params.h"
 #include "lib/sampler/sampler.h"
 #include "sora/pipeline.h"
@@ -10,7 +11,7 @@
 #define SORAI_GIVEN_STEPS 64
 
 /* What a run will do: the request with every default filled in. */
-typedef struct sorai_plan {
+struct sorai_plan {
     int32_t width, height;              /* as asked */
     int64_t frames;
     int32_t full_width, full_height;    /* as made: multiples of what the networks take; the picture is cut out of the middle */
@@ -27,7 +28,7 @@ typedef struct sorai_plan {
     float control_scale;
     int32_t needs_embeds, needs_condition, needs_control; /* beside the text */
     int32_t references;                 /* latent frames in front of the video that hold reference pictures */
-} sorai_plan;
+};
 
 /* What the transformer is given beside the sample: host tensors, borrowed; NULL where it takes none. */
 typedef struct sorai_inputs {
@@ -36,6 +37,7 @@ typedef struct sorai_inputs {
     const sora_tensor *condition;       /* f32 [c, t, h, w]: channels joined behind the sample's, or first frames in place of the sample's */
     const sora_tensor *control;         /* f32 [c, t, h, w]: for the control branch */
     const sora_tensor *control_scale;   /* f32 [blocks of the branch]; NULL: the plan's for all */
+    sorai_held *given;                  /* places of the sample that conditions hold; NULL: none */
 } sorai_inputs;
 
 /* A sampling loop, which a run and the stage share. Its tensors lie in the exec behind `begin`. */
@@ -51,7 +53,7 @@ typedef struct sorai_loop {
     sorai_exec_mark begin, mark;
 } sorai_loop;
 
-enum sorai_run_state { SORAI_RUN_NONE, SORAI_RUN_TEXT, SORAI_RUN_DENOISE, SORAI_RUN_DECODE, SORAI_RUN_DONE };
+enum sorai_run_state { SORAI_RUN_NONE, SORAI_RUN_TEXT, SORAI_RUN_CONDITION, SORAI_RUN_DENOISE, SORAI_RUN_DECODE, SORAI_RUN_DONE };
 
 struct sora_pipeline {
     sora_model *model;
@@ -59,6 +61,7 @@ struct sora_pipeline {
     sorai_params params;
     sora_tensor *slots[SORAI_SLOTS]; /* set by the caller */
     sora_tensor *made[SORAI_SLOTS];  /* left by the last run */
+    sorai_conditions conditions;
     sora_progress_fn progress;
     void *progress_user;
     sora_frame_fn frame;
@@ -69,6 +72,7 @@ struct sora_pipeline {
     enum sorai_run_state state;
     sorai_plan plan;
     double begun; /* seconds */
+    sorai_held *held; /* what the conditions hold; NULL: nothing */
     sorai_loop loop;
     sorai_exec_mark mark; /* of decoding */
     sorai_vae_stream stream;

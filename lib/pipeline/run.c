@@ -18,6 +18,7 @@ void sorai_pipeline_stop(sora_pipeline *p) {
     p->state = SORAI_RUN_NONE;
     p->ready = 0;
     sorai_loop_end(p, &p->loop);
+    sorai_held_release(&p->held);
     sorai_vae_stream_release(&p->stream);
     sorai_arena_rewind(&p->exec.data, (sorai_arena_mark){0, 0});
     sorai_arena_rewind(&p->exec.meta, (sorai_arena_mark){0, 0});
@@ -107,23 +108,30 @@ static int first_noise(sora_pipeline *p, sora_tensor **out, sora_error *err) {
 
 /* Everything that stays the same over the steps. */
 static int step_text(sora_pipeline *p, sora_error *err) {
-    sora_tensor *noise = NULL;
     SORA_TRY(make_text(p, SORA_SLOT_TEXT, SORA_PARAM_PROMPT, err));
     if (p->plan.guided)
         SORA_TRY(make_text(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE, err));
     SORA_TRY(sorai_conditions_make(p, err));
+    p->state = SORAI_RUN_CONDITION;
+    return report(p, SORA_PHASE_TEXT, 1, 1, err);
+}
+
+static int step_condition(sora_pipeline *p, sora_error *err) {
+    sora_tensor *noise = NULL;
+    SORA_TRY(sorai_held_make(p, &p->plan, &p->held, err));
     const sorai_inputs in = {.text = p->made[SORA_SLOT_TEXT],
                              .negative = p->made[SORA_SLOT_NEGATIVE],
                              .embeds = p->made[SORA_SLOT_IMAGE_EMBEDS],
                              .condition = p->made[SORA_SLOT_CONDITION],
                              .control = p->made[SORA_SLOT_CONTROL],
-                             .control_scale = p->slots[SORA_SLOT_CONTROL_SCALE]};
+                             .control_scale = p->slots[SORA_SLOT_CONTROL_SCALE],
+                             .given = p->held};
     SORA_TRY(first_noise(p, &noise, err));
     const int status = sorai_loop_begin(p, &p->loop, &in, &p->plan, noise, err);
     sorai_tensor_unref(&noise);
     SORA_TRY(status);
     p->state = SORAI_RUN_DENOISE;
-    return report(p, SORA_PHASE_TEXT, 1, 1, err);
+    return p->held ? report(p, SORA_PHASE_CONDITION, 1, 1, err) : SORA_OK;
 }
 
 static int step_denoise(sora_pipeline *p, sora_error *err) {
@@ -172,6 +180,7 @@ static int take_frames(sora_pipeline *p, const float *values, int64_t n, sora_er
                 out[y * plan->width * 3 + i] = (uint8_t)lrintf((v + 1.0f) * 127.5f);
             }
         }
+        sorai_held_keep(p->held, plan, p->ready, out);
         if (p->frame && p->frame(p->frame_user, p->ready, out, plan->width, plan->height) != 0)
             return sorai_fail(err, SORA_E_CANCELLED, "stopped by the frame callback");
     }
@@ -199,6 +208,7 @@ static int step_decode(sora_pipeline *p, sora_error *err) {
     p->decoded++;
     SORA_TRY(report(p, SORA_PHASE_DECODE, (int32_t)(p->decoded - skipped), (int32_t)(p->plan.latent[1] - skipped), err));
     if (p->decoded == p->plan.latent[1]) {
+        sorai_held_release(&p->held);
         sorai_vae_stream_release(&p->stream);
         p->state = SORAI_RUN_DONE;
     }
@@ -211,8 +221,14 @@ int sorai_pipeline_step(sora_pipeline *p, sora_error *err) {
     int status = SORA_OK;
     if (atomic_load(&p->cancel))
         status = sorai_fail(err, SORA_E_CANCELLED, "cancelled");
+    const enum sorai_run_state state = p->state;
     if (status == SORA_OK)
-        status = p->state == SORAI_RUN_TEXT ? step_text(p, err) : p->state == SORAI_RUN_DENOISE ? step_denoise(p, err) : step_decode(p, err);
+        status = state == SORAI_RUN_TEXT        ? step_text(p, err)
+                 : state == SORAI_RUN_CONDITION ? step_condition(p, err)
+                 : state == SORAI_RUN_DENOISE   ? step_denoise(p, err)
+                                                : step_decode(p, err);
+    if (status == SORA_OK && state == SORAI_RUN_TEXT && !p->conditions.count) /* without conditions no step of its own */
+        status = step_condition(p, err);
     if (status != SORA_OK)
         return give_up(p, status);
     return p->state == SORAI_RUN_DONE ? SORA_OK : SORA_MORE;

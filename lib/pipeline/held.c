@@ -1,0 +1,352 @@
+#include "lib/pipeline/held.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "lib/ops/ops.h"
+#include "lib/pipeline/pipeline.h"
+
+#define MANY 4096 /* conditions of one pipeline */
+
+static int host_u8(const sora_tensor *t, int32_t rank) {
+    return t->dtype == SORA_DTYPE_U8 && t->rank == rank && !t->device && sorai_tensor_count(t) > 0;
+}
+
+static int check(const sora_condition *c, sora_error *err) {
+    if (!c->frames == !c->latent)
+        return sorai_fail(err, SORA_E_INVALID, "a condition is frames or a latent, one of both");
+    if (c->frames && (!host_u8(c->frames, 4) || c->frames->shape[3] != 3 || c->frames->shape[1] > 16384 || c->frames->shape[2] > 16384))
+        return sorai_fail(err, SORA_E_INVALID, "a condition's frames are u8 [n, height, width, 3]");
+    if (c->latent && (c->latent->dtype != SORA_DTYPE_F32 || c->latent->rank != 4 || c->latent->device || !sorai_tensor_count(c->latent)))
+        return sorai_fail(err, SORA_E_INVALID, "a condition's latent is f32 [C, T, h, w]");
+    if (c->mask && (!c->frames || !host_u8(c->mask, 3) || (c->mask->shape[0] != 1 && c->mask->shape[0] != c->frames->shape[0]) ||
+                    c->mask->shape[1] != c->frames->shape[1] || c->mask->shape[2] != c->frames->shape[2]))
+        return sorai_fail(err, SORA_E_INVALID, "a condition's mask is u8 [1 or n, height, width] like its frames");
+    if (!(c->strength >= 0.0 && c->strength <= 1.0))
+        return sorai_fail(err, SORA_E_INVALID, "a condition's strength is 0..1");
+    if (c->fit < SORA_FIT_FILL || c->fit > SORA_FIT_EXACT)
+        return sorai_fail(err, SORA_E_INVALID, "a condition's fit is one of SORA_FIT_*");
+    const int64_t far = INT64_C(1) << 40;
+    if (c->at_frame < -far || c->at_frame > far)
+        return sorai_fail(err, SORA_E_INVALID, "a condition's at_frame is out of range");
+    return SORA_OK;
+}
+
+int sorai_conditions_add(sora_pipeline *p, const sora_condition *condition, sora_error *err) {
+    sorai_conditions *const all = &p->conditions;
+    SORA_TRY(check(condition, err));
+    if (all->count == all->capacity) {
+        const size_t capacity = all->capacity ? all->capacity * 2 : 8;
+        if (capacity > MANY)
+            return sorai_fail(err, SORA_E_LIMIT, "more than %d conditions", MANY);
+        sora_condition *grown = sorai_realloc(p->mem, all->list, capacity * sizeof *grown);
+        if (!grown)
+            return sorai_fail(err, SORA_E_NOMEM, "no memory for a condition");
+        all->list = grown;
+        all->capacity = capacity;
+    }
+    sorai_tensor_ref(condition->frames);
+    sorai_tensor_ref(condition->mask);
+    sorai_tensor_ref(condition->latent);
+    all->list[all->count++] = *condition;
+    return SORA_OK;
+}
+
+void sorai_conditions_clear(sora_pipeline *p) {
+    for (size_t i = 0; i < p->conditions.count; i++) {
+        sorai_tensor_unref(&p->conditions.list[i].frames);
+        sorai_tensor_unref(&p->conditions.list[i].mask);
+        sorai_tensor_unref(&p->conditions.list[i].latent);
+    }
+    sorai_free(p->mem, p->conditions.list);
+    memset(&p->conditions, 0, sizeof p->conditions);
+}
+
+void sorai_held_release(sorai_held **handle) {
+    sorai_held *h = *handle;
+    *handle = NULL;
+    if (!h)
+        return;
+    sorai_tensor_unref(&h->clean);
+    sorai_tensor_unref(&h->given);
+    sorai_free(h->mem, h->level);
+    sorai_free(h->mem, h->x0);
+    sorai_free(h->mem, h->rgb);
+    sorai_free(h->mem, h->keep);
+    sorai_free(h->mem, h);
+}
+
+/* Frames of a latent frame: the first stands alone. */
+static void frames_of(int64_t latent, int64_t time, int64_t *first, int64_t *last) {
+    *first = latent > 0 ? 1 + (latent - 1) * time : 0;
+    *last = latent > 0 ? latent * time : latent; /* before the video: none */
+}
+
+/* ---- levels -------------------------------------------------------------------------------------------------------------- */
+
+/* known [T, h, w]: adds up what is known of each place of the latent, in shares of its pixels that lie inside the video. */
+static void share_of_places(const sorai_timeline *line, const sorai_plan *plan, int64_t lead, int64_t space, int64_t time, float *known) {
+    const int64_t left = (plan->full_width - plan->width) / 2, top = (plan->full_height - plan->height) / 2;
+    const int64_t *l = plan->latent, size = (int64_t)line->width * line->height;
+    for (int64_t t = 0; t < l[1]; t++)
+        for (int64_t y = 0; y < l[2]; y++)
+            for (int64_t x = 0; x < l[3]; x++) {
+                int64_t first, last, sum = 0, pixels = 0;
+                frames_of(t - lead, time, &first, &last);
+                for (int64_t f = first; f <= last && f < line->frames; f++)
+                    for (int64_t v = y * space - top; v < (y + 1) * space - top; v++)
+                        for (int64_t u = x * space - left; u < (x + 1) * space - left; u++)
+                            if (v >= 0 && v < line->height && u >= 0 && u < line->width) {
+                                sum += line->known[f * size + v * line->width + u];
+                                pixels++;
+                            }
+                known[(t * l[2] + y) * l[3] + x] = pixels ? (float)((double)sum / (255.0 * (double)pixels)) : -1.0f;
+            }
+}
+
+/* Levels of tokens from the shares of their places; places outside of the video (-1) go with their neighbours. */
+static void levels_of_tokens(const sorai_held *h, const float *known) {
+    const int64_t *l = h->latent;
+    for (int64_t t = 0, i = 0; t < h->tokens[0]; t++)
+        for (int64_t y = 0; y < h->tokens[1]; y++)
+            for (int64_t x = 0; x < h->tokens[2]; x++, i++) {
+                double sum = 0.0, n = 0.0;
+                for (int64_t k = 0; k < h->patch[0] * h->patch[1] * h->patch[2]; k++) {
+                    const int64_t c = k % h->patch[2], b = k / h->patch[2] % h->patch[1], a = k / h->patch[2] / h->patch[1];
+                    const float share = known[((t * h->patch[0] + a) * l[2] + y * h->patch[1] + b) * l[3] + x * h->patch[2] + c];
+                    if (share >= 0.0f) {
+                        sum += (double)share;
+                        n += 1.0;
+                    }
+                }
+                h->level[i] = n > 0.0 ? (float)(1.0 - sum / n) : 1.0f;
+            }
+}
+
+/* ---- pixels to latents ---------------------------------------------------------------------------------------------------- */
+
+typedef struct pieces {
+    const sorai_timeline *line;
+    const sorai_plan *plan;
+} pieces;
+
+/* The frame of the timeline that the encoder sees as frame f: the one that lies there or, where there is none, the next one (so that what the
+ * causal encoder sees before a clip is a still of its beginning), behind the last one that one. */
+static const uint8_t *shown_frame(const sorai_timeline *line, int64_t f) {
+    int64_t from = f < line->frames ? f : line->frames - 1;
+    while (from < line->frames && !line->there[from])
+        from++;
+    if (from == line->frames)
+        for (from = line->frames - 1; from > 0 && !line->there[from];)
+            from--;
+    return line->rgb + from * line->width * line->height * 3;
+}
+
+/* Beyond the picture its edge goes on. */
+static int fill_piece(void *user, int64_t first, int64_t n, float *piece, sora_error *err) {
+    const pieces *e = user;
+    const sorai_plan *plan = e->plan;
+    const sorai_timeline *line = e->line;
+    const int64_t left = (plan->full_width - plan->width) / 2, top = (plan->full_height - plan->height) / 2;
+    const int64_t plane = (int64_t)plan->full_width * plan->full_height;
+    (void)err;
+    for (int64_t i = 0; i < n; i++) {
+        const uint8_t *const rgb = shown_frame(line, first + i);
+        for (int64_t y = 0; y < plan->full_height; y++)
+            for (int64_t x = 0; x < plan->full_width; x++) {
+                const int64_t v = y - top < 0 ? 0 : y - top < line->height ? y - top : line->height - 1;
+                const int64_t u = x - left < 0 ? 0 : x - left < line->width ? x - left : line->width - 1;
+                for (int64_t c = 0; c < 3; c++)
+                    piece[(c * n + i) * plane + y * plan->full_width + x] = (float)rgb[(v * line->width + u) * 3 + c] / 127.5f - 1.0f;
+            }
+    }
+    return SORA_OK;
+}
+
+static int encode(sora_pipeline *p, const sorai_plan *plan, const sorai_timeline *line, sorai_held *h, sora_error *err) {
+    pieces e = {line, plan};
+    sora_tensor *latent = NULL;
+    SORA_TRY(sorai_model_need(p->model, SORAI_NET_ENCODER, err));
+    SORA_TRY(sorai_encode_frames(p, plan->full_frames, plan->full_height, plan->full_width, fill_piece, &e, &latent, err));
+    const int64_t *l = h->latent, plane = l[2] * l[3], t = latent->shape[1];
+    for (int64_t c = 0; c < l[4]; c++)
+        memcpy(h->x0 + (c * l[1] + h->lead) * plane, (const float *)latent->data + c * t * plane, (size_t)(t * plane) * sizeof *h->x0);
+    sorai_tensor_unref(&latent);
+    return SORA_OK;
+}
+
+/* Latents that were given as such replace what was encoded. */
+static int place_latent(sorai_held *h, const sora_condition *c, size_t index, int64_t time, float *known, sora_error *err) {
+    const int64_t *l = h->latent, *s = c->latent->shape, plane = l[2] * l[3];
+    const int64_t t0 = c->at_frame <= 0 ? c->at_frame / time : 1 + (c->at_frame - 1) / time;
+    if (s[0] != l[4] || s[2] != l[2] || s[3] != l[3])
+        return sorai_fail(err, SORA_E_INVALID, "condition %zu: its latent is not [%lld, T, %lld, %lld] as this video's is", index + 1,
+                          (long long)l[4], (long long)l[2], (long long)l[3]);
+    if (c->at_frame > 0 ? (c->at_frame - 1) % time : c->at_frame % time)
+        return sorai_fail(err, SORA_E_INVALID, "condition %zu: a latent begins at frame 0 or %lld n + 1", index + 1, (long long)time);
+    for (int64_t i = 0; i < s[1]; i++) {
+        const int64_t t = h->lead + t0 + i;
+        if (t < h->lead || t >= l[1])
+            continue;
+        for (int64_t k = 0; k < l[4]; k++)
+            memcpy(h->x0 + (k * l[1] + t) * plane, (const float *)c->latent->data + (k * s[1] + i) * plane, (size_t)plane * sizeof *h->x0);
+        for (int64_t k = 0; k < plane; k++)
+            known[t * plane + k] = (float)c->strength;
+    }
+    return SORA_OK;
+}
+
+static int outside(const sora_condition *c, int64_t frames, int64_t time) {
+    const int64_t n = c->frames ? c->frames->shape[0] : (c->latent->shape[1] - 1) * time + 1;
+    return c->at_frame >= frames || c->at_frame + n <= 0;
+}
+
+static int fill(sora_pipeline *p, const sorai_plan *plan, sorai_held *h, sorai_timeline *line, float *known, sora_error *err) {
+    const sora_model *m = p->model;
+    const int64_t space = sorai_vae_space_factor(&m->vae_config), time = sorai_vae_time_factor(&m->vae_config);
+    int pixels = 0;
+    for (size_t i = 0; i < p->conditions.count; i++) {
+        if (outside(&p->conditions.list[i], plan->frames, time))
+            return sorai_fail(err, SORA_E_INVALID, "condition %zu lies outside of the video's %lld frames", i + 1, (long long)plan->frames);
+        pixels |= p->conditions.list[i].frames != NULL;
+    }
+    SORA_TRY(sorai_timeline_make(line, p->mem, &p->conditions, plan, err));
+    share_of_places(line, plan, h->lead, space, time, known);
+    if (pixels)
+        SORA_TRY(encode(p, plan, line, h, err));
+    for (size_t i = 0; i < p->conditions.count; i++)
+        if (p->conditions.list[i].latent)
+            SORA_TRY(place_latent(h, &p->conditions.list[i], i, time, known, err));
+    levels_of_tokens(h, known);
+    return SORA_OK;
+}
+
+int sorai_held_make(sora_pipeline *p, const sorai_plan *plan, sorai_held **out, sora_error *err) {
+    *out = NULL;
+    if (!p->conditions.count)
+        return SORA_OK;
+    const int64_t *l = plan->latent, places = l[1] * l[2] * l[3];
+    const int32_t *patch = p->model->dit_config.patch_size;
+    sorai_held *h = sorai_calloc(p->mem, 1, sizeof *h);
+    float *known = sorai_calloc(p->mem, (size_t)places, sizeof *known);
+    sorai_timeline line = {0};
+    int status = h && known ? SORA_OK : sorai_fail(err, SORA_E_NOMEM, "no memory for the conditions");
+    if (status == SORA_OK) {
+        h->mem = p->mem;
+        memcpy(h->latent, l, sizeof h->latent);
+        h->lead = plan->references;
+        for (int i = 0; i < 3; i++) {
+            h->patch[i] = patch[i];
+            h->tokens[i] = l[i + 1] / patch[i];
+        }
+        h->told = p->model->expand_timesteps;
+        h->level = sorai_alloc(p->mem, (size_t)(h->tokens[0] * h->tokens[1] * h->tokens[2]) * sizeof *h->level);
+        h->x0 = sorai_calloc(p->mem, (size_t)(places * l[4]), sizeof *h->x0);
+        if (!h->level || !h->x0)
+            status = sorai_fail(err, SORA_E_NOMEM, "no memory for the conditions");
+    }
+    if (status == SORA_OK)
+        status = fill(p, plan, h, &line, known, err);
+    if (status == SORA_OK && p->params.i[SORA_PARAM_KEEP]) {
+        h->rgb = line.rgb;
+        h->keep = line.keep;
+        line.rgb = line.keep = NULL;
+    }
+    sorai_timeline_release(&line);
+    sorai_free(p->mem, known);
+    if (status != SORA_OK)
+        sorai_held_release(&h);
+    *out = h;
+    return status;
+}
+
+/* ---- in the loop ---------------------------------------------------------------------------------------------------------- */
+
+/* For every value of the latent that of its token. */
+static sora_tensor *spread(sorai_exec *x, const sorai_held *h, const float *tokens) {
+    const int64_t *l = h->latent, count = l[1] * l[2] * l[3] * l[4];
+    float *const values = sorai_alloc(h->mem, (size_t)count * sizeof *values);
+    if (!values)
+        return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for the conditions");
+    for (int64_t i = 0; i < l[1] * l[2] * l[3]; i++) {
+        const int64_t w = i % l[3] / h->patch[2], v = i / l[3] % l[2] / h->patch[1], t = i / l[3] / l[2] / h->patch[0];
+        const float value = tokens[(t * h->tokens[1] + v) * h->tokens[2] + w];
+        for (int64_t c = 0; c < l[4]; c++)
+            values[i * l[4] + c] = value;
+    }
+    sora_tensor *out = sorai_upload(x, SORA_DTYPE_F32, 5, l, values);
+    sorai_free(h->mem, values);
+    return out;
+}
+
+static int keep_tensor(sorai_exec *x, sorai_held *h, sora_tensor *from, sora_tensor **to, sora_error *err) {
+    SORA_TRY(sorai_exec_finish(x, err));
+    SORA_TRY(sorai_device_tensor(to, h->mem, x->device, SORA_DTYPE_F32, 5, h->latent, err));
+    if (x->device->copy(x->device, (*to)->data, from->data, sorai_tensor_bytes(from)) != SORA_OK)
+        return sorai_fail(err, SORA_E_BACKEND, "the device could not copy");
+    return SORA_OK;
+}
+
+int sorai_held_start(sorai_exec *x, sorai_held *h, const sora_tensor *noise, sora_error *err) {
+    if (!h)
+        return SORA_OK;
+    const int64_t *l = h->latent, shape[5] = {1, l[4], l[1], l[2], l[3]};
+    const sorai_exec_mark mark = sorai_exec_here(x);
+    sora_tensor from = *noise; /* read only */
+    sora_tensor *x0 = sorai_dit_from_planes(x, sorai_upload(x, SORA_DTYPE_F32, 5, shape, h->x0));
+    sora_tensor *given = sorai_add(x, x0, sorai_mul(x, spread(x, h, h->level), sorai_axpby(x, 1.0, &from, -1.0, x0)));
+    int status = keep_tensor(x, h, x0, &h->clean, err);
+    if (status == SORA_OK)
+        status = keep_tensor(x, h, given, &h->given, err);
+    sorai_exec_rewind(x, mark);
+    sorai_free(h->mem, h->x0);
+    h->x0 = NULL;
+    return status;
+}
+
+/* 1 for tokens that are held at this noise. */
+static sora_tensor *held_now(sorai_exec *x, const sorai_held *h, float sigma) {
+    const int64_t n = h->tokens[0] * h->tokens[1] * h->tokens[2];
+    float *const on = sorai_alloc(h->mem, (size_t)n * sizeof *on);
+    if (!on)
+        return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for the conditions");
+    for (int64_t i = 0; i < n; i++)
+        on[i] = sigma > h->level[i] ? 1.0f : 0.0f;
+    sora_tensor *out = spread(x, h, on);
+    sorai_free(h->mem, on);
+    return out;
+}
+
+/* b where on, a elsewhere. */
+static sora_tensor *choose(sorai_exec *x, sora_tensor *a, sora_tensor *b, sora_tensor *on) {
+    return sorai_add(x, a, sorai_mul(x, on, sorai_axpby(x, 1.0, b, -1.0, a)));
+}
+
+sora_tensor *sorai_held_input(sorai_exec *x, const sorai_held *h, const sorai_sampler *s) {
+    return sorai_held_told(h) ? choose(x, s->x, h->given, held_now(x, h, s->sigmas[s->index])) : s->x;
+}
+
+int sorai_held_told(const sorai_held *h) {
+    return h && h->told;
+}
+
+float sorai_held_time(const sorai_held *h, const sorai_sampler *s, int64_t token) {
+    return s->sigmas[s->index] > h->level[token] ? 1000.0f * h->level[token] : s->timesteps[s->index];
+}
+
+sora_tensor *sorai_held_velocity(sorai_exec *x, const sorai_held *h, const sorai_sampler *s, sora_tensor *velocity) {
+    if (!h)
+        return velocity;
+    const float sigma = s->sigmas[s->index];
+    const double scale = 1.0 / (double)sigma;
+    return choose(x, velocity, sorai_axpby(x, scale, s->x, -scale, h->clean), held_now(x, h, sigma));
+}
+
+void sorai_held_keep(const sorai_held *h, const sorai_plan *plan, int64_t index, uint8_t *rgb) {
+    if (!h || !h->rgb)
+        return;
+    const int64_t size = (int64_t)plan->width * plan->height;
+    const uint8_t *const given = h->rgb + index * size * 3, *const keep = h->keep + index * size;
+    for (int64_t i = 0; i < size * 3; i++)
+        rgb[i] = (uint8_t)((given[i] * keep[i / 3] + rgb[i] * (255 - keep[i / 3]) + 127) / 255);
+}
