@@ -9,6 +9,7 @@ int cmd_convert(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_info(int argc, char **argv);
+int cmd_operation(int argc, char **argv); /* animate, extend, loop, edit, connect, fill, inpaint: argv[0] says which */
 int cmd_stage(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_tokenizer(int argc, char **argv);

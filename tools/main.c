@@ -13,6 +13,13 @@ static const struct {
     const char *about;
 } commands[] = {
     {"generate", cmd_generate, "make a video or an image from words"},
+    {"animate", cmd_operation, "make a video that begins with an image"},
+    {"extend", cmd_operation, "make more of a clip, before it or behind it"},
+    {"loop", cmd_operation, "lead a clip back to its beginning"},
+    {"edit", cmd_operation, "make a clip again under another text"},
+    {"connect", cmd_operation, "join two clips by what lies between them"},
+    {"fill", cmd_operation, "make the frames that a clip lacks"},
+    {"inpaint", cmd_operation, "make a region of a clip anew"},
     {"train", cmd_train, "train an autoencoder, a transformer or a probe from a recipe"},
     {"eval", cmd_eval, "what a model gets right on held-out combinations"},
     {"world", cmd_world, "render captioned clips of the drawn world"},

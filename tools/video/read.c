@@ -1,9 +1,13 @@
-/* Clips and images from files, decoded by libavcodec. */
+/* Clips and images from files, decoded by libavcodec, and folders of pictures. */
+#define _GNU_SOURCE /* scandir */
+#include <dirent.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libswscale/swscale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tools/video/internal.h"
 
@@ -122,7 +126,7 @@ static int read_all(reading *r, sora_error *err) {
     return status;
 }
 
-int video_read(video_clip *out, const char *path, int64_t max_frames, size_t max_bytes, sora_error *err) {
+static int read_file(video_clip *out, const char *path, int64_t max_frames, size_t max_bytes, sora_error *err) {
     reading r = {.path = path, .max_frames = max_frames, .max_bytes = max_bytes};
     memset(out, 0, sizeof *out);
     av_log_set_level(AV_LOG_QUIET);
@@ -138,6 +142,53 @@ int video_read(video_clip *out, const char *path, int64_t max_frames, size_t max
     else
         video_clip_free(&r.clip);
     return status;
+}
+
+static int is_png(const struct dirent *entry) {
+    const size_t n = strlen(entry->d_name);
+    return n > 4 && strcmp(entry->d_name + n - 4, ".png") == 0;
+}
+
+/* The pictures of a folder, in the order of their names. */
+static int read_folder(video_clip *out, const char *path, int64_t max_frames, size_t max_bytes, sora_error *err) {
+    struct dirent **names = NULL;
+    const int count = scandir(path, &names, is_png, alphasort);
+    int status = count > 0 ? SORA_OK : video_fail(err, SORA_E_IO, "%s: is a folder without pictures (*.png)", path);
+    for (int i = 0; i < count; i++) {
+        char file[4200];
+        video_clip one = {0};
+        const int n = snprintf(file, sizeof file, "%s/%s", path, names[i]->d_name);
+        free(names[i]);
+        if (status != SORA_OK || (max_frames && out->frames == max_frames)) continue;
+        if (n < 0 || (size_t)n >= sizeof file) {
+            status = video_fail(err, SORA_E_IO, "%s: the name is too long", path);
+            continue;
+        }
+        status = read_file(&one, file, 1, max_bytes, err);
+        const size_t size = (size_t)one.width * (size_t)one.height * 3;
+        if (status == SORA_OK && out->frames && (one.width != out->width || one.height != out->height))
+            status = video_fail(err, SORA_E_FORMAT, "%s: is %dx%d, those before it %dx%d", file, one.width, one.height, out->width, out->height);
+        if (status == SORA_OK && (size_t)(out->frames + 1) > max_bytes / size)
+            status = video_fail(err, SORA_E_LIMIT, "%s: more than %zu MiB of pixels", path, max_bytes >> 20);
+        uint8_t *grown = status == SORA_OK ? realloc(out->rgb, (size_t)(out->frames + 1) * size) : NULL;
+        if (grown) {
+            memcpy(grown + (size_t)out->frames * size, one.rgb, size);
+            *out = (video_clip){one.width, one.height, out->frames + 1, 0, grown};
+        } else if (status == SORA_OK) {
+            status = video_fail(err, SORA_E_NOMEM, "%s: no memory for its frames", path);
+        }
+        video_clip_free(&one);
+    }
+    free(names);
+    if (status != SORA_OK) video_clip_free(out);
+    return status;
+}
+
+int video_read(video_clip *out, const char *path, int64_t max_frames, size_t max_bytes, sora_error *err) {
+    struct stat st;
+    memset(out, 0, sizeof *out);
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? read_folder(out, path, max_frames, max_bytes, err)
+                                                       : read_file(out, path, max_frames, max_bytes, err);
 }
 
 void video_clip_free(video_clip *clip) {

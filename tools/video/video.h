@@ -33,7 +33,7 @@ typedef struct video_clip {
     uint8_t *rgb;
 } video_clip;
 
-/* Decodes the first frames of a video or an image, at most max_frames (0: all) and max_bytes of pixels (SORA_E_LIMIT).
+/* Decodes the first frames of a video, an image, or a folder of PNG (in the order of their names, without a rate), at most max_frames (0: all) and max_bytes of pixels (SORA_E_LIMIT).
  * A damaged file gives SORA_E_FORMAT; frames before a damage are not given. video_clip_free afterwards, also of a
  * zeroed one. */
 int video_read(video_clip *out, const char *path, int64_t max_frames, size_t max_bytes, sora_error *err);

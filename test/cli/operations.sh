@@ -1,0 +1,66 @@
+#!/bin/bash
+# animate, extend, loop, edit, connect, fill and inpaint: what is given stays, what is asked for is made, nothing half-written.
+. test/tiny/common.sh
+
+frames() { find "$1" -name '*.png' 2>/dev/null | wc -l; }
+same() { cmp -s "$(frame "$1" "$2")" "$(frame "$3" "$4")"; } # folder, frame, folder, frame: are these the same pictures
+frame() { find "$1" -name '*.png' | sort | sed -n "$(($2 + 1))p"; }
+common="--model $model --steps 2 --seed 4 --quiet --size 32x32 -p cat"
+
+run world --seed 3 --count 2 --size 32x32 --frames 7 -o "$tmp/w" --quiet
+mkdir "$tmp/a" "$tmp/b" && cp "$(ls -d "$tmp"/w/clip-* | sed -n 1p)"/frame-*.png "$tmp/a" && cp "$(ls -d "$tmp"/w/clip-* | sed -n 2p)"/frame-*.png "$tmp/b"
+[ "$(frames "$tmp/a")" = 7 ] && [ "$(frames "$tmp/b")" = 7 ]; ok "two clips to work on" $?
+
+run animate "$(frame "$tmp/a" 0)" $common -o "$tmp/animate"
+[ $? = 0 ] && [ "$(frames "$tmp/animate")" = 5 ] && same "$tmp/animate" 0 "$tmp/a" 0 && ! same "$tmp/animate" 1 "$tmp/a" 0
+ok "animate begins with the image and moves on" $?
+run animate "$(frame "$tmp/a" 0)" $common --seconds 2 -o "$tmp/animate2"
+[ $? = 0 ] && [ "$(frames "$tmp/animate2")" = 16 ]; ok "animate as long as it was asked to" $?
+
+run extend "$tmp/a" $common --before 0.25 --after 0.5 -o "$tmp/extend"
+[ $? = 0 ] && [ "$(frames "$tmp/extend")" = 13 ]; ok "extend adds before and behind" $?
+kept=0
+for i in 0 1 2 3 4 5 6; do same "$tmp/extend" $((i + 2)) "$tmp/a" $i || kept=1; done
+ok "extend leaves the clip as it was" $kept
+run extend "$tmp/a" $common --before 0.25 --after 0.5 -o "$tmp/extend-again"
+diff -r "$tmp/extend" "$tmp/extend-again" >/dev/null; ok "the same seed makes the same frames" $?
+
+run loop "$tmp/a" $common --seconds 0.375 -o "$tmp/loop"
+[ $? = 0 ] && [ "$(frames "$tmp/loop")" = 10 ] && same "$tmp/loop" 6 "$tmp/a" 6; ok "loop adds the way back" $?
+
+run connect "$tmp/a" "$tmp/b" $common --seconds 0.5 -o "$tmp/connect"
+[ $? = 0 ] && [ "$(frames "$tmp/connect")" = 18 ] && same "$tmp/connect" 6 "$tmp/a" 6 && same "$tmp/connect" 11 "$tmp/b" 0
+ok "connect lays frames between two clips" $?
+
+run fill "$tmp/a" $common --missing 2-3,6 -o "$tmp/fill"
+kept=$?
+for i in 0 1 4 5; do same "$tmp/fill" $i "$tmp/a" $i || kept=1; done
+for i in 2 3 6; do ! same "$tmp/fill" $i "$tmp/a" $i || kept=1; done
+ok "fill makes the missing frames and no others" $kept
+
+run edit "$tmp/a" $common --strength 0 -o "$tmp/edit0"
+diff -r "$tmp/edit0" "$tmp/a" >/dev/null; ok "edit of strength 0 gives the clip back" $?
+run edit "$tmp/a" $common --strength 0.9 -o "$tmp/edit"
+[ $? = 0 ] && [ "$(frames "$tmp/edit")" = 7 ] && ! same "$tmp/edit" 0 "$tmp/a" 0; ok "edit makes as many frames anew" $?
+
+run world --seed 9 --size 32x32 --frames 1 -o "$tmp/w2" --quiet
+printf 'P5 2 1 255\n\000\377' >"$tmp/mask.pgm"
+run inpaint "$tmp/a" $common --mask "$tmp/mask.pgm" -o "$tmp/inpaint"
+ok "inpaint under a mask" $?
+run inpaint "$tmp/a" $common --mask "$(frame "$tmp/b" 0)" -o "$tmp/inpaint2"
+[ $? = 0 ] && [ "$(frames "$tmp/inpaint2")" = 7 ]; ok "inpaint under a mask of any picture" $?
+
+refused "extend without seconds" 2 extend "$tmp/a" $common -o "$tmp/no"
+refused "fill of a frame that is not there" 2 fill "$tmp/a" $common --missing 7 -o "$tmp/no"
+refused "fill of no list" 2 fill "$tmp/a" $common --missing 1-x -o "$tmp/no"
+refused "fill of everything" 2 fill "$tmp/a" $common --missing 0-6 -o "$tmp/no"
+refused "inpaint without a mask" 2 inpaint "$tmp/a" $common -o "$tmp/no"
+refused "connect of one clip" 2 connect "$tmp/a" $common -o "$tmp/no"
+refused "an input that is not there" 1 animate "$tmp/none.png" $common -o "$tmp/no"
+refused "an input that is no picture" 1 animate "$model/model_index.json" $common -o "$tmp/no"
+refused "a place of unknown kind" 2 animate "$(frame "$tmp/a" 0)" $common -o "$tmp/no.xyz"
+[ ! -e "$tmp/no" ]; ok "what is refused leaves nothing behind" $?
+for c in animate extend loop edit connect fill inpaint; do
+    run $c --help; [ $? = 0 ] && grep -q "^usage: sora $c" "$tmp/out" && grep -q "Examples:" "$tmp/out"; ok "$c --help" $?
+done
+finish
