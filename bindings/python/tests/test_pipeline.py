@@ -291,6 +291,10 @@ def test_a_cancel_is_not_lost(pipeline: sora.Pipeline) -> None:
     with pytest.raises(sora.CancelledError):
         pipeline.generate()
     pipeline.generate()
+    pipeline.cancel()
+    with pytest.raises(sora.CancelledError):
+        pipeline.encode_text("a cat")
+    pipeline.encode_text("a cat")
 
 
 def test_interrupt(pipeline: sora.Pipeline) -> None:
@@ -310,6 +314,40 @@ def test_interrupt(pipeline: sora.Pipeline) -> None:
         assert time.monotonic() - begin < 30
         assert np.array_equal(pipeline.generate(), whole)  # neither busy nor cancelled
         assert pipeline.encode_text("a cat").shape == text.shape
+
+
+def test_an_interrupt_that_comes_too_late(pipeline: sora.Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library had done its step before it saw the cancel: it must not stop the next run, and none may be left under way."""
+    whole, text = pipeline.generate(), pipeline.encode_text("a cat")
+    call = pipeline._calls.call
+    for at in range(5):
+        count = iter(range(100))
+
+        def late(function, count=count, at=at) -> int:
+            status = call(function)
+            if next(count) == at:
+                pipeline.cancel()
+                raise KeyboardInterrupt
+            return status
+
+        with monkeypatch.context() as patch:
+            patch.setattr(pipeline._calls, "call", late)
+            with pytest.raises(KeyboardInterrupt):
+                pipeline.generate()
+        assert np.array_equal(pipeline.generate(), whole)
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline._calls, "call", lambda function, count=iter(range(9)): late(function, count, 0))
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.encode_text("a cat")
+    assert np.array_equal(pipeline.encode_text("a cat").numpy(), text.numpy())
+    pipeline.begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline._calls, "call", lambda function, count=iter(range(9)): late(function, count, 0))
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.step()
+    pipeline.begin()
+    assert pipeline.step()
+    pipeline.stop()
 
 
 def test_any_signal_handler_that_raises(pipeline: sora.Pipeline) -> None:

@@ -191,6 +191,24 @@ def test_stopping() -> None:
     assert trainer.stats.step == 2
 
 
+def test_an_interrupt_that_comes_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = sora.Trainer(RECIPE, clips)
+    call = trainer._calls.call
+
+    def late(function) -> int:
+        call(function)
+        trainer.cancel()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer._calls, "call", late)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.step()
+    assert trainer.stats.step == 1  # it was done
+    trainer.step()
+    assert trainer.stats.step == 2
+
+
 def test_interrupted_data() -> None:
     def data(step: int, part: int) -> sora.Batch:
         os.kill(os.getpid(), signal.SIGINT)
