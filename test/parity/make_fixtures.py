@@ -436,6 +436,28 @@ def autoencoders(root):
     )
 
 
+def odd_autoencoders(root):
+    autoencoder(
+        root, "odd22", 25,
+        {"frame": {"shape": (1, 1, 16, 32), "grad": True}, "five": {"shape": (1, 5, 32, 16), "grad": True}, "thirteen": {"shape": (1, 13, 16, 16)}},
+        base_dim=8, decoder_base_dim=6, z_dim=7, dim_mult=[1, 2, 1, 1], num_res_blocks=2, attn_scales=[],
+        temperal_downsample=[True, False, True], is_residual=True, in_channels=12, out_channels=12, patch_size=2,
+        scale_factor_spatial=16,
+    )
+    autoencoder(
+        root, "odd21", 26,
+        {"frame": {"shape": (2, 1, 12, 8), "grad": True}, "five": {"shape": (1, 5, 8, 12)}},
+        base_dim=6, z_dim=2, dim_mult=[3, 1], num_res_blocks=3, attn_scales=[], temperal_downsample=[False],
+        in_channels=12, out_channels=12, patch_size=2, scale_factor_spatial=4,
+    )
+    autoencoder(
+        root, "late22", 27,
+        {"nine": {"shape": (1, 9, 16, 32), "grad": True}, "one": {"shape": (1, 1, 16, 16)}},
+        base_dim=4, decoder_base_dim=8, z_dim=3, dim_mult=[1, 2, 2], num_res_blocks=1, attn_scales=[], temperal_downsample=[True, False],
+        is_residual=True, in_channels=48, out_channels=48, patch_size=4, scale_factor_spatial=16,
+    )
+
+
 def index(root, name, **config):
     with open(os.path.join(root, name, "model_index.json"), "w") as f:
         json.dump(config, f, indent=2)
@@ -454,6 +476,7 @@ PARTS = {
     "text": lambda root: text_encoder(root, "tiny21", 31),
     "image": image_encoders,
     "vae": autoencoders,
+    "oddvae": odd_autoencoders,
     "index": tiny_index,
 }
 

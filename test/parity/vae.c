@@ -93,7 +93,7 @@ static void streamed(parity_case *c, void *net) {
 }
 
 void parity_autoencoders(parity *p) {
-    static const char *const folders[] = {"tiny21", "attention21", "tiny22", "early22"};
+    static const char *const folders[] = {"tiny21", "attention21", "tiny22", "early22", "odd22", "odd21", "late22"};
     static const parity_net kind = {.part = "vae",
                                     .weights = "diffusion_pytorch_model.safetensors",
                                     .mark = "raw",
