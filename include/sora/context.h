@@ -48,12 +48,12 @@ SORA_API int sora_context_memory(const sora_context *ctx, sora_memory *out);
 typedef struct sora_backend_desc {
     uint32_t struct_size; /* set by the caller before the call */
     uint32_t reserved;
-    const char *name;        /* "cpu", "reference"; valid while the context lives */
+    const char *name;        /* "cpu", "reference", "blas"; valid while the context lives */
     const char *description;
 } sora_backend_desc;
 
-/* Loads a backend from a shared object (e.g. libsora-reference.so) and opens its device. SORA_E_BACKEND when it is none or its device is
- * missing; the context is unchanged then. Not while other threads use the context. */
+/* Loads a backend from a shared object (libsora-reference.so, libsora-blas.so) and opens its device. SORA_E_BACKEND when it is none or its
+ * device is missing; the context is unchanged then. Not while other threads use the context. */
 SORA_API SORA_WUR int sora_backend_load(sora_context *ctx, const char *path, sora_error *err);
 SORA_API uint32_t sora_backend_count(const sora_context *ctx);
 SORA_API int sora_backend_info(const sora_context *ctx, uint32_t index, sora_backend_desc *out);

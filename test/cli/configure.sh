@@ -45,7 +45,12 @@ run 0 --no-such-option; [ $? = 1 ] && grep -q 'unknown option: --no-such-option'
 run 0 --prefix=relative; [ $? = 1 ]; ok "a relative prefix is refused" $?
 run 0 --enable-sanitize=address,thread; [ $? = 1 ]; ok "sanitizers that exclude each other are refused" $?
 run 0 CC=/nonexistent/cc; [ $? = 1 ] && grep -q 'does not compile' out; ok "a compiler that is not there is an error" $?
-run 0 --without-openblas && grep -q '^HAVE_OPENBLAS := 0' b/config.mk; ok "--without-openblas" $?
+run 0 && grep -q '^LIB_LIBS := ' b/config.mk && ! grep -q '^LIB_.*blas' b/config.mk; ok "the library itself does not link OpenBLAS" $?
+run 0 --without-openblas && grep -q '^HAVE_OPENBLAS := 0' b/config.mk && ! grep -q '^BLAS_' b/config.mk; ok "--without-openblas" $?
+note pkg-config "case \"\$*\" in *openblas*) exit 1 ;; esac; exec $(command -v pkg-config) \"\$@\""
+run 0 && grep -q '^HAVE_OPENBLAS := 0' b/config.mk; ok "without OpenBLAS, plain configure succeeds" $?
+run 0 --with-openblas; [ $? = 1 ] && grep -q 'OpenBLAS is missing' out; ok "... and --with-openblas fails" $?
+rm fake/pkg-config
 run 0 --prefix="/opt/so ra's" && grep -q "^PREFIX := /opt/so ra's\$" b/config.mk && grep -q "so ra'" b/config.again; ok "a prefix with spaces survives" $?
 mv b/config.mk first && (unset BUILD; PATH=$tmp/fake:$PATH sh b/config.again >out 2>&1) && cmp -s first b/config.mk; ok "config.again repeats a configuration" $?
 run 0 --help && grep -q -- --install-deps out; ok "--help" $?

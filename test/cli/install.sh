@@ -16,6 +16,13 @@ at=$tmp/root$prefix
 for f in include/sora/sora.h lib/libsora.a lib/libsora.so lib/pkgconfig/sora.pc share/man/man1/sora.1; do
     [ -s "$at/$f" ]; ok "installs $f" $?
 done
+for p in "$BUILD"/libsora-*.so; do
+    cmp -s "$p" "$at/lib/sora/$(basename "$p")"; ok "installs lib/sora/$(basename "$p")" $?
+done
+grep -q blas "$at/lib/pkgconfig/sora.pc"; [ $? = 1 ]; ok "sora.pc asks for no BLAS" $?
+if grep -q '^HAVE_OPENBLAS := 1' "$BUILD/config.mk"; then
+    [ -s "$BUILD/libsora-blas.so" ]; ok "OpenBLAS is there, and so is its backend" $?
+fi
 for m in models/*.sora; do
     [ -f "$m" ] || continue
     cmp -s "$m" "$at/share/sora/$m"; ok "installs $m" $?

@@ -7,9 +7,31 @@ static int blas_open(sorai_device **out, sorai_mem *mem, sorai_pool *pool, sora_
 static const sorai_backend blas_backend = {SORAI_BACKEND_ABI, "blas", "this processor, f32 matrix products by OpenBLAS",
                                            blas_open, sorai_host_device_close};
 
+/* 1 when the operation was run here. */
+static int by_products(sorai_host_device *dev, int op, const void *args) {
+    if (op == SK_OP_gemm) return sorai_blas_gemm(dev, args);
+    /* The vector rows of the others do less work than what follows. */
+    if (dev->known[op][SK_DT_f32] && dev->known[op][SK_DT_f32]->prio > 0) return 0;
+    switch (op) {
+    case SK_OP_conv3d:
+        return sorai_blas_conv(dev, args);
+    case SK_OP_conv3d_dw:
+        return sorai_blas_conv_dw(dev, args);
+    case SK_OP_attention:
+        return sorai_blas_attention(dev, args);
+    case SK_OP_attention_bwd_dq:
+        return sorai_blas_attention_dq(dev, args);
+    case SK_OP_attention_bwd_dkv:
+        return sorai_blas_attention_dkv(dev, args);
+    default:
+        return 0;
+    }
+}
+
 static int blas_run(sorai_device *base, int op, int dtype, const void *args, int64_t units) {
-    sorai_host_device *const dev = (sorai_host_device *)base;
-    if (units > 0 && op == SK_OP_gemm && dtype == SK_DT_f32 && sorai_blas_gemm(dev, args)) return SORA_OK;
+    if (units > 0 && dtype == SK_DT_f32 && op >= 0 && op < SK_OP_COUNT &&
+        by_products((sorai_host_device *)base, op, args))
+        return SORA_OK;
     return sorai_host_device_run(base, op, dtype, args, units);
 }
 
