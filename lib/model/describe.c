@@ -148,10 +148,19 @@ static int describe_tokenizer(sora_model *m, json_t *root) {
 }
 
 static json_t *describe_defaults(const sorai_model_defaults *d) {
-    static const char *const samplers[] = {"default", "euler", "unipc", "dpmpp"};
+    static const char *const samplers[] = {"default", "euler", "unipc", "dpmpp", "lcm"};
     return json_pack("{s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:s}", "text_length", d->text_length, "width", d->width,
                      "height", d->height, "frames", d->frames, "steps", d->steps, "fps", d->fps, "guidance",
                      d->guidance, "shift", d->shift, "sampler", samplers[d->solver]);
+}
+
+/* How pictures and clips that are given reach the transformer: docs/conditions.md. */
+static const char *conditions_of(const sora_model *m) {
+    return !m->has_dit || !m->has_vae                             ? "none"
+           : m->dit_config.vace_count                             ? "control branch"
+           : m->dit_config.in_channels > m->vae_config.z_dim      ? "joined channels"
+           : m->expand_timesteps                                  ? "timesteps of tokens"
+                                                                  : "replacement";
 }
 
 char *sorai_model_describe(sora_model *m, sora_error *err) {
@@ -169,6 +178,7 @@ char *sorai_model_describe(sora_model *m, sora_error *err) {
         status = describe_part(m, part, parts, &parameters, err);
     bad = bad || json_object_set_new(root, "parameters", json_integer((json_int_t)parameters)) != 0 ||
           json_object_set_new(root, "defaults", describe_defaults(&m->defaults)) != 0 ||
+          json_object_set_new(root, "conditions", json_string(conditions_of(m))) != 0 ||
           describe_tokenizer(m, root) != 0 || describe_types(parts, root) || describe_missing(m, root) ||
           json_object_set(root, "parts", parts) != 0;
     json_decref(parts);

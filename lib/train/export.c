@@ -96,9 +96,13 @@ static int write_tokenizer(sora_trainer *t, sorai_package *with, sorai_sora_writ
     return SORA_OK;
 }
 
-/* The recipe's "model" object says what the finished model recommends: name, size, steps ... It goes where models look for it. */
-static int set_defaults(json_t *metadata, json_t *model) {
-    if (!json_is_object(model))
+/* The recipe's "model" object says what the finished model recommends: name, size, steps ... It goes where models look for it. So does
+ * that a transformer was trained with given frames at timestep 0. */
+static int set_defaults(const sora_trainer *t, json_t *metadata) {
+    json_t *model = json_object_get(t->recipe.root, "model");
+    const sorai_mask_shares *masks = &t->recipe.transformer.masks;
+    const int expands = t->recipe.kind == SORAI_TRAIN_TRANSFORMER && masks->first + masks->last + masks->ends + masks->gaps > 0.0;
+    if (!json_is_object(model) && !expands)
         return 0;
     json_t *index = json_object_get(metadata, "model_index");
     if (!index) {
@@ -106,13 +110,15 @@ static int set_defaults(json_t *metadata, json_t *model) {
         if (json_object_set_new(metadata, "model_index", index) != 0)
             return -1;
     }
+    if (expands && json_object_set_new(index, "expand_timesteps", json_true()) != 0)
+        return -1;
     json_t *own = json_object_get(index, "sora");
     if (!own) {
         own = json_object();
         if (json_object_set_new(index, "sora", own) != 0)
             return -1;
     }
-    return json_object_update(own, model);
+    return json_is_object(model) ? json_object_update(own, model) : 0;
 }
 
 int sorai_trainer_export(sora_trainer *t, const char *path, const char *with, int32_t weights, sora_error *err) {
@@ -138,7 +144,7 @@ int sorai_trainer_export(sora_trainer *t, const char *path, const char *with, in
         metadata = json_deep_copy(sorai_package_metadata(other));
     else
         metadata = other && sorai_package_index(other) ? json_pack("{s:o}", "model_index", json_deep_copy(sorai_package_index(other))) : json_object();
-    status = metadata && set_defaults(metadata, json_object_get(t->recipe.root, "model")) == 0
+    status = metadata && set_defaults(t, metadata) == 0
                  ? sorai_sora_writer_metadata(w, metadata, err)
                  : sorai_fail(err, SORA_E_NOMEM, "no memory for the metadata");
     for (uint32_t i = 0; i < t->part_count && status == SORA_OK; i++)

@@ -420,7 +420,8 @@ START_TEST(exports_are_models) {
     ck_assert_int_eq(d.default_steps, 3);
     ck_assert_int_eq(d.text_length, 12);
     ck_assert(d.default_fps == 6.0 && d.default_guidance == 2.5 && d.default_shift == 1.5);
-    ck_assert_ptr_nonnull(sora_model_json(model, &other.error)); /* reads and checks it all */
+    const char *json = sora_model_json(model, &other.error); /* reads and checks it all */
+    ck_assert(json && strstr(json, "\"conditions\": \"timesteps of tokens\"")); /* trained with given frames */
     ck_assert_int_eq(sora_pipeline_create(&pipeline, model, &other.error), SORA_OK);
     ck_assert_int_eq(sora_pipeline_set_text(pipeline, SORA_PARAM_PROMPT, "a red cat", 9), SORA_OK);
     ck_assert_msg(sora_pipeline_run(pipeline, &other.error) == SORA_OK, "%s", other.error.message);
