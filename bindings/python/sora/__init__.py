@@ -16,6 +16,7 @@ says what and where. Docstrings say "Since" for every piece.
 from __future__ import annotations
 
 from . import _capi
+from ._condition import Condition
 from ._context import Context, LogFunction, Memory, default_context
 from ._errors import (
     BackendError,
@@ -65,6 +66,7 @@ __all__ = [
     "BackendError",
     "Batch",
     "CancelledError",
+    "Condition",
     "Context",
     "DataFunction",
     "FormatError",

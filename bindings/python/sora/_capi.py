@@ -46,13 +46,14 @@ CONSTANTS: dict[str, int] = {
     "LORA_ALL": 0, "LORA_HIGH": 1, "LORA_LOW": 2,
     "PARAM_PROMPT": 1, "PARAM_NEGATIVE": 2, "PARAM_WIDTH": 3, "PARAM_HEIGHT": 4, "PARAM_FRAMES": 5, "PARAM_FPS": 6,
     "PARAM_SEED": 7, "PARAM_STEPS": 8, "PARAM_GUIDANCE": 9, "PARAM_SHIFT": 10, "PARAM_SAMPLER": 11, "PARAM_GUIDANCE_2": 12,
-    "PARAM_TIMESTEPS": 13, "PARAM_CONTROL_SCALE": 14,
+    "PARAM_TIMESTEPS": 13, "PARAM_CONTROL_SCALE": 14, "PARAM_KEEP": 15,
     "SAMPLER_DEFAULT": 0, "SAMPLER_EULER": 1, "SAMPLER_UNIPC": 2, "SAMPLER_DPMPP": 3, "SAMPLER_LCM": 4,
     "KIND_I64": 1, "KIND_F64": 2, "KIND_TEXT": 3, "KIND_ENUM": 4,
     "SLOT_NOISE": 1, "SLOT_TEXT": 2, "SLOT_NEGATIVE": 3, "SLOT_LATENT": 4, "SLOT_IMAGE": 5, "SLOT_LAST_IMAGE": 6,
     "SLOT_IMAGE_EMBEDS": 7, "SLOT_CONDITION": 8, "SLOT_CONTROL": 9, "SLOT_CONTROL_SCALE": 10, "SLOT_VIDEO": 11, "SLOT_MASK": 12,
     "SLOT_REFERENCE": 16, "MAX_REFERENCES": 8,
-    "PHASE_TEXT": 1, "PHASE_DENOISE": 2, "PHASE_DECODE": 3,
+    "PHASE_TEXT": 1, "PHASE_DENOISE": 2, "PHASE_DECODE": 3, "PHASE_CONDITION": 4,
+    "FIT_FILL": 0, "FIT_INSIDE": 1, "FIT_STRETCH": 2, "FIT_EXACT": 3,
 }  # fmt: skip
 
 VERSION = (CONSTANTS["VERSION_MAJOR"], CONSTANTS["VERSION_MINOR"], CONSTANTS["VERSION_PATCH"])
@@ -211,6 +212,18 @@ class ParamDesc(Sized):
     ]
 
 
+class Condition(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("fit", c_int32),
+        ("frames", c_void_p),
+        ("mask", c_void_p),
+        ("latent", c_void_p),
+        ("at_frame", c_int64),
+        ("strength", c_double),
+    ]
+
+
 class Progress(Sized):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -256,7 +269,7 @@ BatchFn = CFUNCTYPE(c_int, c_void_p, c_uint64, c_uint32, POINTER(Batch))
 STRUCTS: dict[str, type[Structure]] = {
     "sora_error": Error, "sora_allocator": Allocator, "sora_executor": Executor, "sora_context_opts": ContextOpts,
     "sora_memory": Memory, "sora_backend_desc": BackendDesc, "sora_tensor_desc": TensorDesc, "sora_model_opts": ModelOpts,
-    "sora_io": Io, "sora_model_desc": ModelDesc, "sora_param_desc": ParamDesc, "sora_progress": Progress,
+    "sora_io": Io, "sora_model_desc": ModelDesc, "sora_param_desc": ParamDesc, "sora_progress": Progress, "sora_condition": Condition,
     "sora_batch": Batch, "sora_train_stats": TrainStats,
 }  # fmt: skip
 CALLBACKS: dict[str, Any] = {
@@ -312,6 +325,9 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "sora_pipeline_set_text": (_I, [_H, c_int32, _S, c_size_t]),
     "sora_pipeline_set_tensor": (_I, [_H, c_int32, _H]),
     "sora_pipeline_get_tensor": (_I, [_H, c_int32, _HP]),
+    "sora_condition_init": (None, [POINTER(Condition)]),
+    "sora_pipeline_add_condition": (_I, [_H, POINTER(Condition), _E]),
+    "sora_pipeline_clear_conditions": (_I, [_H]),
     "sora_pipeline_set_progress": (_I, [_H, ProgressFn, c_void_p]),
     "sora_pipeline_set_frame_callback": (_I, [_H, FrameFn, c_void_p]),
     "sora_pipeline_estimate": (_I, [_H, POINTER(Memory), _E]),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Union
 
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _capi, _params
+from ._condition import Condition, to_c
 from ._context import Memory, Path, make_memory
 from ._errors import check, make
 from ._handle import Calls, Handle, new_handle
@@ -25,7 +26,7 @@ from ._tensor import Tensor, take
 
 Frame = npt.NDArray[np.uint8]
 #: A parameter's value; texts may be embeddings instead: f32 [L, D].
-Value = Union[ParamValue, npt.ArrayLike, Tensor, None]
+Value = Union[ParamValue, npt.ArrayLike, Tensor, Condition, Sequence[Condition], None]
 
 _SLOTS = _capi.named("SLOT_")
 _RESULTS = ("latent",)  # slots that are not given, only taken
@@ -82,6 +83,7 @@ class Pipeline(Handle):
 
     * ``prompt``, ``negative``: a text, or its embedding f32 [L, D], as ``encode_text`` gives it
     * ``noise``: f32 [C, T, h, w] that the run begins with, instead of noise from the seed
+    * ``conditions``: Condition or several: clips and images that are known, and where
     * ``image``, ``last_image``: uint8 [H, W, 3], the first and the last frame; ``image_embeds``: what ``encode_image`` makes of them
     * ``condition``: f32 [Cc, T, h, w], the channels joined behind the noise
     * ``video``: uint8 [F, H, W, 3] or f32 [3, F, H, W], ``mask``: f32 [F, H, W] (1 is made anew), ``reference``: up to 8 pictures uint8
@@ -100,6 +102,7 @@ class Pipeline(Handle):
         self._sticky: dict[str, Any] = {}
         self._applied: dict[str, ParamValue] = {}
         self._slots: dict[int, Tensor] = {}
+        self._conditions: list[Condition] = []
         self._running = False
         lib = _capi.lib
         address = new_handle("pipeline", lib.sora_pipeline_create, self._model._ptr)
@@ -130,6 +133,7 @@ class Pipeline(Handle):
         Since 0.1.
         """
         self._wanted(params)
+        self._wanted_conditions(params)
         self._sticky = {k: v for k, v in {**self._sticky, **params}.items() if v is not None}
 
     def _wanted(self, call: Mapping[str, Any]) -> tuple[dict[str, ParamValue], dict[int, Tensor]]:
@@ -138,6 +142,8 @@ class Pipeline(Handle):
         values = {p.name: p.check(p.initial) for p in _params.parameters().values()}
         for name, value in {**self._sticky, **{k: v for k, v in call.items() if v is not None}}.items():
             slot = "text" if name == "prompt" else name
+            if name == "conditions":
+                continue
             if name == "reference":
                 slots.update(self._references(value))
             elif slot not in _SLOTS or slot in _RESULTS or isinstance(value, (str, int, float, np.generic)):
@@ -145,6 +151,14 @@ class Pipeline(Handle):
             else:
                 slots[_SLOTS[slot]] = self._input(value)
         return values, slots
+
+    def _wanted_conditions(self, call: Mapping[str, Any]) -> list[Condition]:
+        given = call.get("conditions")
+        given = self._sticky.get("conditions", ()) if given is None else given
+        conditions = [given] if isinstance(given, Condition) else list(given)
+        if not all(isinstance(c, Condition) for c in conditions):
+            raise TypeError("conditions are of sora.Condition")
+        return conditions
 
     def _input(self, value: Any) -> Tensor:
         """Pictures stay uint8, everything else becomes f32; the library checks what fits where."""
@@ -163,7 +177,9 @@ class Pipeline(Handle):
 
     def _apply(self, call: Mapping[str, Any]) -> None:
         values, slots = self._wanted(call)
+        conditions = self._wanted_conditions(call)
         with self._one_call():
+            self._apply_conditions(conditions)
             for name, value in values.items():
                 parameter = _params.find(name)
                 if self._applied.get(name, parameter.check(parameter.initial)) != value:
@@ -180,6 +196,17 @@ class Pipeline(Handle):
                     del self._slots[slot]
                 else:
                     self._slots[slot] = tensor
+
+    def _apply_conditions(self, conditions: list[Condition]) -> None:
+        if conditions == self._conditions:
+            return
+        lib, error = _capi.lib, _capi.Error()
+        check(lib.sora_pipeline_clear_conditions(self._ptr), what="a run is under way")
+        self._conditions = []
+        for condition in conditions:
+            c, _held = to_c(condition, self._model.context)
+            check(lib.sora_pipeline_add_condition(self._ptr, ctypes.byref(c), ctypes.byref(error)), error)
+            self._conditions.append(condition)
 
     # --- runs ---
 
@@ -473,6 +500,7 @@ def _document() -> None:
         for name in _SLOTS
         if name not in _RESULTS and name not in _params.parameters() and name != "text"
     ]
+    keywords.append(inspect.Parameter("conditions", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Sequence[Condition] | None"))
     for method in (Pipeline.generate, Pipeline.frames, Pipeline.run, Pipeline.begin, Pipeline.estimate, Pipeline.set, Pipeline.sample):
         signature = inspect.signature(method)
         own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import signal
@@ -260,6 +261,42 @@ def test_stages(pipeline: sora.Pipeline) -> None:
     pipeline.stop()
 
 
+def test_conditions(pipeline: sora.Pipeline) -> None:
+    whole = pipeline.generate(frames=9)
+    clip = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    first = sora.Condition(clip[0])
+    seen: list[sora.Progress] = []
+    animated = pipeline.generate(frames=9, conditions=first, progress=seen.append)
+    assert np.array_equal(animated[0], clip[0]) and not np.array_equal(animated[1:], whole[1:])
+    assert [p.phase for p in seen[:2]] == ["text", "condition"]
+    assert np.array_equal(pipeline.generate(frames=9), whole)  # of one call
+    both = pipeline.generate(frames=9, conditions=[first, sora.Condition(clip, at_frame=7)])
+    assert np.array_equal(both[0], clip[0]) and np.array_equal(both[7:], clip)
+    pipeline.set(conditions=[first])
+    assert np.array_equal(pipeline.generate(frames=9), animated) and np.array_equal(pipeline.generate(frames=9), animated)
+    assert np.array_equal(pipeline.generate(frames=9, conditions=[]), whole)
+    pipeline.set(conditions=None)
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:24, 8:24] = 255
+    filled = pipeline.generate(frames=1, conditions=sora.Condition(clip[0], mask=mask))
+    assert np.array_equal(filled[0, 8:24, 8:24], clip[0, 8:24, 8:24]) and not np.array_equal(filled[0], clip[0])
+    latent = np.zeros((4, 1, 4, 4), np.float32)
+    assert pipeline.generate(frames=9, conditions=sora.Condition(latent=latent, strength=0.5)).shape[0] == 9
+    for wrong, kind in (
+        (sora.Condition(), sora.InvalidError),
+        (sora.Condition(clip, at_frame=99), sora.InvalidError),
+        (sora.Condition(clip, strength=2), sora.InvalidError),
+        (sora.Condition(clip[:, :16], fit="exact"), sora.InvalidError),
+        (sora.Condition(clip.astype(np.float32)), TypeError),
+        ([clip], TypeError),
+    ):
+        with pytest.raises(kind):
+            pipeline.generate(frames=9, conditions=wrong)
+        assert np.array_equal(pipeline.generate(frames=9), whole)
+    with pytest.raises(ValueError, match="crop"):
+        sora.Condition(clip, fit="crop")
+
+
 # --- stopping ---
 
 
@@ -336,13 +373,13 @@ def test_an_interrupt_that_comes_too_late(pipeline: sora.Pipeline, monkeypatch: 
                 pipeline.generate()
         assert np.array_equal(pipeline.generate(), whole)
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline._calls, "call", lambda function, count=iter(range(9)): late(function, count, 0))
+        patch.setattr(pipeline._calls, "call", functools.partial(late, count=iter(range(9)), at=0))
         with pytest.raises(KeyboardInterrupt):
             pipeline.encode_text("a cat")
     assert np.array_equal(pipeline.encode_text("a cat").numpy(), text.numpy())
     pipeline.begin()
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline._calls, "call", lambda function, count=iter(range(9)): late(function, count, 0))
+        patch.setattr(pipeline._calls, "call", functools.partial(late, count=iter(range(9)), at=0))
         with pytest.raises(KeyboardInterrupt):
             pipeline.step()
     pipeline.begin()
