@@ -31,7 +31,8 @@ enum sorak_op {
     SK_OP_COUNT
 };
 
-enum sorak_dtype { SK_DT_f32, SK_DT_bf16, SK_DT_f16, SK_DT_COUNT };
+/* The two of eight bits have no rows of their own: they are what others convert from. */
+enum sorak_dtype { SK_DT_f32, SK_DT_bf16, SK_DT_f16, SK_DT_f8e4m3, SK_DT_f8e5m2, SK_DT_COUNT };
 enum sorak_dev { SK_DEV_cpu, SK_DEV_cuda };
 
 /* What a row needs of the processor: sets of feature bits, never names of processors. */

@@ -1,4 +1,4 @@
-/* Converts n elements from dtype `from` to that of the row; round to nearest even, NaN stays NaN. A unit is a block of SORAK_BLOCK. */
+/* Converts n elements from dtype `from` (eight-bit floats too) to that of the row; round to nearest even, NaN stays NaN. A unit is a block of SORAK_BLOCK. */
 #ifndef SORAK_CONVERT_H
 #define SORAK_CONVERT_H
 

@@ -1,4 +1,4 @@
-/* The vector rows of convert: f32 <-> bf16, f32 <-> f16; see kernels/simd.h. Same results as the reference for every input but the
+/* The vector rows of convert: f32 <-> bf16, f32 <-> f16, eight-bit floats -> f32 and bf16; see kernels/simd.h. Same results as the reference for every input but the
  * payload of a NaN. */
 #include <string.h>
 
@@ -30,6 +30,43 @@ static inline __m128i to_half(__m256 v, int to) {
     return _mm_packus_epi32(_mm256_castsi256_si128(r), _mm256_extracti128_si256(r, 1));
 }
 
+/* Eight eight-bit floats. e5m2 is the upper half of an f16; e4m3 fits into one as 2^-8 times itself, but for its NaN. */
+static inline __m256 from_f8(const uint8_t *p, int from) {
+    const __m128i v = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)p));
+    if (from == SK_DT_f8e5m2)
+        return _mm256_cvtph_ps(_mm_slli_epi16(v, 8));
+    const __m128i rest = _mm_and_si128(v, _mm_set1_epi16(0x7f)), sign = _mm_slli_epi16(_mm_srli_epi16(v, 7), 15);
+    const __m256 f = _mm256_mul_ps(_mm256_cvtph_ps(_mm_or_si128(sign, _mm_slli_epi16(rest, 7))), _mm256_set1_ps(256.0f));
+    const __m256i nan = _mm256_cvtepi16_epi32(_mm_cmpeq_epi16(rest, _mm_set1_epi16(0x7f)));
+    return _mm256_or_ps(f, _mm256_castsi256_ps(_mm256_and_si256(nan, _mm256_set1_epi32(0x7fc00000))));
+}
+
+static void widen_f8(const uint8_t *x, float *y, int64_t n, int from) {
+    int64_t i = 0;
+    for (; i + STEP <= n; i += STEP)
+        _mm256_storeu_ps(y + i, from_f8(x + i, from));
+    if (i < n) {
+        uint8_t in[STEP] = {0};
+        float out[STEP];
+        memcpy(in, x + i, (size_t)(n - i) * sizeof *in);
+        _mm256_storeu_ps(out, from_f8(in, from));
+        memcpy(y + i, out, (size_t)(n - i) * sizeof *out);
+    }
+}
+
+static void f8_to_bf16(const uint8_t *x, uint16_t *y, int64_t n, int from) {
+    int64_t i = 0;
+    for (; i + STEP <= n; i += STEP)
+        _mm_storeu_si128((__m128i *)(void *)(y + i), to_half(from_f8(x + i, from), SK_DT_bf16));
+    if (i < n) {
+        uint8_t in[STEP] = {0};
+        uint16_t out[STEP];
+        memcpy(in, x + i, (size_t)(n - i) * sizeof *in);
+        _mm_storeu_si128((__m128i *)(void *)out, to_half(from_f8(in, from), SK_DT_bf16));
+        memcpy(y + i, out, (size_t)(n - i) * sizeof *out);
+    }
+}
+
 static void widen(const uint16_t *x, float *y, int64_t n, int from) {
     int64_t i = 0;
     for (; i + STEP <= n; i += STEP)
@@ -58,10 +95,13 @@ static void narrow(const float *x, uint16_t *y, int64_t n, int to) {
 
 int NAME(f32)(const void *args, const sorak_env *env) {
     const sorak_convert_args *a = args;
-    if (a->from != SK_DT_bf16 && a->from != SK_DT_f16)
+    const int eight = a->from == SK_DT_f8e4m3 || a->from == SK_DT_f8e5m2;
+    if (a->from != SK_DT_bf16 && a->from != SK_DT_f16 && !eight)
         return -1;
     const int64_t i = env->begin * SORAK_BLOCK, n = sorak_min_i64(env->end * SORAK_BLOCK, a->n) - i;
-    if (a->from == SK_DT_f16)
+    if (eight)
+        widen_f8((const uint8_t *)a->x + i, (float *)a->y + i, n, a->from);
+    else if (a->from == SK_DT_f16)
         widen((const uint16_t *)a->x + i, (float *)a->y + i, n, SK_DT_f16);
     else
         widen((const uint16_t *)a->x + i, (float *)a->y + i, n, SK_DT_bf16);
@@ -70,10 +110,14 @@ int NAME(f32)(const void *args, const sorak_env *env) {
 
 int NAME(bf16)(const void *args, const sorak_env *env) {
     const sorak_convert_args *a = args;
-    if (a->from != SK_DT_f32)
+    const int eight = a->from == SK_DT_f8e4m3 || a->from == SK_DT_f8e5m2;
+    if (a->from != SK_DT_f32 && !eight)
         return -1;
     const int64_t i = env->begin * SORAK_BLOCK, n = sorak_min_i64(env->end * SORAK_BLOCK, a->n) - i;
-    narrow((const float *)a->x + i, (uint16_t *)a->y + i, n, SK_DT_bf16);
+    if (eight)
+        f8_to_bf16((const uint8_t *)a->x + i, (uint16_t *)a->y + i, n, a->from);
+    else
+        narrow((const float *)a->x + i, (uint16_t *)a->y + i, n, SK_DT_bf16);
     return 0;
 }
 

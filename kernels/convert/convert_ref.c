@@ -35,11 +35,26 @@ static uint16_t to_f16(float f) {
     return (uint16_t)(sign | result);
 }
 
+/* Four bits of exponent, no infinities, all ones is NaN. */
+static float from_e4m3(uint8_t v) {
+    int exponent = v >> 3 & 15, mantissa = v & 7;
+    float magnitude;
+    if (exponent == 15 && mantissa == 7)
+        magnitude = NAN;
+    else
+        magnitude = exponent ? ldexpf((float)(mantissa | 8), exponent - 10) : ldexpf((float)mantissa, -9);
+    return v & 0x80 ? -magnitude : magnitude;
+}
+
 static float load(const sorak_convert_args *a, int64_t i) {
     if (a->from == SK_DT_bf16)
         return sorak_bf16_to_f32(((const uint16_t *)a->x)[i]);
     if (a->from == SK_DT_f16)
         return from_f16(((const uint16_t *)a->x)[i]);
+    if (a->from == SK_DT_f8e4m3)
+        return from_e4m3(((const uint8_t *)a->x)[i]);
+    if (a->from == SK_DT_f8e5m2) /* the upper half of an f16 */
+        return from_f16((uint16_t)(((const uint8_t *)a->x)[i] << 8));
     return ((const float *)a->x)[i];
 }
 
