@@ -30,6 +30,14 @@ if command -v ffprobe >/dev/null; then
     [ "$got" = "33,35,25/2,4" ]; ok "odd mp4 ($got)" $?
 fi
 
+# Longer than the model's own: window by window, each going on from the last.
+gen -o "$tmp/short" --frames 6 --window 6 && gen -o "$tmp/windows" --frames 13 --window 6 && [ "$(ls "$tmp/windows" | wc -l)" = 13 ]; ok "13 frames in windows of 6" $?
+for i in 0 1 2 3 4 5; do cmp -s "$tmp/short/frame-000$i.png" "$tmp/windows/frame-000$i.png" || break; done
+[ $i = 5 ] && ! cmp -s "$tmp/windows/frame-0005.png" "$tmp/windows/frame-0006.png"; ok "the first window is that of a short clip, the next goes on" $?
+gen -o "$tmp/again" --frames 13 --window 6 --threads 1 && diff -r "$tmp/windows" "$tmp/again" >/dev/null; ok "the same with one thread" $?
+gen -o "$tmp/seconds" --seconds 2.5 && [ "$(ls "$tmp/seconds" | wc -l)" = 20 ]; ok "as many seconds as asked for" $?
+gen --sheet "$tmp/long.png" --frames 40 && magic "$tmp/long.png" PNG; ok "a sheet of a long clip" $?
+
 # Ctrl-C: status 1, one line, nothing left.
 for sig in INT TERM; do
     "$sora" generate --quiet --model "$model" -p "a cat" --steps 1000 --frames 33 --size 128x128 -o "$tmp/long.mp4" >"$tmp/out" 2>"$tmp/err" </dev/null &
