@@ -31,4 +31,9 @@ int sorai_gguf_load(const sorai_gguf *g, const sorai_tensor_info *info, sora_ten
 bool sorai_gguf_array(const sorai_gguf *g, const char *key, uint32_t type, uint64_t *offset, uint64_t *count);
 sorai_source *sorai_gguf_source(const sorai_gguf *g); /* borrowed */
 
+/* gguf_tokenizer.c: the unigram tokenizer that came along (tokenizer.ggml.*), added to out as the bytes of a
+ * spiece.model. SORA_E_NOTFOUND: there is none of that kind. */
+struct sorai_buffer;
+int sorai_gguf_tokenizer(const sorai_gguf *g, struct sorai_buffer *out, sora_error *err);
+
 #endif

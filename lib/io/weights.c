@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "lib/io/buffer.h"
 #include "lib/io/gguf.h"
 #include "lib/io/pytorch.h"
 #include "lib/io/safetensors.h"
@@ -96,4 +97,34 @@ int sorai_weights_load(const sorai_weights *w, const sorai_tensor_info *info, so
     return w->gguf      ? sorai_gguf_load(w->gguf, info, out, err)
            : w->pytorch ? sorai_pytorch_load(w->pytorch, info, out, err)
                         : sorai_safetensors_load(w->safetensors, info, out, err);
+}
+
+static void tensor_release(void *user, void *data) {
+    sora_tensor *t = user;
+    (void)data;
+    sorai_tensor_unref(&t);
+}
+
+static void block_release(void *user, void *data) { sorai_free(user, data); }
+
+int sorai_weights_tokenizer(const sorai_weights *w, sorai_source **out, sora_error *err) {
+    const sorai_tensor_info *info = sorai_table_find(sorai_weights_table(w), "spiece_model");
+    *out = NULL;
+    if (w->gguf) {
+        sorai_buffer b;
+        sorai_buffer_init(&b, w->mem);
+        int status = sorai_gguf_tokenizer(w->gguf, &b, err);
+        if (status == SORA_OK)
+            status = sorai_source_memory(out, w->mem, w->name, b.data, b.size, block_release, w->mem, err);
+        if (status != SORA_OK) sorai_buffer_release(&b);
+        return status;
+    }
+    if (!info || info->dtype != SORA_DTYPE_U8)
+        return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: holds no tokenizer", w->name);
+    sora_tensor *t;
+    SORA_TRY(sorai_weights_load(w, info, &t, err));
+    const int status =
+        sorai_source_memory(out, w->mem, w->name, t->data, sorai_tensor_bytes(t), tensor_release, t, err);
+    if (status != SORA_OK) sorai_tensor_unref(&t);
+    return status;
 }

@@ -23,5 +23,8 @@ json_t *sorai_weights_metadata(const sorai_weights *w);
 
 /* A tensor of the table: a view of the file or a copy; encoded ones are multiplied out. */
 int sorai_weights_load(const sorai_weights *w, const sorai_tensor_info *info, sora_tensor **out, sora_error *err);
+/* The tokenizer that came along with a text encoder, as the bytes of a spiece.model or tokenizer.json: ComfyUI's tensor
+ * spiece_model, GGUF's tokenizer.ggml.*. SORA_E_NOTFOUND: none. The source owns the bytes; unref it. */
+int sorai_weights_tokenizer(const sorai_weights *w, sorai_source **out, sora_error *err);
 
 #endif

@@ -1,7 +1,9 @@
+#define _POSIX_C_SOURCE 200809L
 #include "lib/model/files.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/io/encoding.h"
 #include "lib/io/json.h"
@@ -146,25 +148,25 @@ static int make_part(sorai_part **out, sorai_mem *mem, const char *name, enum so
     return status;
 }
 
-static void tensor_release(void *user, void *data) {
-    sora_tensor *t = user;
-    (void)data;
-    sorai_tensor_unref(&t);
+/* tokenizer.json begins with a brace, spiece.model never does. */
+static int put_tokenizer_source(sorai_package *pkg, sorai_source *source, sora_error *err) {
+    char head = 0;
+    for (uint64_t at = 0; at < sorai_source_size(source) && at < 64; at++)
+        if (sorai_source_read(source, at, &head, 1, NULL) != SORA_OK ||
+            (head != ' ' && head != '\t' && head != '\r' && head != '\n'))
+            break;
+    return sorai_package_put_blob(pkg, head == '{' ? "tokenizer/tokenizer.json" : "tokenizer/spiece.model", source,
+                                  err);
 }
 
-/* The tokenizer that ComfyUI packs into files of text encoders. */
-static int packed_tokenizer(sorai_package *pkg, sorai_mem *mem, const sorai_weights *w, sora_error *err) {
-    const sorai_tensor_info *info = sorai_table_find(sorai_weights_table(w), "spiece_model");
-    sora_tensor *t = NULL;
+/* The tokenizer that is packed into the text encoder's file, if there is one. */
+static int packed_tokenizer(sorai_package *pkg, const sorai_weights *w, sora_error *err) {
     sorai_source *source = NULL;
-    if (!info || info->dtype != SORA_DTYPE_U8) return SORA_OK;
-    SORA_TRY(sorai_weights_load(w, info, &t, err));
-    int status = sorai_source_memory(&source, mem, sorai_weights_name(w), t->data, sorai_tensor_bytes(t),
-                                     tensor_release, t, err);
-    if (status != SORA_OK)
-        sorai_tensor_unref(&t);
-    else
-        status = sorai_package_put_blob(pkg, "tokenizer/spiece.model", source, err);
+    sora_error why = {.struct_size = sizeof why};
+    int status = sorai_weights_tokenizer(w, &source, &why);
+    if (status == SORA_E_NOTFOUND) return SORA_OK;
+    if (status != SORA_OK) return sorai_fail(err, status, "%s", why.message);
+    status = put_tokenizer_source(pkg, source, err);
     sorai_source_unref(&source);
     return status;
 }
@@ -185,7 +187,7 @@ static int put_all(sorai_package *pkg, sorai_mem *mem, sorai_weights *w, const c
         if (!part) continue;
         any = true;
         SORA_TRY(sorai_package_put_part(pkg, part, err));
-        if (kinds[k].kind == SORAI_KIND_TEXT) SORA_TRY(packed_tokenizer(pkg, mem, w, err));
+        if (kinds[k].kind == SORAI_KIND_TEXT) SORA_TRY(packed_tokenizer(pkg, w, err));
     }
     return any ? SORA_OK
                : sorai_fail(err, SORA_E_FORMAT, "%.300s: not a model: its tensors are those of no known network",
@@ -201,29 +203,24 @@ static int put_file(sorai_package *pkg, sorai_mem *mem, const char *path, size_t
     if (status == SORA_OK && !part)
         status = sorai_fail(err, SORA_E_FORMAT, "%.300s: holds no %s under names that are known", path, kinds[k].what);
     if (status == SORA_OK) status = sorai_package_put_part(pkg, part, err);
-    if (status == SORA_OK && tokenizer) status = packed_tokenizer(pkg, mem, w, err);
+    if (status == SORA_OK && tokenizer) status = packed_tokenizer(pkg, w, err);
     sorai_weights_unref(&w);
     return status;
 }
 
 /* A file, or the folder where one lies. */
 static int put_tokenizer(sorai_package *pkg, sorai_mem *mem, const char *path, sora_error *err) {
-    static const char *const names[] = {"tokenizer/tokenizer.json", "tokenizer/spiece.model"};
+    static const char *const names[] = {"tokenizer.json", "spiece.model"};
     sorai_source *source = NULL;
     sora_error why = {.struct_size = sizeof why};
     int status = sorai_source_open(&source, mem, path, &why);
     char inner[4096];
     for (int i = 0; status == SORA_E_IO && i < 2; i++)
-        if (snprintf(inner, sizeof inner, "%s/%s", path, names[i] + strlen("tokenizer/")) < (int)sizeof inner &&
+        if (snprintf(inner, sizeof inner, "%s/%s", path, names[i]) < (int)sizeof inner &&
             sorai_source_open(&source, mem, inner, NULL) == SORA_OK)
             status = SORA_OK;
     if (status != SORA_OK) return sorai_fail(err, status, "%s", why.message);
-    char head = 0;
-    for (uint64_t at = 0; at < sorai_source_size(source) && at < 64; at++)
-        if (sorai_source_read(source, at, &head, 1, NULL) != SORA_OK ||
-            (head != ' ' && head != '\t' && head != '\r' && head != '\n'))
-            break;
-    status = sorai_package_put_blob(pkg, names[head == '{' ? 0 : 1], source, err);
+    status = put_tokenizer_source(pkg, source, err);
     sorai_source_unref(&source);
     return status;
 }
@@ -262,6 +259,78 @@ int sorai_files_open_source(sorai_package **out, sorai_mem *mem, sorai_source *s
     return status;
 }
 
+/* A folder as the authors publish it: what lies where. The first of each line that is there counts. */
+static const struct {
+    const char *part;
+    int32_t kind; /* of kinds[]; -1: the tokenizer */
+    const char *names[5];
+} official[] = {
+    {"transformer",
+     0,
+     {"diffusion_pytorch_model.safetensors.index.json", "diffusion_pytorch_model.safetensors",
+      "high_noise_model/diffusion_pytorch_model.safetensors.index.json",
+      "high_noise_model/diffusion_pytorch_model.safetensors"}},
+    {"transformer_2",
+     0,
+     {"low_noise_model/diffusion_pytorch_model.safetensors.index.json",
+      "low_noise_model/diffusion_pytorch_model.safetensors"}},
+    {"vae", 1, {"Wan2.1_VAE.pth", "Wan2.2_VAE.pth", "Wan2.1_VAE.safetensors", "Wan2.2_VAE.safetensors"}},
+    {"text_encoder", 2, {"models_t5_umt5-xxl-enc-bf16.pth", "models_t5_umt5-xxl-enc-bf16.safetensors"}},
+    {"tokenizer", -1, {"google/umt5-xxl/tokenizer.json", "google/umt5-xxl/spiece.model"}},
+};
+
+static char *inside(sorai_mem *mem, const char *folder, const char *name) {
+    const size_t room = strlen(folder) + strlen(name) + 2;
+    char *path = sorai_alloc(mem, room);
+    if (path) snprintf(path, room, "%s/%s", folder, name);
+    return path;
+}
+
+static bool is_there(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* *out NULL: this is no such folder. */
+static int open_official(sorai_package **out, sorai_mem *mem, const char *folder, sora_error *err) {
+    sorai_package *pkg = NULL;
+    bool any = false;
+    int status = SORA_OK;
+    *out = NULL;
+    for (size_t i = 0; i < sizeof official / sizeof *official && status == SORA_OK; i++)
+        for (int k = 0; official[i].names[k] && status == SORA_OK; k++) {
+            char *path = inside(mem, folder, official[i].names[k]);
+            if (!path) status = sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", folder);
+            if (path && is_there(path)) {
+                if (!pkg) status = sorai_package_new(&pkg, mem, folder, err);
+                if (status == SORA_OK)
+                    status = official[i].kind < 0
+                                 ? put_tokenizer(pkg, mem, path, err)
+                                 : put_file(pkg, mem, path, (size_t)official[i].kind, official[i].part, false, err);
+                any = any || official[i].kind >= 0;
+                sorai_free(mem, path);
+                break;
+            }
+            sorai_free(mem, path);
+        }
+    if (status != SORA_OK || !any) sorai_package_close(&pkg);
+    *out = pkg;
+    return status;
+}
+
+/* Whether diffusers wrote it: an index, or a part's folder. */
+static bool is_diffusers(sorai_mem *mem, const char *folder) {
+    static const char *const names[] = {"model_index.json", "transformer/config.json", "vae/config.json",
+                                        "text_encoder/config.json"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !found; i++) {
+        char *path = inside(mem, folder, names[i]);
+        found = !path || is_there(path);
+        sorai_free(mem, path);
+    }
+    return found;
+}
+
 /* path: a folder or a .sora file goes to the package's own readers, weights come here. */
 static int open_base(sorai_package **out, sorai_mem *mem, const char *path, sora_error *err) {
     sorai_source *source = NULL;
@@ -271,6 +340,11 @@ static int open_base(sorai_package **out, sorai_mem *mem, const char *path, sora
     const int opened = sorai_source_open(&source, mem, path, NULL);
     const bool single = opened == SORA_OK && !named && !sorai_sora_file_probe(source);
     sorai_source_unref(&source);
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode) && !is_diffusers(mem, path)) {
+        SORA_TRY(open_official(out, mem, path, err));
+        if (*out) return SORA_OK;
+    }
     if (!single) return sorai_package_open(out, mem, path, err);
     SORA_TRY(sorai_package_new(out, mem, path, err));
     int status = sorai_weights_open(&w, mem, path, err);

@@ -40,6 +40,8 @@ for f in official/t5.safetensors official/t5.pth comfy/t5_f8.safetensors gguf/t5
     run stage text --text "$c/$f" --tokenizer "$tok" --prompt "a cat" --out "$tmp/w" && cmp -s "$tmp/t" "$tmp/w"; ok "text: $f, the same bits" $?
 done
 run stage text --text "$c/comfy/t5_f8.safetensors" --prompt "a cat" --out "$tmp/w" && cmp -s "$tmp/t" "$tmp/w"; ok "text: the tokenizer that is packed in" $?
+run tokenize "$c/gguf/t5_q4_0.gguf" "A cat"; [ "$(cat "$tmp/out")" = "3 2 3 6 4 23 1" ]; ok "tokenize: the tokenizer in a GGUF file" $?
+run stage text "$c/gguf/t5_q4_0.gguf" --prompt "a cat" --out "$tmp/w" && ! cmp -s "$tmp/t" "$tmp/w"; ok "text: everything in one GGUF file" $?
 run tokenize --tokenizer "$tok" "A cat"; [ "$(cat "$tmp/out")" = "3 2 3 6 4 23 1" ]; ok "tokenize with a tokenizer alone" $?
 run tokenize --tokenizer "$model/tokenizer" "A cat"; [ "$(cat "$tmp/out")" = "3 2 3 6 4 23 1" ]; ok "tokenize with a tokenizer's folder" $?
 
@@ -54,6 +56,20 @@ ok "single files become one .sora file" $?
 run stage text "$tmp/all.sora" --prompt "a cat" --out "$tmp/w" && cmp -s "$tmp/t" "$tmp/w"; ok "its text encoder" $?
 run convert "$c/gguf/dit_q8_0.gguf" "$tmp/out-folder" && run stage denoise "$tmp/out-folder" --in "$tmp/in" --out "$tmp/w" &&
     compare "$tmp/w" velocity "$cases" velocity_q8_0 1e-9; ok "blocks are multiplied out by conversion" $?
+
+# The authors' folders.
+off=$tmp/off
+mkdir -p "$off/google/umt5-xxl"
+cp "$c/official/config.json" "$off"; cp "$c/official/dit.safetensors" "$off/diffusion_pytorch_model.safetensors"
+cp "$c/official/vae.safetensors" "$off/Wan2.1_VAE.safetensors"; cp "$c/official/t5.pth" "$off/models_t5_umt5-xxl-enc-bf16.pth"
+cp "$tok" "$off/google/umt5-xxl"
+run info "$off"; ! grep -q ^missing "$tmp/out"; ok "the authors' folder: nothing is missing" $?
+run stage denoise "$off" --in "$tmp/in" --out "$tmp/w" && cmp -s "$tmp/v" "$tmp/w"; ok "the authors' folder: transformer" $?
+run stage text "$off" --prompt "a cat" --out "$tmp/w" && cmp -s "$tmp/t" "$tmp/w"; ok "the authors' folder: text" $?
+mkdir "$off/high_noise_model" "$off/low_noise_model"
+mv "$off/config.json" "$off/diffusion_pytorch_model.safetensors" "$off/high_noise_model"; cp "$off"/high_noise_model/* "$off/low_noise_model"
+run info "$off"; grep -q '^transformer_2  *WanTransformer3DModel' "$tmp/out"; ok "the authors' folder: two experts" $?
+run stage denoise --dit "$c/official/dit.safetensors" --dit2 "$c/gguf/dit_q8_0.gguf" --in "$tmp/in" --out "$tmp/w"; ok "two experts as single files" $?
 
 # LoRAs: added as weights are read, whatever those are stored in; several; into files.
 for f in peft=lora kohya=lora comfy=lora_bias; do

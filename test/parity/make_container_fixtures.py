@@ -139,7 +139,7 @@ def write_gguf(path, arch, state, kind, extra=()):
         add(w)
     for name, t in state.items():
         data = t.detach().float().numpy()
-        plain = data.ndim != 2 or "embedding" in name or "head" in name
+        plain = data.ndim != 2 or "embedding" in name or "head" in name or "rel_b" in name
         q = gguf.GGMLQuantizationType.F32 if plain else kind
         if q == gguf.GGMLQuantizationType.F16:
             w.add_tensor(name, data.astype(np.float16))
@@ -262,6 +262,20 @@ def main():
     write_gguf(at("gguf", "dit_q4_1.gguf"), "wan", names, Q.Q4_1)
     short = {swap(k, T5_GGUF): v for k, v in t5_state.items()}
     write_gguf(at("gguf", "t5_f16.gguf"), "t5encoder", short, Q.F16, [lambda w: w.add_context_length(512), lambda w: w.add_block_count(2)])
+    with open(tokenizer) as f:
+        vocab = json.load(f)["model"]["vocab"]
+
+    def words(w):  # as llama.cpp's converter writes a sentencepiece model
+        kinds = {"<pad>": gguf.TokenType.CONTROL, "</s>": gguf.TokenType.CONTROL, "<unk>": gguf.TokenType.UNKNOWN}
+        w.add_tokenizer_model("t5")
+        w.add_token_list([piece for piece, _ in vocab])
+        w.add_token_scores([score for _, score in vocab])
+        w.add_token_types([kinds.get(piece, gguf.TokenType.NORMAL) for piece, _ in vocab])
+        w.add_add_space_prefix(True)
+        w.add_eos_token_id(1)
+        w.add_unk_token_id(2)
+
+    write_gguf(at("gguf", "t5_q4_0.gguf"), "t5encoder", short, Q.Q4_0, [words])
     blocks(at("blocks.safetensors"))
 
     # what torch makes of them
