@@ -31,6 +31,8 @@ _lent: dict[int, Any] = {}
 _tickets = itertools.count(1)
 _lent_lock = threading.Lock()
 
+_nowhere = ctypes.create_string_buffer(64)  # the data of empty tensors: NumPy before 1.25 wants an address
+
 
 def _let_go(user: int | None, _data: int | None) -> None:
     with _lent_lock:
@@ -144,7 +146,7 @@ class Tensor(Handle):
         return self._interface(np.dtype(NUMPY_TYPES[self._dtype]).str)
 
     def _interface(self, typestr: str) -> dict[str, Any]:
-        data = _capi.lib.sora_tensor_data(self._ptr) or 0
+        data = _capi.lib.sora_tensor_data(self._ptr) or ctypes.addressof(_nowhere)
         return {"version": 3, "shape": self._shape, "typestr": typestr, "data": (data, self._readonly), "strides": None}
 
     def _view(self, typestr: str) -> npt.NDArray[Any]:

@@ -107,6 +107,17 @@ def test_another_library_is_refused() -> None:
     assert "ImportError" in said and "not a libsora" in said
 
 
+def test_an_installed_library_is_found() -> None:
+    """Without SORA_LIBRARY and without one in the package: where the system's loader looks."""
+    given = os.environ.get("SORA_LIBRARY")
+    if not given or Path(given).name != _capi.SONAME:
+        pytest.skip("SORA_LIBRARY does not name a library to stand for the installed one")
+    env = {k: v for k, v in os.environ.items() if k != "SORA_LIBRARY"} | {"LD_LIBRARY_PATH": str(Path(given).parent)}
+    code = "import sora; print(sora._capi.lib._name, sora.library_version())"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.stdout == f"{_capi.SONAME} {sora.library_version()}\n", done.stderr
+
+
 def test_an_older_library_fails_when_it_is_asked(tmp_path: Path) -> None:
     """Functions that a library lacks are found out when they are called, not at import."""
     with pytest.raises(NotImplementedError, match="too old: it has no sora_new"):
