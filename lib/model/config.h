@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "lib/dit/dit.h"
+#include "lib/ltx/ltx.h"
 #include "lib/probe/probe.h"
 #include "lib/text/t5.h"
 #include "lib/vae/vae.h"
@@ -14,6 +15,8 @@
 int sorai_config_vae(json_t *json, sorai_vae_config *out, sora_error *err);
 int sorai_config_dit(json_t *json, sorai_dit_config *out, sora_error *err);
 int sorai_config_t5(json_t *json, sorai_t5_config *out, sora_error *err);
+int sorai_config_ltx(json_t *json, sorai_ltx_config *out, sora_error *err);
+int sorai_config_ltx_vae(json_t *json, sorai_ltx_vae_config *out, sora_error *err);
 int sorai_config_vision(json_t *json, sorai_vision_config *out, sora_error *err);
 int sorai_config_prepare(json_t *json, sorai_vision_prepare *out, sora_error *err); /* of preprocessor_config.json */
 int sorai_config_probe(json_t *json, sorai_probe_config *out, sora_error *err);

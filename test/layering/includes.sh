@@ -24,9 +24,10 @@ BEGIN {
     rule("lib/dit", "lib/ops")
     rule("lib/vae", "lib/ops")
     rule("lib/vision", "lib/ops")
+    rule("lib/ltx", "lib/ops")
     rule("lib/probe", "lib/ops") # the attribute probe, a network like the three above
     rule("lib/sampler", "lib/ops")
-    rule("lib/model", "lib/io lib/text lib/dit lib/vae lib/vision lib/probe")
+    rule("lib/model", "lib/io lib/text lib/dit lib/vae lib/vision lib/ltx lib/probe")
     rule("lib/pipeline", "lib/model lib/sampler lib/backend/counting.h")
     rule("lib/train", "lib/pipeline/pipeline.h lib/model lib/sampler lib/backend")
     rule("lib/api", "lib/pipeline lib/train lib/backend")

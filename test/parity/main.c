@@ -1,4 +1,4 @@
-/* build/test/parity [--backend cpu|reference|blas] [--plugin FILE] [--fixtures DIR] [--only dit|vae|text|image|loop|sampler] [--threads N] [-v]
+/* build/test/parity [--backend cpu|reference|blas] [--plugin FILE] [--fixtures DIR] [--only dit|vae|text|image|ltx|loop|sampler] [--threads N] [-v]
  * build/test/parity join|compare ...: see pick.c
  * Without --backend: cpu, and the others whose plugins lie beside the build. Status 0 when all comparisons passed. */
 #include <math.h>
@@ -269,6 +269,8 @@ static int run(const char *backend, int vectors, const char *plugin, const char 
             parity_texts(&p);
         if (!only || strcmp(only, "image") == 0)
             parity_images(&p);
+        if (!only || strcmp(only, "ltx") == 0)
+            parity_ltx(&p);
         if (!only || strcmp(only, "loop") == 0)
             parity_loops(&p);
         if (!only || strcmp(only, "sampler") == 0)

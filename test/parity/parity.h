@@ -101,6 +101,7 @@ void parity_transformers(parity *p);
 void parity_autoencoders(parity *p);
 void parity_texts(parity *p);
 void parity_images(parity *p);
+void parity_ltx(parity *p);
 void parity_loops(parity *p);
 void parity_samplers(parity *p);
 

@@ -69,4 +69,5 @@ void parity_texts(parity *p) {
                                     .loss = loss,
                                     .extra = padded};
     parity_network(p, &kind, "tiny21");
+    parity_network(p, &kind, "ltx"); /* T5: one table of position biases */
 }
