@@ -126,7 +126,7 @@ static int no_memory(const sorai_gguf *g, sora_error *err) {
 static int read_string(sorai_gguf *g, cursor *c, json_t **out, sora_error *err) {
     uint64_t n;
     SORA_TRY(number(c, 8, &n, err));
-    if (n > MAX_STRING) {
+    if (n > MAX_STRING || n > sorai_source_size(c->source) - c->at) {
         *out = json_null();
         return skip(c, n, err);
     }

@@ -1,6 +1,7 @@
 /* Encodings against the Python package gguf and torch; readers of containers; names of tensors. */
 #include <check.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,10 @@
 #include "lib/io/safetensors.h"
 #include "lib/io/weights.h"
 #include "lib/model/files.h"
+#include "lib/model/lora.h"
 #include "lib/model/names.h"
 #include "lib/tensor/half.h"
+#include "sora/sora.h"
 
 #define FIXTURES "test/parity/fixtures/containers/"
 
@@ -279,6 +282,120 @@ START_TEST(test_gguf_lies) {
 }
 END_TEST
 
+/* The Nth allocation fails, for every N: a clean error, nothing left. */
+static struct { long made, fails; } fate;
+static void *fated_alloc(void *user, size_t size, size_t align) {
+    (void)user;
+    return ++fate.made == fate.fails ? NULL : aligned_alloc(align, (size + align - 1) / align * align);
+}
+static void fated_free(void *user, void *block) {
+    (void)user;
+    free(block);
+}
+
+static int open_everything(void) {
+    const sorai_model_files files = {.dit = FIXTURES "official/dit.pth",
+                                     .dit2 = FIXTURES "comfy/dit_scaled.safetensors",
+                                     .text = FIXTURES "gguf/t5_q4_0.gguf",
+                                     .tokenizer = "test/tiny/tokenizer.json"};
+    sorai_package *pkg;
+    sorai_loras *loras = NULL;
+    sora_tensor *t;
+    int status = sorai_files_open(&pkg, &mem, &files, &error);
+    if (status == SORA_OK) status = sorai_loras_create(&loras, &mem, &error);
+    if (status == SORA_OK)
+        status = sorai_loras_add(loras, pkg, FIXTURES "lora/comfy.safetensors", 1.0, SORAI_LORA_BOTH, &error);
+    if (status == SORA_OK)
+        sorai_loras_install(loras, pkg);
+    else
+        sorai_loras_free(&loras);
+    static const char *const wanted[][2] = {{"transformer", "blocks.0.attn1.to_q.weight"},
+                                            {"transformer_2", "blocks.1.ffn.net.0.proj.weight"},
+                                            {"text_encoder", "shared.weight"}};
+    for (int i = 0; i < 3 && status == SORA_OK; i++) {
+        status = sorai_package_lookup(pkg, wanted[i][0], wanted[i][1], &t, &error);
+        sorai_tensor_unref(&t);
+    }
+    sorai_package_close(&pkg);
+    return status;
+}
+
+START_TEST(test_no_memory) {
+    const sora_allocator host = {NULL, fated_alloc, fated_free};
+    sorai_mem_init(&mem, &host, 0);
+    int status = SORA_E_NOMEM;
+    for (fate.fails = 1; status != SORA_OK; fate.fails++) {
+        fate.made = 0;
+        memset(&error, 0, sizeof error);
+        status = open_everything();
+        ck_assert_uint_eq(atomic_load(&mem.used), 0);
+        if (status != SORA_OK)
+            ck_assert_msg(status == SORA_E_NOMEM && error.message[0], "allocation %ld: %d, %s", fate.fails, status,
+                          error.message);
+        ck_assert_int_lt(fate.fails, 100000);
+        if (fate.fails > 300) fate.fails += 37; /* names: one is as good as the next */
+    }
+    ck_assert_int_gt(fate.fails, 100);
+}
+END_TEST
+
+static int64_t read_at(void *user, uint64_t offset, void *dst, size_t n) {
+    memcpy(dst, (char *)user + offset, n);
+    return (int64_t)n;
+}
+
+START_TEST(test_public) {
+    sora_context *ctx;
+    sora_model *model;
+    sora_model_opts o;
+    sora_model_desc d = {.struct_size = sizeof d};
+    ck_assert_int_eq(sora_context_create(&ctx, NULL, &error), SORA_OK);
+    sora_model_opts_init(&o);
+    ck_assert_int_eq(sora_model_open(&model, ctx, NULL, &o, &error), SORA_E_INVALID);
+    o.transformer = FIXTURES "gguf/dit_f16.gguf";
+    o.vae = FIXTURES "official/vae.safetensors";
+    o.tokenizer = "test/tiny/tokenizer.json";
+    ck_assert_msg(sora_model_open(&model, ctx, NULL, &o, &error) == SORA_OK, "%s", error.message);
+    ck_assert_int_eq(sora_model_info(model, &d), SORA_OK);
+    ck_assert_uint_eq(d.parts, SORA_PART_TRANSFORMER | SORA_PART_VAE | SORA_PART_TOKENIZER);
+    ck_assert_str_eq(d.format, "files");
+    ck_assert_int_eq(d.latent_channels, 16);
+    ck_assert_ptr_nonnull(strstr(sora_model_json(model, &error), "\"text_encoder\""));
+    sora_model_unref(&model);
+    /* a caller of the version before: its struct ends earlier */
+    o.struct_size = offsetof(sora_model_opts, transformer);
+    ck_assert_int_eq(sora_model_open(&model, ctx, NULL, &o, &error), SORA_E_INVALID);
+    ck_assert_int_eq(sora_model_open(&model, ctx, FIXTURES "folder", &o, &error), SORA_OK);
+    sora_model_unref(&model);
+    sora_model_opts_init(&o);
+    o.lora_count = 1;
+    ck_assert_int_eq(sora_model_open(&model, ctx, FIXTURES "folder", &o, &error), SORA_E_INVALID);
+    const char *lora = FIXTURES "lora/peft.safetensors";
+    const int32_t low = SORA_LORA_LOW, none = 7;
+    o.loras = &lora;
+    o.lora_targets = &low;
+    ck_assert_int_eq(sora_model_open(&model, ctx, FIXTURES "folder", &o, &error), SORA_E_NOTFOUND);
+    o.lora_targets = &none;
+    ck_assert_int_eq(sora_model_open(&model, ctx, FIXTURES "folder", &o, &error), SORA_E_INVALID);
+    o.lora_targets = NULL;
+    ck_assert_msg(sora_model_open(&model, ctx, FIXTURES "folder", &o, &error) == SORA_OK, "%s", error.message);
+    sora_model_unref(&model);
+    /* weights through the caller's I/O */
+    FILE *f = fopen(FIXTURES "gguf/t5_q4_0.gguf", "rb");
+    static char data[200000];
+    ck_assert_ptr_nonnull(f);
+    const size_t n = fread(data, 1, sizeof data, f);
+    fclose(f);
+    const sora_io io = {data, read_at, n, "memory.gguf"};
+    ck_assert_msg(sora_model_open_io(&model, ctx, &io, NULL, &error) == SORA_OK, "%s", error.message);
+    ck_assert_int_eq(sora_model_info(model, &d), SORA_OK);
+    ck_assert_uint_eq(d.parts, SORA_PART_TEXT_ENCODER | SORA_PART_TOKENIZER);
+    ck_assert_str_eq(d.format, "gguf");
+    sora_model_unref(&model);
+    sora_context_unref(&ctx);
+}
+END_TEST
+
 Suite *suite_io_weights(void);
 Suite *suite_io_weights(void) {
     Suite *s = suite_create("io_weights");
@@ -290,6 +407,8 @@ Suite *suite_io_weights(void) {
     tcase_add_test(c, test_inferred);
     tcase_add_test(c, test_names);
     tcase_add_test(c, test_gguf_lies);
+    tcase_add_test(c, test_no_memory);
+    tcase_add_test(c, test_public);
     suite_add_tcase(s, c);
     return s;
 }
