@@ -49,6 +49,8 @@ static FILE *open_log(const char *path, const char *head) {
     struct stat st;
     const int old = stat(path, &st) == 0 && st.st_size > 0;
     FILE *f = fopen(path, "a");
+    if (f)
+        (void)setvbuf(f, NULL, _IOLBF, 0); /* it is watched while it grows */
     if (f && !old)
         fprintf(f, "%s\n", head);
     return f;
