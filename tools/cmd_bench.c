@@ -57,7 +57,7 @@ int cmd_bench(int argc, char **argv) {
     session_opts opts = SESSION_DEFAULTS;
     sora_error err = {.struct_size = sizeof err};
     param_options params;
-    option table[PARAM_MAX + 16];
+    option table[PARAM_MAX + 24];
     long long rounds = 3;
     int size[2] = {0, 0}, count;
     const int n = param_options_list(&params, ~0u, table);
@@ -65,6 +65,7 @@ int cmd_bench(int argc, char **argv) {
         {"size", OPTION_SIZE, size, "WxH", "width and height at once", 0, 0},
         {"rounds", OPTION_INT, &rounds, "N", "runs after the first; the best is printed (3)", 1, 1000},
         SESSION_MODEL_OPTION(opts),
+        SESSION_FILES(opts),
         SESSION_OPTIONS(opts),
         OPTIONS_END,
     };

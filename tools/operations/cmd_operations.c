@@ -223,7 +223,7 @@ static int run(const operation *op, int argc, char **argv) {
     request r;
     session_opts opts = SESSION_DEFAULTS;
     param_options params;
-    option table[PARAM_MAX + 24];
+    option table[PARAM_MAX + 32];
     const char *words[2];
     int count = 0, k = 0;
     memset(&r, 0, sizeof r);
@@ -249,6 +249,7 @@ static int run(const operation *op, int argc, char **argv) {
         {"size", OPTION_SIZE, r.size, "WxH", "of the result (the input's shape at the model's size)", 0, 0},
         {"context", OPTION_INT, &r.context, "N", "given frames that are looked at beside a seam (5, at most half of what is made at a time)", 1, 1000},
         SESSION_MODEL_OPTION(opts),
+        SESSION_FILES(opts),
         SESSION_OPTIONS(opts),
         {"quiet", OPTION_FLAG, &r.quiet, NULL, "no progress bar", 0, 0},
         OPTIONS_END,
