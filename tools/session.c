@@ -37,17 +37,42 @@ static int find_model(char *out, size_t size) {
     return is_there(out);
 }
 
+/* A file, or a name: libsora-NAME.so beside the program or where it is installed with it. */
+static int load_backend(session *s, const char *backend) {
+    sora_error err = {.struct_size = sizeof err};
+    sora_backend_desc d = {.struct_size = sizeof d};
+    static const char *const beside[] = {"", "/../lib/sora"};
+    char self[2048], path[3072];
+    const ssize_t n = strchr(backend, '/') ? 0 : readlink("/proc/self/exe", self, sizeof self - 1);
+    int found = 0;
+    if (n > 0) {
+        self[n] = 0;
+        const char *slash = strrchr(self, '/');
+        for (size_t i = 0; slash && !found && i < sizeof beside / sizeof *beside; i++) {
+            snprintf(path, sizeof path, "%.*s%s/libsora-%.200s.so", (int)(slash - self), self, beside[i], backend);
+            found = is_there(path);
+        }
+    }
+    if (!found && !strchr(backend, '/'))
+        return complain(EXIT_FAILED, "there is no backend named %.200s here; give its file (with a slash)", backend);
+    if (sora_backend_load(s->ctx, found ? path : backend, &err) != SORA_OK ||
+        sora_backend_info(s->ctx, sora_backend_count(s->ctx) - 1, &d) != SORA_OK)
+        return complain(EXIT_FAILED, "%s", err.message);
+    s->device = d.name;
+    return EXIT_DONE;
+}
+
 int session_open_context(session *s, const session_opts *opts) {
     sora_error err = {.struct_size = sizeof err};
     sora_context_opts context;
     memset(s, 0, sizeof *s);
     sora_context_opts_init(&context);
     context.threads = (int32_t)opts->threads;
-    return sora_context_create(&s->ctx, &context, &err) == SORA_OK ? EXIT_DONE
-                                                                   : complain(EXIT_FAILED, "%s", err.message);
+    if (sora_context_create(&s->ctx, &context, &err) != SORA_OK) return complain(EXIT_FAILED, "%s", err.message);
+    return opts->backend ? load_backend(s, opts->backend) : EXIT_DONE;
 }
 
-int session_has_files(const session_opts *o) { return o->dit || o->dit2 || o->vae || o->text || o->tokenizer; }
+int session_has_files(const session_opts *o) { return o->dit || o->dit2 || o->vae || o->text || o->clip || o->tokenizer; }
 
 /* FILE or FILE:STRENGTH. What follows the last colon counts when it is a number. */
 static int read_lora(session *s, int i, const char *text) {
@@ -71,10 +96,12 @@ static int read_lora(session *s, int i, const char *text) {
 }
 
 int session_files(const session_opts *opts, sora_model_opts *model, session *s) {
+    model->device = s->device;
     model->transformer = opts->dit;
     model->transformer_2 = opts->dit2;
     model->vae = opts->vae;
     model->text_encoder = opts->text;
+    model->image_encoder = opts->clip;
     model->tokenizer = opts->tokenizer;
     int count = 0;
     for (int target = SORA_LORA_ALL; target <= SORA_LORA_LOW; target++)

@@ -8,9 +8,10 @@
 
 typedef struct session_opts {
     const char *model;        /* NULL: the model that comes with the program */
+    const char *backend;      /* NULL: the processor; the name or the file of a plugin */
     long long threads, dtype; /* dtype: of the choice "f32|bf16"; -1: the command's own */
     /* single files in place of a model or of its parts */
-    const char *dit, *dit2, *vae, *text, *tokenizer;
+    const char *dit, *dit2, *vae, *text, *clip, *tokenizer;
     option_list loras[3]; /* FILE or FILE:STRENGTH; by SORA_LORA_* */
 } session_opts;
 
@@ -22,6 +23,7 @@ typedef struct session_opts {
         {"dit2", OPTION_TEXT, &(o).dit2, "FILE", "the transformer for low noise, of models with two", 0, 0},           \
         {"vae", OPTION_TEXT, &(o).vae, "FILE", "the autoencoder", 0, 0},                                               \
         {"text", OPTION_TEXT, &(o).text, "FILE", "the text encoder", 0, 0},                                            \
+        {"clip", OPTION_TEXT, &(o).clip, "FILE", "the image encoder of image-to-video models", 0, 0},                  \
         {"tokenizer", OPTION_TEXT, &(o).tokenizer, "FILE", "the tokenizer: tokenizer.json or spiece.model", 0, 0},     \
         {"lora", OPTION_LIST, &(o).loras[0], "FILE[:X]", "a LoRA, with a strength (1); may be repeated", 0, 0},        \
         {"lora-high", OPTION_LIST, &(o).loras[1], "FILE[:X]", "one for the expert for high noise only", 0, 0}, {       \
@@ -33,7 +35,8 @@ typedef struct session_opts {
             0, 0                                                                                                       \
     }
 #define SESSION_OPTIONS(o)                                                                                             \
-    {"threads", OPTION_INT, &(o).threads, "N", "threads that work (one per core)", 0, 1024}, {                         \
+    {"threads", OPTION_INT, &(o).threads, "N", "threads that work (one per core)", 0, 1024},                           \
+        {"backend", OPTION_TEXT, &(o).backend, "NAME", "computes with a plugin: blas, reference, or a file", 0, 0}, {  \
         "dtype", OPTION_CHOICE, &(o).dtype, "f32|bf16", "type of the matrix products; f32 is the exact path", 0, 0     \
     }
 
@@ -41,7 +44,8 @@ typedef struct session {
     sora_context *ctx;
     sora_model *model;
     sora_pipeline *pipeline;
-    char path[4096]; /* of the model; "" when there are only single files */
+    const char *device; /* of the plugin; NULL: the processor */
+    char path[4096];    /* of the model; "" when there are only single files */
     char lora_paths[OPTION_LIST_MAX][1024];
     const char *loras[OPTION_LIST_MAX];
     double strengths[OPTION_LIST_MAX];
@@ -54,7 +58,7 @@ int session_files(const session_opts *opts, sora_model_opts *model, session *s);
 /* dtype: SORA_DTYPE_* when the option was not given; 0: the library's choice. Prints a line and returns an exit code on
  * failure, else 0. session_close in any case. */
 int session_open(session *s, const session_opts *opts, int32_t dtype);
-/* Only the context; model and pipeline stay NULL. */
+/* Only the context, with the plugin if one is asked for; model and pipeline stay NULL. */
 int session_open_context(session *s, const session_opts *opts);
 void session_close(session *s);
 

@@ -15,6 +15,15 @@ gen -o "$tmp/a.png" && magic "$tmp/a.png" PNG; ok "png of one frame" $?
 gen -o "$tmp/frames" --frames 6 && [ "$(ls "$tmp/frames" | wc -l)" = 6 ] && magic "$tmp/frames/frame-0005.png" PNG; ok "a folder of png" $?
 refused "the folder is there already" 1 generate --model "$model" -p x -o "$tmp/frames"
 gen -o "$tmp/n.png" --count 3 --seed 5 --sheet "$tmp/sheet.png" && [ -s "$tmp/n-003.png" ] && [ ! -e "$tmp/n.png" ] && magic "$tmp/sheet.png" PNG; ok "several, and a sheet" $?
+for b in reference blas; do
+    plugin=$(dirname "$sora")/libsora-$b.so
+    if [ ! -f "$plugin" ]; then echo "SKIP --backend $b: it is not built"; continue; fi
+    gen -o "$tmp/$b.png" --backend $b --dtype f32 && gen -o "$tmp/file.png" --backend "$plugin" --dtype f32 --threads 3 &&
+        magic "$tmp/$b.png" PNG && cmp -s "$tmp/$b.png" "$tmp/file.png"
+    ok "--backend $b, by name and by file" $?
+done
+refused "a backend that is not there" 1 generate -p x -o "$tmp/no.png" --backend nowhere
+refused "a backend that is none" 1 generate -p x -o "$tmp/no.png" --backend "$tmp/a.png"
 gen -o "$tmp/five.png" --seed 5 && cmp -s "$tmp/five.png" "$tmp/n-001.png"; ok "numbers are seeds" $?
 ! cmp -s "$tmp/n-001.png" "$tmp/n-002.png"; ok "another seed, another picture" $?
 gen -o "$tmp/again.png" --seed 5 --threads 1 && cmp -s "$tmp/five.png" "$tmp/again.png"; ok "the same with one thread" $?

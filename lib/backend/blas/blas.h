@@ -1,6 +1,6 @@
-/* The BLAS backend, a plugin of its own (libsora-blas.so, "blas"): the rows of the cpu backend, with f32 matrix products
- * computed by cblas_sgemm of OpenBLAS. Where the processor has no vector rows, convolutions and attention, with their
- * gradients, are cut into such products too. Products of bf16 stay with the rows.
+/* The BLAS backend, a plugin of its own (libsora-blas.so, "blas"): the rows of the cpu backend, with f32 matrix
+ * products computed by cblas_sgemm of OpenBLAS. Where the processor has no vector rows, convolutions and attention,
+ * with their gradients, are cut into such products too. Products of bf16 stay with the rows.
  *
  * Calls of sgemm are single-threaded and made from the context's own threads. What a call multiplies depends on the
  * shapes alone, so results have the same bits for any number of threads; they change with the OpenBLAS and the core
