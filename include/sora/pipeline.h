@@ -161,6 +161,14 @@ SORA_API SORA_WUR int sora_pipeline_begin(sora_pipeline *pipeline, sora_error *e
 SORA_API SORA_WUR int sora_pipeline_step(sora_pipeline *pipeline, sora_error *err);
 SORA_API SORA_WUR int sora_pipeline_run(sora_pipeline *pipeline, sora_error *err);
 
+/* Writes a run that is under way to a file (safetensors), between two steps and while it is being denoised, else SORA_E_STATE. The run goes on
+ * as if nothing had been. The file appears whole or not at all. Since 0.1. */
+SORA_API SORA_WUR int sora_pipeline_save(sora_pipeline *pipeline, const char *path, sora_error *err);
+/* In place of begin: begins the request, which must be the one that was saved (parameters, slots, conditions and model; SORA_E_INVALID when it
+ * differs, the model is not looked at), makes text and conditions again and goes to the saved step. The steps that follow give
+ * the same bits as the run that was saved. After a failure the pipeline is as before. Since 0.1. */
+SORA_API SORA_WUR int sora_pipeline_resume(sora_pipeline *pipeline, const char *path, sora_error *err);
+
 /* Stops a run: it returns SORA_E_CANCELLED within one block of the network. Any thread, any time; never lost: a cancel between runs stops
  * the next one at its begin. */
 SORA_API void sora_pipeline_cancel(sora_pipeline *pipeline);

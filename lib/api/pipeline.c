@@ -10,8 +10,10 @@ static int none(const char *what, sora_error *err) {
     return sorai_fail(err, SORA_E_INVALID, "%s: an argument that is needed is NULL", what);
 }
 
-/* Tensors that leave the library keep its context, hence their memory, alive. */
-static int adopt(const sora_pipeline *p, sora_tensor *t, int status) {
+/* Tensors that leave the library keep its context, hence their memory, alive. A cancel that has stopped a stage is used up. */
+static int adopt(sora_pipeline *p, sora_tensor *t, int status) {
+    if (status == SORA_E_CANCELLED)
+        atomic_store(&p->cancel, 0);
     if (status == SORA_OK && t && !t->context) {
         t->context = sorai_context_ref(p->model->context);
         t->context_unref = sorai_context_unref;
@@ -157,6 +159,14 @@ int sora_pipeline_run(sora_pipeline *pipeline, sora_error *err) {
         status = sorai_pipeline_step(pipeline, err);
     while (status == SORA_MORE);
     return status;
+}
+
+int sora_pipeline_save(sora_pipeline *pipeline, const char *path, sora_error *err) {
+    return pipeline && path ? sorai_pipeline_save(pipeline, path, err) : none("sora_pipeline_save", err);
+}
+
+int sora_pipeline_resume(sora_pipeline *pipeline, const char *path, sora_error *err) {
+    return pipeline && path ? sorai_pipeline_resume(pipeline, path, err) : none("sora_pipeline_resume", err);
 }
 
 void sora_pipeline_cancel(sora_pipeline *pipeline) {

@@ -43,6 +43,8 @@ static uint64_t capacity(const sorai_arena *a) {
     return sum;
 }
 
+#define SMALL_THINGS 4096 /* heads of tensors, lists: they depend on the host's allocator more than on the request */
+
 typedef struct dry_run {
     sora_model *model;
     const sorai_plan *plan;
@@ -257,7 +259,7 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
                        (plan.needs_control ? m->dit_config.vace_in_channels * (int64_t)(latent / 4) / plan.latent[4] : 0)) * 4;
         /* Conditions: pixels, what is known and kept of them; the clean and the given latent and what a step makes of them. */
         const uint64_t given = p->conditions.count ? frames / 3 * 5 + 10 * latent : 0;
-        const uint64_t counted = r->device.peak + r->lists + piece + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent + inputs + given;
+        const uint64_t counted = r->device.peak + r->lists + piece + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent + inputs + given + SMALL_THINGS;
         const uint64_t present = held + capacity(&p->exec.data) + capacity(&p->exec.meta);
         *peak = counted > present ? counted - present : 0;
         const uint64_t scratch = 3 * latent;

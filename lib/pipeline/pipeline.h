@@ -114,6 +114,10 @@ int sorai_pipeline_begin(sora_pipeline *p, sora_error *err);
 int sorai_pipeline_step(sora_pipeline *p, sora_error *err);
 void sorai_pipeline_stop(sora_pipeline *p); /* back to before begin; frames and made tensors of a finished run stay */
 
+/* save.c */
+int sorai_pipeline_save(sora_pipeline *p, const char *path, sora_error *err);
+int sorai_pipeline_resume(sora_pipeline *p, const char *path, sora_error *err);
+
 /* stages.c: public stages, and the pieces that a run shares with them. Results are host tensors. */
 int sorai_stage_text(sora_pipeline *p, const char *text, size_t length, sora_tensor **out, sora_tensor **ids, sora_error *err);
 int sorai_stage_denoise(sora_pipeline *p, const sora_tensor *latent, const sora_tensor *timestep, const sora_tensor *text,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "test/unit/rig.h"
 
@@ -234,6 +235,13 @@ START_TEST(cancel_is_never_lost) {
         ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_OK);
     }
     ck_assert_int_eq(stopped + late, 60);
+    /* A stage that it stops uses it up as well. */
+    sora_tensor *text = NULL;
+    sora_pipeline_cancel(r.p);
+    ck_assert_int_eq(sora_encode_text(r.p, "a cat", (size_t)-1, &text, NULL, &r.err), SORA_E_CANCELLED);
+    ck_assert_ptr_null(text);
+    ck_assert_int_eq(sora_encode_text(r.p, "a cat", (size_t)-1, &text, NULL, &r.err), SORA_OK);
+    sora_tensor_unref(&text);
     sora_pipeline_cancel(NULL);
     close_rig(&r);
 }
@@ -284,6 +292,60 @@ START_TEST(a_run_is_its_stages) {
     sora_tensor *all[] = {text, negative, latent, made, ids, video, noise, sampled};
     close_rig(&r); /* before the tensors: the order is free */
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) sora_tensor_unref(&all[i]);
+}
+END_TEST
+
+/* Saved after any step and resumed in another pipeline, a run gives the same bits, with every solver, with a condition too. */
+START_TEST(saved_runs_go_on) {
+    rig r, other;
+    size_t a, b;
+    char path[96];
+    open_rig(&r, 2, 0);
+    snprintf(path, sizeof path, "%s/run.safetensors", rig_model());
+    sora_condition c;
+    sora_condition_init(&c);
+    const sora_tensor_desc shape = {sizeof shape, SORA_DTYPE_U8, 4, 0, {1, 32, 32, 3}};
+    ck_assert_int_eq(sora_tensor_create(&c.frames, r.ctx, &shape, &r.err), SORA_OK);
+    memset(sora_tensor_data(c.frames), 90, 3072);
+    const int sampler = 1 + _i / 2;
+    sora_pipeline_set_i64(r.p, SORA_PARAM_SAMPLER, sampler);
+    sora_pipeline_set_i64(r.p, SORA_PARAM_STEPS, 4);
+    if (_i & 1) ck_assert_int_eq(sora_pipeline_add_condition(r.p, &c, &r.err), SORA_OK);
+    ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_OK);
+    uint8_t *whole = frames_of(&r, &a);
+    ck_assert_int_eq(sora_pipeline_save(r.p, path, &r.err), SORA_E_STATE);
+    for (int k = 0; k < 4; k++) {
+        ck_assert_int_eq(sora_pipeline_begin(r.p, &r.err), SORA_OK);
+        for (int i = 0; i < 1 + (_i & 1) + k; i++) ck_assert_int_eq(sora_pipeline_step(r.p, &r.err), SORA_MORE);
+        ck_assert_msg(sora_pipeline_save(r.p, path, &r.err) == SORA_OK, "%s", r.err.message);
+        sora_pipeline_cancel(r.p);
+        ck_assert_int_eq(sora_pipeline_step(r.p, &r.err), SORA_E_CANCELLED);
+        open_rig(&other, 1, 0);
+        ck_assert_int_eq(sora_pipeline_resume(other.p, path, &other.err), SORA_E_INVALID); /* another request */
+        sora_pipeline_set_i64(other.p, SORA_PARAM_SAMPLER, sampler);
+        sora_pipeline_set_i64(other.p, SORA_PARAM_STEPS, 4);
+        if (_i & 1) ck_assert_int_eq(sora_pipeline_add_condition(other.p, &c, &other.err), SORA_OK);
+        ck_assert_msg(sora_pipeline_resume(other.p, path, &other.err) == SORA_OK, "%s", other.err.message);
+        ck_assert_int_eq(sora_pipeline_begin(other.p, &other.err), SORA_E_STATE);
+        int steps = 1, status;
+        while ((status = sora_pipeline_step(other.p, &other.err)) == SORA_MORE) steps++;
+        ck_assert_int_eq(status, SORA_OK);
+        ck_assert_int_eq(steps, 4 - k + 2); /* what was left of denoising, and two pieces of video */
+        uint8_t *rest = frames_of(&other, &b);
+        ck_assert_uint_eq(a, b);
+        ck_assert_mem_eq(whole, rest, a);
+        free(rest);
+        /* A file cut short is refused, and the pipeline can be used. */
+        ck_assert_int_eq(truncate(path, 700), 0);
+        ck_assert_int_lt(sora_pipeline_resume(other.p, path, &other.err), 0);
+        ck_assert_int_eq(sora_pipeline_run(other.p, &other.err), SORA_OK);
+        close_rig(&other);
+    }
+    ck_assert_int_eq(sora_pipeline_resume(r.p, "no/such/file", &r.err), SORA_E_NOTFOUND);
+    ck_assert_int_eq(sora_pipeline_resume(r.p, rig_model(), &r.err) < 0, 1);
+    free(whole);
+    sora_tensor_unref(&c.frames);
+    close_rig(&r);
 }
 END_TEST
 
@@ -367,6 +429,7 @@ Suite *suite_pipeline(void) {
     tcase_add_test(c, stopping_anywhere_leaves_it_usable);
     tcase_add_test(c, cancel_is_never_lost);
     tcase_add_test(c, a_run_is_its_stages);
+    tcase_add_loop_test(c, saved_runs_go_on, 0, 8);
     tcase_add_loop_test(c, estimate_against_peak, 0, 4);
     tcase_add_test(c, a_limit_is_kept);
     tcase_add_test(c, wrong_use_is_refused);
