@@ -7,7 +7,8 @@
 #include "sora/pipeline.h"
 
 static const char *const part_names[SORAI_NET_COUNT] = {"transformer",  "transformer_2", "vae",  "vae",
-                                                       "text_encoder", "image_encoder", "probe"};
+                                                       "text_encoder", "image_encoder", "probe", "transformer",
+                                                       "vae"};
 
 /* What the index of a pipeline says beside its parts. */
 static int read_pipeline(sora_model *m, sora_error *err) {
@@ -29,18 +30,27 @@ static int read_pipeline(sora_model *m, sora_error *err) {
     return f.status;
 }
 
+static int part_is(const sora_model *m, const char *part, const char *class_name) {
+    json_t *json = NULL;
+    if (!sorai_package_has(m->package, part) || sorai_package_config(m->package, part, &json, NULL) != SORA_OK)
+        return 0;
+    const char *kind = json_string_value(json_object_get(json, "_class_name"));
+    return kind && strcmp(kind, class_name) == 0;
+}
+
 static int read_defaults(sora_model *m, sora_error *err) {
+    const int ltx = part_is(m, "transformer", "LTXVideoTransformer3DModel");
     json_t *index = sorai_package_index(m->package), *own = index ? json_object_get(index, "sora") : NULL;
     sorai_fields f = {own, "model_index.sora", err, SORA_OK};
     sorai_model_defaults *d = &m->defaults;
     d->name = sorai_field_text(&f, "name", "");
-    d->text_length = sorai_field_int(&f, "text_length", 512, 1, 1 << 20);
-    d->width = sorai_field_int(&f, "width", 832, 1, 1 << 16);
-    d->height = sorai_field_int(&f, "height", 480, 1, 1 << 16);
-    d->frames = sorai_field_int(&f, "frames", 81, 1, 1 << 20);
+    d->text_length = sorai_field_int(&f, "text_length", ltx ? 128 : 512, 1, 1 << 20);
+    d->width = sorai_field_int(&f, "width", ltx ? 704 : 832, 1, 1 << 16);
+    d->height = sorai_field_int(&f, "height", ltx ? 512 : 480, 1, 1 << 16);
+    d->frames = sorai_field_int(&f, "frames", ltx ? 161 : 81, 1, 1 << 20);
     d->steps = sorai_field_int(&f, "steps", 50, 1, 1000);
-    d->fps = sorai_field_number(&f, "fps", 16);
-    d->guidance = sorai_field_number(&f, "guidance", 5);
+    d->fps = sorai_field_number(&f, "fps", ltx ? 25 : 16);
+    d->guidance = sorai_field_number(&f, "guidance", ltx ? 3 : 5);
     d->shift = sorai_field_number(&f, "shift", 0);
     d->guidance2 = sorai_field_number(&f, "guidance_2", -1);
     const char *solver = sorai_field_text(&f, "sampler", "");
@@ -64,6 +74,14 @@ static int read_defaults(sora_model *m, sora_error *err) {
                      : strcmp(kind, "DPMSolverMultistepScheduler") == 0   ? "dpmpp"
                      : strcmp(kind, "FlowMatchLCMScheduler") == 0         ? "lcm"
                                                                           : "unipc";
+        d->dynamic = sorai_field_bool(&s, "use_dynamic_shifting", 0);
+        d->low = sorai_field_number(&s, "base_shift", 0.5);
+        d->high = sorai_field_number(&s, "max_shift", 1.15);
+        d->low_tokens = sorai_field_number(&s, "base_image_seq_len", 256);
+        d->high_tokens = sorai_field_number(&s, "max_image_seq_len", 4096);
+        d->terminal = sorai_field_number(&s, "shift_terminal", 0);
+        if (s.status == SORA_OK && d->dynamic && (d->high_tokens == d->low_tokens || !(d->terminal >= 0.0 && d->terminal < 1.0)))
+            s.status = sorai_fail(err, SORA_E_FORMAT, "scheduler config: dynamic shifting is out of range");
         f.status = s.status;
     }
     d->shift = d->shift == 0.0 ? 3.0 : d->shift;
@@ -88,12 +106,22 @@ static int read_config(sora_model *m, const char *part, int32_t *has, json_t **j
 static int read_configs(sora_model *m, sora_error *err) {
     json_t *json = NULL;
     SORA_TRY(read_config(m, "transformer", &m->has_dit, &json, err));
+    if (part_is(m, "transformer", "LTXVideoTransformer3DModel")) {
+        m->has_ltx = 1;
+        m->has_dit = 0;
+        SORA_TRY(sorai_config_ltx(json, &m->ltx_config, err));
+    }
     if (m->has_dit)
         SORA_TRY(sorai_config_dit(json, &m->dit_config, err));
     SORA_TRY(read_config(m, "transformer_2", &m->has_dit2, &json, err));
     if (m->has_dit2)
         SORA_TRY(sorai_config_dit(json, &m->dit2_config, err));
     SORA_TRY(read_config(m, "vae", &m->has_vae, &json, err));
+    if (part_is(m, "vae", "AutoencoderKLLTXVideo")) {
+        m->has_ltx_vae = 1;
+        m->has_vae = 0;
+        SORA_TRY(sorai_config_ltx_vae(json, &m->ltx_vae_config, err));
+    }
     if (m->has_vae)
         SORA_TRY(sorai_config_vae(json, &m->vae_config, err));
     SORA_TRY(read_config(m, "text_encoder", &m->has_t5, &json, err));
@@ -148,6 +176,7 @@ void sorai_model_unref(sora_model **handle) {
     sorai_dit_release(&m->dit2);
     sorai_t5_release(&m->t5);
     sorai_vision_release(&m->vision);
+    sorai_ltx_release(&m->ltx);
     for (int i = 0; i < SORAI_NET_COUNT; i++)
         if (m->stores[i].mem)
             sorai_store_release(&m->stores[i]);
@@ -173,7 +202,7 @@ static int lookup(void *user, const char *name, sora_tensor **out, sora_error *e
 }
 
 static int bind(sora_model *m, enum sorai_model_net net, sora_error *err) {
-    const int32_t has[SORAI_NET_COUNT] = {m->has_dit, m->has_dit2, m->has_vae, m->has_vae, m->has_t5, m->has_vision, m->has_probe};
+    const int32_t has[SORAI_NET_COUNT] = {m->has_dit, m->has_dit2, m->has_vae, m->has_vae, m->has_t5, m->has_vision, m->has_probe, m->has_ltx, m->has_ltx_vae};
     if (net >= SORAI_NET_COUNT || !has[net])
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has no %s", sorai_package_name(m->package), part_names[net]);
     lookup_place place = {m, part_names[net]};
@@ -182,7 +211,7 @@ static int bind(sora_model *m, enum sorai_model_net net, sora_error *err) {
     store->lookup = lookup;
     store->lookup_user = &place;
     static const char *const prefixes[SORAI_NET_COUNT] = {"transformer/",  "transformer_2/", "vae/",  "vae/",
-                                                          "text_encoder/", "image_encoder/", "probe/"};
+                                                          "text_encoder/", "image_encoder/", "probe/", "transformer/", "vae/"};
     store->prefix = prefixes[net];
     int status;
     switch (net) {
@@ -206,6 +235,12 @@ static int bind(sora_model *m, enum sorai_model_net net, sora_error *err) {
         break;
     case SORAI_NET_PROBE:
         status = sorai_probe_bind(&m->probe, store, &m->probe_config, err);
+        break;
+    case SORAI_NET_LTX:
+        status = sorai_ltx_bind(&m->ltx, store, &m->ltx_config, err);
+        break;
+    case SORAI_NET_LTX_VAE:
+        status = sorai_ltx_vae_bind(&m->ltx_vae, store, &m->ltx_vae_config, err);
         break;
     default:
         status = SORA_E_INTERNAL;

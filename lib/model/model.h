@@ -18,6 +18,10 @@ typedef struct sorai_model_defaults {
     double guidance2;      /* of the second expert; below 0: as the first */
     int32_t given;         /* timesteps of a distilled model; 0: the solver's own */
     float timesteps[64];
+    /* A scheduler that moves its levels by the number of tokens: from `low` at `low_tokens` to `high` at `high_tokens`, the last level at
+     * `terminal` (0: as it falls). */
+    int32_t dynamic;
+    double low, high, low_tokens, high_tokens, terminal;
 } sorai_model_defaults;
 
 enum sorai_model_net {
@@ -28,6 +32,8 @@ enum sorai_model_net {
     SORAI_NET_TEXT,
     SORAI_NET_IMAGE,
     SORAI_NET_PROBE,
+    SORAI_NET_LTX,
+    SORAI_NET_LTX_VAE,
     SORAI_NET_COUNT
 };
 
@@ -50,6 +56,9 @@ struct sora_model {
     sorai_vision_config vision_config;
     sorai_vision_prepare prepare; /* of pictures for the image encoder */
     sorai_probe_config probe_config;
+    sorai_ltx_config ltx_config;
+    sorai_ltx_vae_config ltx_vae_config;
+    int32_t has_ltx, has_ltx_vae;
     int32_t has_dit, has_dit2, has_vae, has_t5, has_vision, has_probe;
     double boundary;          /* timesteps below it are the second transformer's; 0: there is one for all */
     int32_t expand_timesteps; /* a given first frame stands in the latent itself, at timestep 0 */
@@ -58,6 +67,8 @@ struct sora_model {
     sorai_t5 t5;
     sorai_vision vision;
     sorai_probe probe;
+    sorai_ltx ltx;
+    sorai_ltx_vae ltx_vae;
     sorai_tokenizer *tokenizer;
     char *json; /* sora_model_json */
 };
@@ -81,13 +92,9 @@ int sorai_model_need_tokenizer(sora_model *m, sora_error *err);
 /* Clean-up, ids, truncation to the model's text length. */
 int sorai_model_tokenize(sora_model *m, const char *text, size_t length, sorai_ids *out, sora_error *err);
 
-const char *sorai_model_format(const sora_model *m); /* as sora_model_desc says it */
 /* describe.c: JSON of everything known, after a check of all files; NULL on failure. The caller frees it with sorai_free. */
 char *sorai_model_describe(sora_model *m, sora_error *err);
-/* The same of a file of tensors. */
-char *sorai_tensors_describe(sorai_mem *mem, const sorai_safetensors *file, const char *path, sora_error *err);
 /* convert.c */
-int sorai_model_write(sorai_mem *mem, sorai_package *from, const char *to, int32_t weights, sora_error *err);
 int sorai_model_convert(sorai_mem *mem, const char *from, const char *to, int32_t weights, sora_error *err);
 
 /* weights.c: a tensor of a part as weights: int8 rows are multiplied out with their scales. */

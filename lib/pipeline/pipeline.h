@@ -131,6 +131,17 @@ int sorai_stage_classify(sora_pipeline *p, const sora_tensor *frames, sora_tenso
 
 /* Device text [1, rows, d] of a prompt, zero past its last token. */
 sora_tensor *sorai_stage_text_device(sora_pipeline *p, const char *text, size_t length);
+/* One time, or one for each token of a grid; all in 0..1000. */
+int sorai_check_times(const sora_tensor *t, const int64_t *grid, sora_error *err);
+
+/* ltx.c: the stages of a model of that family. */
+int sorai_ltx_denoise(sora_pipeline *p, const sora_tensor *latent, const sora_tensor *timestep, const sora_tensor *text,
+                      sora_tensor **out, sora_error *err);
+int sorai_ltx_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor **out, sora_error *err);
+int sorai_ltx_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor **out, sora_error *err);
+int sorai_ltx_sample(sora_pipeline *p, const sora_tensor *noise, const sora_tensor *text, const sora_tensor *negative,
+                     sora_tensor **out, sora_error *err);
+
 /* Do text, pictures and control fit a transformer and a latent of this size (t, h, w)? */
 int sorai_inputs_check(const sorai_dit_config *c, const sorai_inputs *in, int guided, const int64_t *size, sora_error *err);
 /* Uploads a host tensor with a leading axis of 1. NULL for NULL. */

@@ -115,6 +115,8 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     const int64_t *i = p->params.i;
     const double *f = p->params.f;
     memset(plan, 0, sizeof *plan);
+    if (m->has_ltx || m->has_ltx_vae)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: LTX-Video runs by its stages only", sorai_package_name(m->package));
     if (!m->has_dit || !m->has_vae)
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: a run needs a transformer and an autoencoder", sorai_package_name(m->package));
     if (m->boundary > 0.0 && !m->has_dit2)

@@ -83,19 +83,15 @@ int sorai_stage_text(sora_pipeline *p, const char *text, size_t length, sora_ten
     return status;
 }
 
-/* One time, or one for each token. Gives the highest. */
-static int check_times(const sora_tensor *t, const int64_t *grid, double *highest, sora_error *err) {
+int sorai_check_times(const sora_tensor *t, const int64_t *grid, sora_error *err) {
     const int single = t && sorai_tensor_count(t) == 1;
     if (!t || t->dtype != SORA_DTYPE_F32 || t->device || !(single || (t->rank == 3 && memcmp(t->shape, grid, 3 * sizeof *grid) == 0)))
         return sorai_fail(err, SORA_E_INVALID, "timestep must be f32 [1] or [%lld, %lld, %lld]", (long long)grid[0], (long long)grid[1],
                           (long long)grid[2]);
     const float *times = t->data;
-    *highest = 0.0;
-    for (int64_t i = 0; i < sorai_tensor_count(t); i++) {
+    for (int64_t i = 0; i < sorai_tensor_count(t); i++)
         if (!(times[i] >= 0.0f && times[i] <= 1000.0f))
             return sorai_fail(err, SORA_E_INVALID, "timestep must be in 0..1000");
-        *highest = times[i] > *highest ? times[i] : *highest;
-    }
     return SORA_OK;
 }
 
@@ -115,6 +111,8 @@ int sorai_stage_denoise(sora_pipeline *p, const sora_tensor *latent, const sora_
     sora_model *m = p->model;
     double highest;
     SORA_TRY(idle(p, err));
+    if (m->has_ltx)
+        return sorai_ltx_denoise(p, latent, timestep, text, out, err);
     if (!timestep || timestep->dtype != SORA_DTYPE_F32 || timestep->device || sorai_tensor_count(timestep) < 1)
         return sorai_fail(err, SORA_E_INVALID, "timestep must be f32 [1] or [T, H, W]");
     const float *times = timestep->data;
@@ -130,7 +128,7 @@ int sorai_stage_denoise(sora_pipeline *p, const sora_tensor *latent, const sora_
     const sorai_inputs in = slot_inputs(p, text, NULL);
     SORA_TRY(sorai_inputs_check(c, &in, 0, latent->shape + 1, err));
     const int64_t grid[3] = {latent->shape[1] / c->patch_size[0], latent->shape[2] / c->patch_size[1], latent->shape[3] / c->patch_size[2]};
-    SORA_TRY(check_times(timestep, grid, &highest, err));
+    SORA_TRY(sorai_check_times(timestep, grid, err));
     enum sorai_model_net held = SORAI_NET_COUNT;
     float scale[SORAI_DIT_MAX_CONTROLS];
     for (int32_t i = 0; i < c->vace_count; i++)
@@ -199,6 +197,8 @@ static int fill_from(void *user, int64_t first, int64_t n, float *piece, sora_er
 
 int sorai_stage_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor **out, sora_error *err) {
     SORA_TRY(idle(p, err));
+    if (p->model->has_ltx_vae)
+        return sorai_ltx_encode(p, frames, out, err);
     SORA_TRY(sorai_model_need(p->model, SORAI_NET_ENCODER, err));
     const sorai_vae *vae = &p->model->encoder;
     const int64_t space = sorai_vae_space_factor(&vae->config), time = sorai_vae_time_factor(&vae->config);
@@ -212,6 +212,8 @@ int sorai_stage_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor 
 int sorai_stage_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor **out, sora_error *err) {
     sorai_exec *x = &p->exec;
     SORA_TRY(idle(p, err));
+    if (p->model->has_ltx_vae)
+        return sorai_ltx_decode(p, latent, out, err);
     SORA_TRY(sorai_model_need(p->model, SORAI_NET_DECODER, err));
     const sorai_vae *vae = &p->model->decoder;
     const int64_t space = sorai_vae_space_factor(&vae->config), time = sorai_vae_time_factor(&vae->config), z = vae->config.z_dim;
@@ -254,6 +256,8 @@ int sorai_stage_sample(sora_pipeline *p, const sora_tensor *noise, const sora_te
     sorai_plan plan = {0};
     sorai_loop loop;
     SORA_TRY(idle(p, err));
+    if (p->model->has_ltx)
+        return sorai_ltx_sample(p, noise, text, negative, out, err);
     SORA_TRY(sorai_plan_sampling(p, &plan, err));
     const sorai_inputs in = slot_inputs(p, text, negative);
     const sorai_exec_mark mark = sorai_exec_here(&p->exec);

@@ -87,6 +87,27 @@ for bad in x "500,500" "0" "1001" "5;4" "1e3" "10,20"; do
     refused "timesteps $bad" 1 stage sample "$f/loop_fast" --in "$tmp/s" --out "$tmp/y3" --guidance 1 --timesteps "$bad"
 done
 
+# Another family: LTX-Video.
+cases=$f/loop_ltx.cases.safetensors
+ltx=$f/loop_ltx
+run convert "$ltx" "$tmp/ltx.sora"; ok "LTX-Video becomes one file" $?
+for m in "$ltx" "$tmp/ltx.sora"; do
+    pick "$cases" "$tmp/s" noise=guided/noise text=guided/text negative=guided/negative
+    sample "LTX-Video, $(basename "$m")" "$m" guided --steps 5 --guidance 3
+done
+pick "$cases" "$tmp/s" noise=plain/noise text=plain/text
+sample "LTX-Video without guidance" "$ltx" plain --steps 3 --guidance 1
+pick "$cases" "$tmp/d" latent=guided/latent
+run stage decode "$ltx" --in "$tmp/d" --out "$tmp/v" && compare "$tmp/v" video "$cases" guided/video 1e-9; ok "LTX-Video decodes as the reference" $?
+cases=$f/ltx/transformer.cases.safetensors
+pick "$cases" "$tmp/d" latent=plain/latent:axis0 timestep=plain/timestep:axis0 text=plain/text:axis0
+run stage denoise "$f/ltx" --in "$tmp/d" --out "$tmp/v" && compare "$tmp/v" velocity "$cases" plain/velocity:axis0 1e-9; ok "LTX-Video denoises as the reference" $?
+pick "$f/ltx/vae.cases.safetensors" "$tmp/d" video=nine/video:axis0
+run stage encode "$f/ltx" --in "$tmp/d" --out "$tmp/v" && compare "$tmp/v" latent "$f/ltx/vae.cases.safetensors" nine/latent_out:axis0 1e-9
+ok "LTX-Video encodes as the reference" $?
+pick "$cases" "$tmp/bad" latent=plain/text:axis0 timestep=plain/timestep:axis0 text=plain/text:axis0
+refused "LTX-Video: a latent that is none" 1 stage denoise "$f/ltx" --in "$tmp/bad" --out "$tmp/v2"
+
 # generate with a picture: the tiny model as one that takes a first frame.
 sed 's/^{/{"expand_timesteps": true,/' "$model/model_index.json" >"$tmp/index" && cp -r "$model" "$tmp/first" && cp "$tmp/index" "$tmp/first/model_index.json"
 run generate -p "a cat" -o "$tmp/a.png" --model "$model" --frames 1 --steps 1 --size 32x32; ok "a picture" $?

@@ -8,8 +8,9 @@ import argparse
 import os
 
 import torch
-from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
-from make_fixtures import Cases, folder_of, forget_paths, perturb
+from diffusers import AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler, LTXPipeline, LTXVideoTransformer3DModel
+from make_fixtures import Cases, folder_of, forget_paths, index, perturb
+from safetensors.torch import save_file
 from transformers import T5Config, T5EncoderModel
 
 torch.set_num_threads(1)
@@ -143,6 +144,51 @@ def text_encoder(root, name, seed):
     out.write()
 
 
+def loop(root):
+    """The pipeline's sampling loop and its decoding, with a text that is shorter than its rows."""
+    folder = folder_of(root, "loop_ltx")
+    torch.manual_seed(61)
+    transformer = LTXVideoTransformer3DModel(in_channels=6, out_channels=6, num_attention_heads=2, attention_head_dim=12, cross_attention_dim=24,
+                                             num_layers=2, caption_channels=8).float().eval()
+    vae = AutoencoderKLLTXVideo(latent_channels=6, block_out_channels=(4, 8), decoder_block_out_channels=(4, 8), layers_per_block=(1, 1, 1),
+                                decoder_layers_per_block=(1, 1, 1), spatio_temporal_scaling=(True, False),
+                                decoder_spatio_temporal_scaling=(True, False), down_block_types=("LTXVideoDownBlock3D",) * 2,
+                                downsample_type=("conv",) * 2, upsample_residual=(False,) * 2, upsample_factor=(1, 1),
+                                decoder_inject_noise=(False,) * 3, patch_size=4).float().eval()
+    perturb(transformer, 61)
+    perturb(vae, 62)
+    vae.latents_mean.copy_(torch.linspace(-1, 1, 6))
+    vae.latents_std.copy_(torch.linspace(0.5, 2, 6))
+    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, base_shift=0.95, max_shift=2.05, base_image_seq_len=1024,
+                                                max_image_seq_len=4096, shift_terminal=0.1)
+    pipe = LTXPipeline(scheduler, vae, None, None, transformer)
+    pipe.set_progress_bar_config(disable=True)
+    for part in ("transformer", "vae", "scheduler"):
+        getattr(pipe, part).save_pretrained(os.path.join(folder, part))
+    for part in ("transformer", "vae"):
+        forget_paths(os.path.join(folder, part))
+    index(root, "loop_ltx", _class_name="LTXPipeline", _diffusers_version="0.42.1", scheduler=["diffusers", "FlowMatchEulerDiscreteScheduler"],
+          transformer=["diffusers", "LTXVideoTransformer3DModel"], vae=["diffusers", "AutoencoderKLLTXVideo"])
+    g = torch.Generator().manual_seed(63)
+    tensors = {}
+    for case, steps, guidance, frames, height, width in (("guided", 5, 3.0, 5, 32, 64), ("plain", 3, 1.0, 3, 32, 32)):
+        t, h, w = 1 + (frames - 1) // 2, height // 8, width // 8
+        noise = torch.randn(1, 6, t, h, w, generator=g)
+        text, negative = torch.randn(2, 1, 7, 8, generator=g).unbind(0)
+        masks = torch.ones(2, 1, 7)
+        masks[0, :, 5:] = 0
+        masks[1, :, 2:] = 0
+        text[:, 5:] = 0
+        negative[:, 2:] = 0
+        call = dict(height=height, width=width, num_frames=frames, frame_rate=25, num_inference_steps=steps, guidance_scale=guidance,
+                    prompt_embeds=text, prompt_attention_mask=masks[0], negative_prompt_embeds=negative, negative_prompt_attention_mask=masks[1])
+        latent = unpack(pipe(**call, latents=pack(noise, 1, 1), output_type="latent").frames, t, h, w, 1, 1)
+        video = torch.from_numpy(pipe(**call, latents=pack(noise, 1, 1), output_type="np").frames[0])
+        tensors.update({f"{case}/{name}": v.float().contiguous().clone() for name, v in dict(
+            noise=noise[0], text=text[0], negative=negative[0], latent=latent[0], video=video.permute(3, 0, 1, 2) * 2 - 1).items()})
+    save_file(tensors, os.path.join(root, "loop_ltx.cases.safetensors"))
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -180,6 +226,7 @@ def main():
         scaling_factor=0.75, resnet_norm_eps=1e-4,
     )
     text_encoder(root, "ltx", 55)
+    loop(root)
 
 
 if __name__ == "__main__":
