@@ -334,6 +334,8 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "sora_pipeline_begin": (_I, [_H, _E]),
     "sora_pipeline_step": (_I, [_H, _E]),
     "sora_pipeline_run": (_I, [_H, _E]),
+    "sora_pipeline_save": (_I, [_H, _S, _E]),
+    "sora_pipeline_resume": (_I, [_H, _S, _E]),
     "sora_pipeline_cancel": (None, [_H]),
     "sora_pipeline_video_info": (
         _I, [_H, POINTER(c_int32), POINTER(c_int32), POINTER(c_int64), POINTER(c_double)],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import inspect
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Union
@@ -292,6 +293,26 @@ class Pipeline(Handle):
         After a failure the pipeline is as before ``begin``. StateError when no run is under way. Since 0.1.
         """
         return self._step()
+
+    def save(self, path: Path) -> None:
+        """Writes a run that is under way to a file, between two steps and while it is being denoised, else StateError. The run goes
+        on as if nothing had been; the file appears whole or not at all. Since 0.1."""
+        error = _capi.Error()
+        with self._one_call():
+            check(_capi.lib.sora_pipeline_save(self._ptr, os.fsencode(path), ctypes.byref(error)), error)
+
+    def resume(self, path: Path, prompt: str | npt.ArrayLike | Tensor | None = None, **params: Value) -> None:
+        """In place of ``begin``: takes up the run that ``save`` wrote, for ``step`` to go on with; what follows has the same bits.
+
+        The request must be the one that was saved: the same parameters, tensors and conditions; SoraError when it differs. Texts and
+        conditions are made again, which may take a while. Since 0.1.
+        """
+        self._apply({"prompt": prompt, **params})
+        error = _capi.Error()
+        with self._one_call():
+            address, name = self._ptr, os.fsencode(path)
+            check(self._calls.call(lambda: int(_capi.lib.sora_pipeline_resume(address, name, ctypes.byref(error)))), error)
+            self._running = True
 
     def stop(self) -> None:
         """Ends a run that is under way, if there is one; the pipeline is as before ``begin``. From the pipeline's thread; see

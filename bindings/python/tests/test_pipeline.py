@@ -76,6 +76,27 @@ def test_an_iterator_given_up_ends_its_run(pipeline: sora.Pipeline) -> None:
     assert np.array_equal(pipeline.generate(), whole)
 
 
+def test_save_and_resume(pipeline: sora.Pipeline, tmp_path: Path) -> None:
+    whole = pipeline.generate()
+    with pytest.raises(sora.StateError):
+        pipeline.save(tmp_path / "run.safetensors")
+    pipeline.begin()
+    pipeline.step()
+    pipeline.step()
+    pipeline.save(tmp_path / "run.safetensors")
+    pipeline.stop()
+    pipeline.resume(tmp_path / "run.safetensors")
+    steps = 1
+    while pipeline.step():
+        steps += 1
+    assert steps == 1 + 2  # a denoising step, latent frames
+    assert np.array_equal(pipeline.read_frames(), whole)
+    with pytest.raises(sora.SoraError):
+        pipeline.resume(tmp_path / "run.safetensors", seed=77)
+    with pytest.raises(sora.SoraError):
+        pipeline.resume(tmp_path / "none.safetensors")
+
+
 def test_steps(pipeline: sora.Pipeline) -> None:
     whole = pipeline.generate()
     pipeline.begin()
