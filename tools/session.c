@@ -72,7 +72,7 @@ int session_open_context(session *s, const session_opts *opts) {
     return opts->backend ? load_backend(s, opts->backend) : EXIT_DONE;
 }
 
-int session_has_files(const session_opts *o) { return o->dit || o->dit2 || o->vae || o->text || o->tokenizer; }
+int session_has_files(const session_opts *o) { return o->dit || o->dit2 || o->vae || o->text || o->clip || o->tokenizer; }
 
 /* FILE or FILE:STRENGTH. What follows the last colon counts when it is a number. */
 static int read_lora(session *s, int i, const char *text) {
@@ -101,6 +101,7 @@ int session_files(const session_opts *opts, sora_model_opts *model, session *s) 
     model->transformer_2 = opts->dit2;
     model->vae = opts->vae;
     model->text_encoder = opts->text;
+    model->image_encoder = opts->clip;
     model->tokenizer = opts->tokenizer;
     int count = 0;
     for (int target = SORA_LORA_ALL; target <= SORA_LORA_LOW; target++)

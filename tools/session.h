@@ -11,7 +11,7 @@ typedef struct session_opts {
     const char *backend;      /* NULL: the processor; the name or the file of a plugin */
     long long threads, dtype; /* dtype: of the choice "f32|bf16"; -1: the command's own */
     /* single files in place of a model or of its parts */
-    const char *dit, *dit2, *vae, *text, *tokenizer;
+    const char *dit, *dit2, *vae, *text, *clip, *tokenizer;
     option_list loras[3]; /* FILE or FILE:STRENGTH; by SORA_LORA_* */
 } session_opts;
 
@@ -23,6 +23,7 @@ typedef struct session_opts {
         {"dit2", OPTION_TEXT, &(o).dit2, "FILE", "the transformer for low noise, of models with two", 0, 0},           \
         {"vae", OPTION_TEXT, &(o).vae, "FILE", "the autoencoder", 0, 0},                                               \
         {"text", OPTION_TEXT, &(o).text, "FILE", "the text encoder", 0, 0},                                            \
+        {"clip", OPTION_TEXT, &(o).clip, "FILE", "the image encoder of image-to-video models", 0, 0},                  \
         {"tokenizer", OPTION_TEXT, &(o).tokenizer, "FILE", "the tokenizer: tokenizer.json or spiece.model", 0, 0},     \
         {"lora", OPTION_LIST, &(o).loras[0], "FILE[:X]", "a LoRA, with a strength (1); may be repeated", 0, 0},        \
         {"lora-high", OPTION_LIST, &(o).loras[1], "FILE[:X]", "one for the expert for high noise only", 0, 0}, {       \

@@ -26,6 +26,7 @@ typedef struct sora_model_opts {
      * diffusers, of Wan's authors or of ComfyUI. Without a config.json beside a file, its shapes and the family's published values give one. */
     const char *transformer, *transformer_2; /* transformer_2: the one for low noise, of models with two experts */
     const char *vae, *text_encoder;
+    const char *image_encoder;     /* CLIP, of image-to-video models */
     const char *tokenizer;         /* tokenizer.json or spiece.model, or a folder with one */
     const char *const *loras;      /* lora_count paths: added to the transformer's weights as they are read. A tensor in one that fits no
                                       weight is an error */

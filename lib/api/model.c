@@ -74,9 +74,9 @@ int sora_model_open(sora_model **out, sora_context *ctx, const char *path, const
     if (!ctx)
         return sorai_fail(err, SORA_E_INVALID, "sora_model_open: a context is needed");
     SORA_TRY(take(ctx, opts, &o, &device, &product, err));
-    if (!path && !o.transformer && !o.transformer_2 && !o.vae && !o.text_encoder && !o.tokenizer)
+    if (!path && !o.transformer && !o.transformer_2 && !o.vae && !o.text_encoder && !o.image_encoder && !o.tokenizer)
         return sorai_fail(err, SORA_E_INVALID, "sora_model_open: path is needed");
-    const sorai_model_files files = {path, o.transformer, o.transformer_2, o.vae, o.text_encoder, o.tokenizer};
+    const sorai_model_files files = {path, o.transformer, o.transformer_2, o.vae, o.text_encoder, o.tokenizer, o.image_encoder};
     SORA_TRY(sorai_files_open(&package, &ctx->mem, &files, err));
     const int status = add_loras(ctx, package, &o, err);
     if (status != SORA_OK) {
@@ -114,7 +114,7 @@ int sora_model_open_io(sora_model **out, sora_context *ctx, const sora_io *io, c
     if (!ctx || !io || !io->read_at)
         return sorai_fail(err, SORA_E_INVALID, "sora_model_open_io: context and io with read_at are needed");
     SORA_TRY(take(ctx, opts, &o, &device, &product, err));
-    if (o.transformer || o.transformer_2 || o.vae || o.text_encoder || o.tokenizer || o.lora_count)
+    if (o.transformer || o.transformer_2 || o.vae || o.text_encoder || o.image_encoder || o.tokenizer || o.lora_count)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "sora_model_open_io: single files and LoRAs need sora_model_open");
     io_bridge *bridge = sorai_calloc(&ctx->mem, 1, sizeof *bridge);
     if (!bridge)
@@ -168,7 +168,7 @@ int sora_model_info(const sora_model *model, sora_model_desc *out) {
     const sorai_model_defaults *d = &m->defaults;
     sora_model_desc o = {.struct_size = sizeof o};
     sorai_lock_take(&m->lock);
-    o.parts = (m->has_dit || m->has_ltx ? SORA_PART_TRANSFORMER : 0u) | (m->has_vae || m->has_ltx_vae ? SORA_PART_VAE : 0u) | (m->has_t5 ? SORA_PART_TEXT_ENCODER : 0u) |
+    o.parts = (m->has_dit ? SORA_PART_TRANSFORMER : 0u) | (m->has_vae ? SORA_PART_VAE : 0u) | (m->has_t5 ? SORA_PART_TEXT_ENCODER : 0u) |
               (m->has_probe ? SORA_PART_PROBE : 0u);
     sorai_bytes blob = {0};
     for (int i = 0; i < 2; i++)
@@ -179,21 +179,12 @@ int sora_model_info(const sora_model *model, sora_model_desc *out) {
     o.parameters = count_parameters(m);
     o.format = sorai_package_layout(m->package);
     sorai_lock_give(&m->lock);
-    o.family = m->has_ltx || (m->has_ltx_vae && !m->has_dit) ? "ltx" : "wan";
+    o.family = "wan";
     o.name = d->name;
     if (m->has_vae) {
         o.latent_channels = m->vae_config.z_dim;
         o.temporal_factor = sorai_vae_time_factor(&m->vae_config);
         o.spatial_factor = sorai_vae_space_factor(&m->vae_config);
-    }
-    if (m->has_ltx_vae) {
-        o.latent_channels = m->ltx_vae_config.latent_channels;
-        o.temporal_factor = sorai_ltx_vae_time_factor(&m->ltx_vae_config);
-        o.spatial_factor = sorai_ltx_vae_space_factor(&m->ltx_vae_config);
-    }
-    if (m->has_ltx) {
-        o.patch_t = m->ltx_config.patch_size_t;
-        o.patch_h = o.patch_w = m->ltx_config.patch_size;
     }
     if (m->has_dit) {
         o.patch_t = m->dit_config.patch_size[0];

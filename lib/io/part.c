@@ -70,6 +70,20 @@ int sorai_part_add(sorai_part *p, const char *name, size_t i, int32_t rank, cons
     return sorai_table_add(&p->names, &info, sorai_weights_name(p->weights), err);
 }
 
+int sorai_part_add_rows(sorai_part *p, const char *name, size_t i, int64_t first, int64_t rows, sora_error *err) {
+    const sorai_tensor_info *whole = &sorai_weights_table(p->weights)->items[i];
+    if (whole->rank < 1 || first < 0 || rows < 1 || rows > whole->shape[0] || first > whole->shape[0] - rows)
+        return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.150s\": unexpected shape",
+                          sorai_weights_name(p->weights), whole->name);
+    SORA_TRY(sorai_part_add(p, name, i, -1, NULL, err));
+    sorai_tensor_info *info = &p->names.items[p->names.count - 1];
+    info->size = info->size / (uint64_t)info->shape[0] * (uint64_t)rows;
+    info->stored = info->stored / (uint64_t)info->shape[0] * (uint64_t)rows;
+    info->shape[0] = rows;
+    info->row = first;
+    return SORA_OK;
+}
+
 int sorai_part_finish(sorai_part *p, sora_error *err) {
     return sorai_table_finish(&p->names, sorai_weights_name(p->weights), err);
 }
@@ -110,6 +124,25 @@ static int apply_scale(const sorai_part *p, const sorai_tensor_info *weight, con
     return status;
 }
 
+static int64_t count_of(const sorai_tensor_info *info) {
+    int64_t n = 1;
+    for (int32_t a = 0; a < info->rank; a++) n *= info->shape[a];
+    return n;
+}
+
+/* Rows out of a larger tensor. */
+static int take_rows(const sorai_part *p, const sorai_tensor_info *item, sora_tensor **t, sora_error *err) {
+    sora_tensor *whole = *t, *rows = NULL;
+    const int status = sorai_tensor_new(&rows, p->mem, whole->dtype, item->rank, item->shape, err);
+    if (status == SORA_OK) {
+        const size_t bytes = sorai_tensor_bytes(rows), row = bytes / (size_t)item->shape[0];
+        memcpy(rows->data, (const unsigned char *)whole->data + (size_t)item->row * row, bytes);
+    }
+    sorai_tensor_unref(t);
+    *t = rows;
+    return status;
+}
+
 int sorai_part_load(const sorai_part *p, const char *name, sora_tensor **out, sora_error *err) {
     *out = NULL;
     const sorai_tensor_info *item = sorai_table_find(&p->names, name);
@@ -123,6 +156,7 @@ int sorai_part_load(const sorai_part *p, const char *name, sora_tensor **out, so
         sorai_tensor_unref(out);
         return status;
     }
+    if (sorai_tensor_count(*out) != count_of(item)) return take_rows(p, item, out, err);
     (*out)->rank = item->rank; /* as many values; ours alone: a lookup gives a tensor of its own */
     memcpy((*out)->shape, item->shape, sizeof item->shape);
     return SORA_OK;

@@ -20,6 +20,8 @@ void sorai_part_free(sorai_part **part);
 /* The i-th tensor of the file is called `name` here, with the shape of the file, or another of as many values (rank <
  * 0: the file's). */
 int sorai_part_add(sorai_part *part, const char *name, size_t i, int32_t rank, const int64_t *shape, sora_error *err);
+/* The same of rows (the first axis) out of the i-th tensor. */
+int sorai_part_add_rows(sorai_part *part, const char *name, size_t i, int64_t first, int64_t rows, sora_error *err);
 int sorai_part_finish(sorai_part *part, sora_error *err); /* sorts; refuses a name that two tensors have */
 
 /* A tensor by its name here. A weight of eight-bit floats with a scale beside it (NAME.scale_weight, NAME.weight_scale)

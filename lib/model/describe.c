@@ -131,6 +131,11 @@ static int describe_missing(const sora_model *m, json_t *root) {
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!sorai_package_has(m->package, parts[i]))
             bad = bad || json_array_append_new(list, json_string(parts[i])) != 0;
+    json_t *config = NULL; /* the transformer is given a picture's rows */
+    if (sorai_package_has(m->package, "transformer") &&
+        sorai_package_config(m->package, "transformer", &config, NULL) == SORA_OK &&
+        json_is_integer(json_object_get(config, "image_dim")) && !sorai_package_has(m->package, "image_encoder"))
+        bad = bad || json_array_append_new(list, json_string("image_encoder")) != 0;
     if (!json_object_get(root, "tokenizer")) bad = bad || json_array_append_new(list, json_string("tokenizer")) != 0;
     return bad;
 }
@@ -156,11 +161,11 @@ static json_t *describe_defaults(const sorai_model_defaults *d) {
 
 /* How pictures and clips that are given reach the transformer: docs/conditions.md. */
 static const char *conditions_of(const sora_model *m) {
-    return !m->has_dit || !m->has_vae                             ? "none"
-           : m->dit_config.vace_count                             ? "control branch"
-           : m->dit_config.in_channels > m->vae_config.z_dim      ? "joined channels"
-           : m->expand_timesteps                                  ? "timesteps of tokens"
-                                                                  : "replacement";
+    return !m->has_dit || !m->has_vae                        ? "none"
+           : m->dit_config.vace_count                        ? "control branch"
+           : m->dit_config.in_channels > m->vae_config.z_dim ? "joined channels"
+           : m->expand_timesteps                             ? "timesteps of tokens"
+                                                             : "replacement";
 }
 
 char *sorai_model_describe(sora_model *m, sora_error *err) {

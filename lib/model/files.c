@@ -38,9 +38,11 @@ static bool is_class(json_t *config, const char *const *names) {
  * transformers, else of the authors. Anything else that lies there is nobody's business. */
 static int config_beside(sorai_mem *mem, const char *path, enum sorai_kind kind, json_t **out, bool *whole,
                          sora_error *err) {
-    static const char *const classes[4][4] = {[SORAI_KIND_DIT] = {"WanTransformer3DModel", "WanVACETransformer3DModel"},
-                                              [SORAI_KIND_VAE] = {"AutoencoderKLWan"},
-                                              [SORAI_KIND_TEXT] = {"UMT5EncoderModel", "T5EncoderModel", "UMT5Model"}};
+    static const char *const classes[5][4] = {
+        [SORAI_KIND_DIT] = {"WanTransformer3DModel", "WanVACETransformer3DModel"},
+        [SORAI_KIND_VAE] = {"AutoencoderKLWan"},
+        [SORAI_KIND_TEXT] = {"UMT5EncoderModel", "T5EncoderModel", "UMT5Model"},
+        [SORAI_KIND_VISION] = {"CLIPVisionModel", "CLIPVisionModelWithProjection", "CLIPModel"}};
     static const char *const authors[] = {"WanModel", "VaceWanModel", NULL};
     sorai_source *source;
     *out = NULL;
@@ -111,6 +113,12 @@ static int add_tensors(sorai_part *part, enum sorai_kind kind, enum sorai_naming
             continue;
         }
         if (sorai_names_ignored(kind, name)) continue;
+        char joined[3][SORAI_NAME_ROOM];
+        if (kind == SORAI_KIND_VISION && naming == SORAI_NAMES_OFFICIAL && sorai_names_joined(name, joined)) {
+            const int64_t rows = table->items[i].rank > 0 ? table->items[i].shape[0] / 3 : 0;
+            for (int k = 0; k < 3; k++) SORA_TRY(sorai_part_add_rows(part, joined[k], i, k * rows, rows, err));
+            continue;
+        }
         if (!sorai_names_map(kind, naming, table, prefix, name, mapped))
             return sorai_fail(err, SORA_E_UNSUPPORTED, "%.250s: tensor \"%.150s\" belongs to no network that is known",
                               sorai_weights_name(part->weights), table->items[i].name);
@@ -176,7 +184,8 @@ static const struct {
     const char *part, *what;
 } kinds[] = {{SORAI_KIND_DIT, "transformer", "transformer"},
              {SORAI_KIND_VAE, "vae", "autoencoder"},
-             {SORAI_KIND_TEXT, "text_encoder", "text encoder"}};
+             {SORAI_KIND_TEXT, "text_encoder", "text encoder"},
+             {SORAI_KIND_VISION, "image_encoder", "image encoder"}};
 
 /* Every network that the file holds. */
 static int put_all(sorai_package *pkg, sorai_mem *mem, sorai_weights *w, const char *path, sora_error *err) {
@@ -276,6 +285,10 @@ static const struct {
       "low_noise_model/diffusion_pytorch_model.safetensors"}},
     {"vae", 1, {"Wan2.1_VAE.pth", "Wan2.2_VAE.pth", "Wan2.1_VAE.safetensors", "Wan2.2_VAE.safetensors"}},
     {"text_encoder", 2, {"models_t5_umt5-xxl-enc-bf16.pth", "models_t5_umt5-xxl-enc-bf16.safetensors"}},
+    {"image_encoder",
+     3,
+     {"models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth",
+      "models_clip_open-clip-xlm-roberta-large-vit-huge-14.safetensors"}},
     {"tokenizer", -1, {"google/umt5-xxl/tokenizer.json", "google/umt5-xxl/spiece.model"}},
 };
 
@@ -355,7 +368,7 @@ static int open_base(sorai_package **out, sorai_mem *mem, const char *path, sora
 }
 
 int sorai_files_open(sorai_package **out, sorai_mem *mem, const sorai_model_files *f, sora_error *err) {
-    const char *first = f->dit ? f->dit : f->vae ? f->vae : f->text ? f->text : f->tokenizer;
+    const char *first = f->dit ? f->dit : f->vae ? f->vae : f->text ? f->text : f->clip ? f->clip : f->tokenizer;
     *out = NULL;
     if (!f->path && !first) return sorai_fail(err, SORA_E_INVALID, "no model is named");
     SORA_TRY(f->path ? open_base(out, mem, f->path, err) : sorai_package_new(out, mem, first, err));
@@ -364,6 +377,7 @@ int sorai_files_open(sorai_package **out, sorai_mem *mem, const sorai_model_file
     if (status == SORA_OK && f->dit2) status = put_file(*out, mem, f->dit2, 0, "transformer_2", false, err);
     if (status == SORA_OK && f->vae) status = put_file(*out, mem, f->vae, 1, "vae", false, err);
     if (status == SORA_OK && f->text) status = put_file(*out, mem, f->text, 2, "text_encoder", !f->tokenizer, err);
+    if (status == SORA_OK && f->clip) status = put_file(*out, mem, f->clip, 3, "image_encoder", false, err);
     if (status == SORA_OK && f->tokenizer) status = put_tokenizer(*out, mem, f->tokenizer, err);
     if (status == SORA_OK) status = put_index(*out, err);
     if (status != SORA_OK) sorai_package_close(out);

@@ -7,7 +7,7 @@
 
 typedef struct sorai_model_files {
     const char *path;                                /* a folder, a .sora file, or one file of weights; NULL: none */
-    const char *dit, *dit2, *vae, *text, *tokenizer; /* each NULL or a file; they win over path. dit2: for low noise */
+    const char *dit, *dit2, *vae, *text, *tokenizer, *clip; /* each NULL or a file; they win over path. dit2: for low noise */
 } sorai_model_files;
 
 /* What files of weights hold is told by the names of their tensors; configs are found beside them (config.json) or read

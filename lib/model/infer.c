@@ -239,6 +239,28 @@ static int infer_vae(finder *f, json_t **out) {
     return finish(f, c, out);
 }
 
+static int infer_vision(finder *f, json_t **out) {
+    const char *patch = "vision_model.embeddings.patch_embedding.weight";
+    const sorai_tensor_info *positions = find(f, "vision_model.embeddings.position_embedding.weight");
+    const int64_t hidden = extent(f, patch, 4, 0), size = extent(f, patch, 4, 2);
+    const int64_t rows = positions && positions->rank >= 2 ? positions->shape[positions->rank - 2] : 0;
+    int64_t side = 1;
+    while (side < 1024 && side * side + 1 < rows) side++;
+    if (f->status == SORA_OK && side * side + 1 != rows)
+        f->status = sorai_fail(f->err, SORA_E_FORMAT, "%.300s: %lld positions are no square of patches and one",
+                               f->file, (long long)rows);
+    json_t *c = json_pack("{s:s, s:[s], s:s, s:f}", "model_type", "clip_vision_model", "architectures",
+                          "CLIPVisionModel", "hidden_act", "gelu", "layer_norm_eps", 1e-5);
+    set(c, "hidden_size", hidden);
+    set(c, "intermediate_size", extent(f, "vision_model.encoder.layers.0.mlp.fc1.weight", 2, 0));
+    set(c, "num_hidden_layers", count_blocks(f, "vision_model.encoder.layers.", ".self_attn.q_proj.weight"));
+    set(c, "num_attention_heads", hidden % 80 == 0 ? hidden / 80 : hidden / 64); /* ViT-H has heads of 80 */
+    set(c, "num_channels", extent(f, patch, 4, 1));
+    set(c, "patch_size", size);
+    set(c, "image_size", side * size);
+    return finish(f, c, out);
+}
+
 int sorai_infer_config(enum sorai_kind kind, const sorai_table *names, json_t *hint, const char *file, json_t **out,
                        sora_error *err) {
     finder f = {names, file, err, SORA_OK};
@@ -250,6 +272,8 @@ int sorai_infer_config(enum sorai_kind kind, const sorai_table *names, json_t *h
         return infer_vae(&f, out);
     case SORAI_KIND_TEXT:
         return infer_text(&f, out);
+    case SORAI_KIND_VISION:
+        return infer_vision(&f, out);
     default:
         return sorai_fail(err, SORA_E_INTERNAL, "%.300s: no kind of network", file);
     }

@@ -81,6 +81,25 @@ static const sorai_name_rule text_gguf_rules[] = {
     {"enc.blk.#.ffn_down.*", BLOCK "1.DenseReluDense.wo.*"},
 };
 
+#define LAYER "vision_model.encoder.layers.#."
+static const sorai_name_rule vision_rules[] = {
+    {"visual.cls_embedding", "vision_model.embeddings.class_embedding"},
+    {"visual.patch_embedding.*", "vision_model.embeddings.patch_embedding.*"},
+    {"visual.pos_embedding", "vision_model.embeddings.position_embedding.weight"},
+    {"visual.pre_norm.*", "vision_model.pre_layrnorm.*"}, /* spelt so there */
+    {"visual.post_norm.*", "vision_model.post_layernorm.*"},
+    {"visual.transformer.#.norm1.*", LAYER "layer_norm1.*"},
+    {"visual.transformer.#.norm2.*", LAYER "layer_norm2.*"},
+    {"visual.transformer.#.attn.proj.*", LAYER "self_attn.out_proj.*"},
+    {"visual.transformer.#.mlp.0.*", LAYER "mlp.fc1.*"},
+    {"visual.transformer.#.mlp.2.*", LAYER "mlp.fc2.*"},
+};
+static const sorai_name_rule joined_rules[3] = {
+    {"visual.transformer.#.attn.to_qkv.*", LAYER "self_attn.q_proj.*"},
+    {"visual.transformer.#.attn.to_qkv.*", LAYER "self_attn.k_proj.*"},
+    {"visual.transformer.#.attn.to_qkv.*", LAYER "self_attn.v_proj.*"},
+};
+
 static const sorai_name_rule vae_rules[] = {
     {"conv1.*", "quant_conv.*"},
     {"conv2.*", "post_quant_conv.*"},
@@ -154,6 +173,8 @@ static const struct {
     {SORAI_KIND_TEXT, SORAI_NAMES_DIFFUSERS, "encoder.block.0.layer.0.SelfAttention.q.weight"},
     {SORAI_KIND_TEXT, SORAI_NAMES_OFFICIAL, "blocks.0.attn.q.weight"},
     {SORAI_KIND_TEXT, SORAI_NAMES_GGUF, "enc.blk.0.attn_q.weight"},
+    {SORAI_KIND_VISION, SORAI_NAMES_DIFFUSERS, "vision_model.encoder.layers.0.self_attn.q_proj.weight"},
+    {SORAI_KIND_VISION, SORAI_NAMES_OFFICIAL, "visual.transformer.0.attn.to_qkv.weight"},
 };
 
 bool sorai_names_detect(const sorai_table *table, enum sorai_kind kind, enum sorai_naming *naming, char *prefix) {
@@ -263,6 +284,8 @@ bool sorai_names_map(enum sorai_kind kind, enum sorai_naming naming, const sorai
     switch (kind) {
     case SORAI_KIND_DIT:
         return map_dit(name, false, out);
+    case SORAI_KIND_VISION:
+        return sorai_names_apply(vision_rules, COUNT(vision_rules), false, name, out, SORAI_NAME_ROOM);
     case SORAI_KIND_VAE:
         return map_vae(naming, table, prefix, name, out);
     case SORAI_KIND_TEXT:
@@ -274,6 +297,12 @@ bool sorai_names_map(enum sorai_kind kind, enum sorai_naming naming, const sorai
     }
 }
 
+bool sorai_names_joined(const char *name, char out[3][SORAI_NAME_ROOM]) {
+    for (size_t i = 0; i < 3; i++)
+        if (!sorai_names_apply(&joined_rules[i], 1, false, name, out[i], SORAI_NAME_ROOM)) return false;
+    return true;
+}
+
 static bool ends(const char *name, const char *end) {
     const size_t n = strlen(name), m = strlen(end);
     return n >= m && strcmp(name + n - m, end) == 0;
@@ -283,6 +312,10 @@ bool sorai_names_ignored(enum sorai_kind kind, const char *name) {
     if (ends(name, ".scale_weight") || ends(name, ".weight_scale") || ends(name, ".scale_input") ||
         ends(name, ".input_scale") || ends(name, "scaled_fp8"))
         return true;
+    if (kind == SORAI_KIND_VISION) /* the half for words, and what comes after the layer that is used */
+        return strncmp(name, "text", 4) == 0 || strncmp(name, "visual_projection", 17) == 0 ||
+               strcmp(name, "visual.head") == 0 || strcmp(name, "logit_scale") == 0 || strcmp(name, "log_scale") == 0 ||
+               ends(name, ".position_ids");
     if (kind == SORAI_KIND_TEXT) /* the other half of the model, and the tokenizer that ComfyUI packs in */
         return strncmp(name, "decoder.", 8) == 0 || strncmp(name, "dec.", 4) == 0 ||
                strncmp(name, "lm_head.", 8) == 0 || strcmp(name, "output.weight") == 0 ||

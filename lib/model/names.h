@@ -8,7 +8,7 @@
 
 #include "lib/io/table.h"
 
-enum sorai_kind { SORAI_KIND_NONE, SORAI_KIND_DIT, SORAI_KIND_VAE, SORAI_KIND_TEXT };
+enum sorai_kind { SORAI_KIND_NONE, SORAI_KIND_DIT, SORAI_KIND_VAE, SORAI_KIND_TEXT, SORAI_KIND_VISION };
 enum sorai_naming {
     SORAI_NAMES_DIFFUSERS,  /* also transformers */
     SORAI_NAMES_OFFICIAL,   /* the authors' */
@@ -29,6 +29,10 @@ bool sorai_names_map(enum sorai_kind kind, enum sorai_naming naming, const sorai
 
 /* The authors' name of a transformer's tensor, from the one that networks ask for. false: it has none. */
 bool sorai_names_official(const char *name, char out[SORAI_NAME_ROOM]);
+
+/* A tensor in which the authors' image encoder holds three: queries, keys and values, one below the other. Their names
+ * go to out. */
+bool sorai_names_joined(const char *name, char out[3][SORAI_NAME_ROOM]);
 
 /* Whether a tensor may be passed over: what travels with weights but is no part of the network. */
 bool sorai_names_ignored(enum sorai_kind kind, const char *name);

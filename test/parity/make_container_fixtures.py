@@ -28,7 +28,7 @@ import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers, convert_wan_vae_to_diffusers
 from safetensors.torch import save_file
-from transformers import UMT5Config, UMT5EncoderModel
+from transformers import CLIPVisionConfig, CLIPVisionModel, UMT5Config, UMT5EncoderModel
 
 torch.set_num_threads(1)
 G = torch.Generator().manual_seed(4)
@@ -253,6 +253,32 @@ def main():
         packed = torch.frombuffer(bytearray(f.read()), dtype=torch.uint8).clone()
     save_file({k: v.to(torch.float8_e4m3fn) for k, v in t5_state.items()} | {"spiece_model": packed}, at("comfy", "t5_f8.safetensors"))
     save_file({"first_stage_model." + k: v.to(torch.float16) for k, v in vae_names.items()}, at("comfy", "vae.safetensors"))
+
+    # the image encoder: the authors join queries, keys and values
+    clip = simple(CLIPVisionModel(CLIPVisionConfig(hidden_size=64, intermediate_size=32, num_hidden_layers=2, num_attention_heads=1, image_size=4,
+                                                   patch_size=2, hidden_act="gelu")))
+    state = {k if k.startswith("vision_model.") else "vision_model." + k: v for k, v in copies(clip.state_dict()).items()}
+    state = {k: v for k, v in state.items() if "position_ids" not in k}
+    os.makedirs(at("folder", "image_encoder"))
+    save_file(copies(state, torch.bfloat16), at("folder", "image_encoder", "model.safetensors"))
+    with open(at("folder", "image_encoder", "config.json"), "w") as f:
+        json.dump({"architectures": ["CLIPVisionModel"], "hidden_act": "gelu", "hidden_size": 64, "image_size": 4, "intermediate_size": 32,
+                   "layer_norm_eps": 1e-05, "model_type": "clip_vision_model", "num_attention_heads": 1, "num_channels": 3, "num_hidden_layers": 2,
+                   "patch_size": 2}, f, indent=2)
+        f.write("\n")
+    save_file(copies(state, torch.float16) | {"visual_projection.weight": torch.zeros(2, 64)}, at("comfy", "clip.safetensors"))
+    joined = {"visual.head": torch.zeros(64, 2), "log_scale": torch.zeros(1), "textual.x": torch.zeros(1)}
+    for k, v in state.items():
+        k = swap(k, [("vision_model.embeddings.class_embedding", "visual.cls_embedding"), ("vision_model.embeddings.patch_embedding", "visual.patch_embedding"),
+                     ("vision_model.embeddings.position_embedding.weight", "visual.pos_embedding"), ("vision_model.pre_layrnorm", "visual.pre_norm"),
+                     ("vision_model.post_layernorm", "visual.post_norm"), ("vision_model.encoder.layers", "visual.transformer"), ("layer_norm", "norm"),
+                     ("self_attn.out_proj", "attn.proj"), ("mlp.fc1", "mlp.0"), ("mlp.fc2", "mlp.2")])
+        if ".self_attn.q_proj." in k:
+            v = torch.cat([state[k.replace("visual.transformer", "vision_model.encoder.layers").replace("q_proj", x + "_proj")] for x in "qkv"])
+            k = k.replace("self_attn.q_proj", "attn.to_qkv")
+        if ".self_attn." not in k:
+            joined[k] = v.reshape((1, 1, 64) if k.endswith("cls_embedding") else (1, 5, 64) if k.endswith("pos_embedding") else v.shape)
+    torch.save({k: v.to(torch.float16) for k, v in joined.items()}, at("official", "clip.pth"))
 
     # GGUF
     shutil.copy(at("official", "config.json"), at("gguf", "config.json"))
