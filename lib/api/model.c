@@ -168,7 +168,7 @@ int sora_model_info(const sora_model *model, sora_model_desc *out) {
     const sorai_model_defaults *d = &m->defaults;
     sora_model_desc o = {.struct_size = sizeof o};
     sorai_lock_take(&m->lock);
-    o.parts = (m->has_dit ? SORA_PART_TRANSFORMER : 0u) | (m->has_vae ? SORA_PART_VAE : 0u) | (m->has_t5 ? SORA_PART_TEXT_ENCODER : 0u) |
+    o.parts = (m->has_dit || m->has_ltx ? SORA_PART_TRANSFORMER : 0u) | (m->has_vae || m->has_ltx_vae ? SORA_PART_VAE : 0u) | (m->has_t5 ? SORA_PART_TEXT_ENCODER : 0u) |
               (m->has_probe ? SORA_PART_PROBE : 0u);
     sorai_bytes blob = {0};
     for (int i = 0; i < 2; i++)
@@ -179,12 +179,21 @@ int sora_model_info(const sora_model *model, sora_model_desc *out) {
     o.parameters = count_parameters(m);
     o.format = sorai_package_layout(m->package);
     sorai_lock_give(&m->lock);
-    o.family = "wan";
+    o.family = m->has_ltx || (m->has_ltx_vae && !m->has_dit) ? "ltx" : "wan";
     o.name = d->name;
     if (m->has_vae) {
         o.latent_channels = m->vae_config.z_dim;
         o.temporal_factor = sorai_vae_time_factor(&m->vae_config);
         o.spatial_factor = sorai_vae_space_factor(&m->vae_config);
+    }
+    if (m->has_ltx_vae) {
+        o.latent_channels = m->ltx_vae_config.latent_channels;
+        o.temporal_factor = sorai_ltx_vae_time_factor(&m->ltx_vae_config);
+        o.spatial_factor = sorai_ltx_vae_space_factor(&m->ltx_vae_config);
+    }
+    if (m->has_ltx) {
+        o.patch_t = m->ltx_config.patch_size_t;
+        o.patch_h = o.patch_w = m->ltx_config.patch_size;
     }
     if (m->has_dit) {
         o.patch_t = m->dit_config.patch_size[0];
