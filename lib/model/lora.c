@@ -237,20 +237,30 @@ static int read_file(sorai_loras *l, const spellings *s, int32_t file, double st
     return status;
 }
 
-int sorai_loras_add(sorai_loras *l, sorai_package *pkg, const char *path, double strength, int32_t target,
-                    sora_error *err) {
+int sorai_loras_add_weights(sorai_loras *l, sorai_package *pkg, sorai_weights *weights, double strength, int32_t target,
+                            sora_error *err) {
     spellings s = {.pkg = pkg, .part = target == SORAI_LORA_LOW ? "transformer_2" : "transformer"};
+    const char *path = sorai_weights_name(weights);
     if (l->file_count == MAX_FILES)
         return sorai_fail(err, SORA_E_INVALID, "%.300s: more than %d LoRAs", path, MAX_FILES);
     if (!isfinite(strength)) return sorai_fail(err, SORA_E_INVALID, "%.300s: its strength is no number", path);
     if (!sorai_package_has(pkg, s.part))
         return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: the model has no %s to add it to", path, s.part);
-    SORA_TRY(sorai_weights_open(&l->files[l->file_count], l->mem, path, err));
     const int32_t file = l->file_count++;
+    l->files[file] = sorai_weights_ref(weights);
     sorai_table_init(&s.table, l->mem);
     int status = collect(&s, err);
     if (status == SORA_OK) status = read_file(l, &s, file, strength, target, err);
     sorai_table_release(&s.table);
+    return status;
+}
+
+int sorai_loras_add(sorai_loras *l, sorai_package *pkg, const char *path, double strength, int32_t target,
+                    sora_error *err) {
+    sorai_weights *weights;
+    SORA_TRY(sorai_weights_open(&weights, l->mem, path, err));
+    const int status = sorai_loras_add_weights(l, pkg, weights, strength, target, err);
+    sorai_weights_unref(&weights);
     return status;
 }
 

@@ -19,6 +19,10 @@ void sorai_loras_free(sorai_loras **loras);
 int sorai_loras_add(sorai_loras *loras, sorai_package *pkg, const char *path, double strength, int32_t target,
                     sora_error *err);
 
+/* The same of an open file (referenced). */
+int sorai_loras_add_weights(sorai_loras *loras, sorai_package *pkg, sorai_weights *weights, double strength,
+                            int32_t target, sora_error *err);
+
 /* From now on the package's lookups add them; it owns loras, also on failure. */
 void sorai_loras_install(sorai_loras *loras, sorai_package *pkg);
 

@@ -298,3 +298,18 @@ put("pytorch", "meta", pth(b"\x80\2ccollections\nOrderedDict\n)R(" + unicode("a"
 put("pytorch", "old", b"\x80\2\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.")
 put("pytorch", "f8", pth(b"\x80\2}(" + unicode("a") + b"ctorch._utils\n_rebuild_tensor_v3\n((" + unicode("storage") + b"ctorch.storage\nUntypedStorage\n"
                          + unicode("0") + unicode("cpu") + b"K\x10tQK\0" + ints([16]) + ints([1]) + b"\x89}ctorch\nfloat8_e4m3fn\ntRu."))
+
+
+# --- LoRAs for the transformer of fuzz_lora.c
+q = lambda end, kind, shape: ("blocks.0." + end, kind, shape)
+put("lora", "peft", tensors([("transformer.blocks.0.attn1.to_q.lora_A.weight", "F32", [2, 3]), ("transformer.blocks.0.attn1.to_q.lora_B.weight", "F16", [2, 2])]))
+put("lora", "kohya", tensors([("lora_unet_blocks_0_self_attn_q.lora_down.weight", "F32", [1, 3]), ("lora_unet_blocks_0_self_attn_q.lora_up.weight", "F32", [2, 1]),
+                              ("lora_unet_blocks_0_self_attn_q.alpha", "F32", [])]))
+put("lora", "comfy", tensors([("diffusion_model.blocks.0.self_attn.q.diff", "F32", [2, 3]), ("diffusion_model.blocks.0.self_attn.q.diff_b", "F8_E4M3", [2]),
+                              ("diffusion_model.blocks.0.diff_m", "F32", [1, 6, 1])]))
+put("lora", "half", tensors([("blocks.0.ffn.0.lora_A.weight", "F32", [1, 1])]))
+put("lora", "wide", tensors([("blocks.0.ffn.0.lora_A.weight", "F32", [2, 5]), ("blocks.0.ffn.0.lora_B.weight", "F32", [2, 2])]))
+put("lora", "strange", tensors([("text_model.layers.0.lora_A.weight", "F32", [1])]))
+put("lora", "noted", safetensors({"__metadata__": {"lora_adapter_metadata": json.dumps({"transformer.r": 2, "transformer.lora_alpha": 8,
+                                                   "transformer.alpha_pattern": {"blocks.0.ffn.0": 3}})},
+                                  "blocks.0.ffn.0.lora_A.weight": t("F32", [1, 1], 0, 4), "blocks.0.ffn.0.lora_B.weight": t("F32", [2, 1], 4, 12)}, bytes(12)))
