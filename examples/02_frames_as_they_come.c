@@ -20,7 +20,7 @@ static int on_frame(void *user, int64_t index, const uint8_t *rgb, int32_t width
 }
 
 static int on_progress(void *user, const sora_progress *p) {
-    static const char *const phases[] = {"", "text", "denoising", "frames"};
+    static const char *const phases[] = {"", "text", "denoising", "frames", "conditions"};
     (void)user;
     printf("%-9s %d/%d  %3.0f%%\n", phases[p->phase], (int)p->step, (int)p->steps, 100.0 * p->fraction);
     return 0;

@@ -49,8 +49,8 @@ static void name_clip(const char *out, long long index, long long count, char *p
 static int on_progress(void *user, const sora_progress *p) {
     job *j = user;
     char note[96];
-    static const char *const phases[] = {"", "text", "denoising", "frames"};
-    if (p->phase < 1 || p->phase > 3) return interrupted();
+    static const char *const phases[] = {"", "text", "denoising", "frames", "conditions"};
+    if (p->phase < 1 || p->phase > 4) return interrupted();
     if (j->count > 1)
         snprintf(note, sizeof note, "clip %lld of %lld, %s %d/%d", j->index + 1, j->count, phases[p->phase],
                  (int)p->step, (int)p->steps);

@@ -7,7 +7,7 @@ die() { echo "demo: $*" >&2; exit 1; }
 [ -x "$sora" ] || die "$sora is not there: the program needs libav, libwebp and cairo (./configure --install-deps)"
 [ -e "$model" ] || die "$model is not there"
 mkdir -p "$out" || die "cannot make $out"
-rm -f "$out"/*.mp4 "$out"/*.png "$out"/index.html "$out"/items
+rm -f "$out"/*.mp4 "$out"/*.png "$out"/*.pgm "$out"/index.html "$out"/items
 now() { date +%s.%N; }
 since() { now | awk -v a="$1" '{ printf "%.1f", $1 - a }'; }
 escape() { printf '%s' "$1" | sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; s/"/\&quot;/g'; }
@@ -52,6 +52,41 @@ make_one 160x96 17 7 "a red car driving in a city during a beautiful sunset"
 make_one 96x160 17 8 "a toy robot waving in space"
 make_one 128x128 1 9 "a Shiba Inu wearing a beret and a black turtleneck in a snowy village under the northern lights"
 
+# The same model under conditions: what goes in stands left of what comes out.
+media() { # file: shown at 128 pixels of height
+    case $1 in
+    *.png) printf '<img src="%s" height="128" alt="">' "$1" ;;
+    *) printf '<video src="%s" height="128" autoplay loop muted playsinline></video>' "$1" ;;
+    esac
+}
+operate() { # what it does, prompt, inputs ("" for none after), command and its own options...
+    n=$((n + 1))
+    what=$1 prompt=$2 inputs=$3
+    shift 3
+    name=$(printf '%02d.mp4' $n)
+    printf '%s  %s: %s\n' "$name" "$1" "$prompt"
+    t=$(now)
+    "$sora" "$@" --model "$model" -p "$prompt" -o "$out/$name" --seed $n || die "$1 failed"
+    [ -s "$out/$name" ] || die "$out/$name was not written"
+    t=$(since "$t")
+    {
+        printf '<figure class="operation">\n<div>'
+        for i in $inputs; do media "$i"; done
+        printf '<span>&rarr;</span>'
+        media "$name"
+        printf '</div>\n<figcaption>%s<small>%s &mdash; sora %s, %s s</small></figcaption>\n</figure>\n' "$(escape "$what")" "$(escape "$prompt")" "$1" "$t"
+    } >>"$out/operations"
+}
+rm -f "$out/operations"
+printf 'P5 2 1 255\n\000\377' >"$out/right-half.pgm"
+operate "An image begins to move" "a Shiba Inu waving in a snowy village" 09.png animate "$out/09.png"
+operate "A second before the clip and one behind it" "a tiger running in the jungle in the rain" 05.mp4 extend "$out/05.mp4" --before 1 --after 1
+operate "The way back to the beginning" "a boy dancing on the beach at night" 06.mp4 loop "$out/06.mp4"
+operate "The same walk elsewhere" "an old man taking a stroll in Antarctica during a snow storm" 01.mp4 edit "$out/01.mp4"
+operate "From one clip into the other" "a toy robot and a kangaroo taking a stroll" "03.mp4 04.mp4" connect "$out/03.mp4" "$out/04.mp4"
+operate "Frames 5 to 10 were lost" "a woman taking a stroll in Mumbai" 02.mp4 fill "$out/02.mp4" --missing 5-10
+operate "The right half anew" "a boy dancing on the beach in bright daylight" 06.mp4 inpaint "$out/06.mp4" --mask "$out/right-half.pgm"
+
 total=$(since "$begin")
 cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo 2>/dev/null | sed -n 1p)
 {
@@ -74,6 +109,10 @@ figure { margin: 0; background: var(--card); border-radius: 16px; overflow: hidd
 figure video, figure img { display: block; width: 100%; height: auto }
 figure.tall video { width: auto; height: 400px; margin: 0 auto; max-width: 100% }
 figcaption { padding: 14px 16px 16px }
+h2 { font-size: 26px; letter-spacing: -.01em; margin: 48px 0 16px }
+figure.operation div { display: flex; align-items: center; gap: 10px; padding: 16px 16px 0; overflow-x: auto }
+figure.operation video, figure.operation img { width: auto; height: 128px; border-radius: 8px }
+figure.operation span { color: var(--soft); font-size: 24px }
 small { display: block; color: var(--soft); font-size: 13px; margin-top: 6px; font-variant-numeric: tabular-nums }
 footer { color: var(--soft); font-size: 13px; margin-top: 32px }
 </style>
@@ -87,10 +126,12 @@ The times run from the start of the program to the finished file.</p>
 <main>
 END
     cat "$out/items"
+    printf '</main>\n<h2>From pictures and clips</h2>\n<main>\n'
+    cat "$out/operations"
     printf '</main>\n<footer>%s clips in %s s on %s with libsora %s.</footer>\n</body>\n</html>\n' \
         $n "$total" "$(escape "${cpu:-an unknown processor}")" "$("$sora" --version 2>/dev/null | awk 'NR == 1 { sub(/,$/, "", $2); print $2 }')"
 } >"$out/index.html.new" || die "cannot write $out/index.html"
-rm -f "$out/items"
+rm -f "$out/items" "$out/operations"
 mv "$out/index.html.new" "$out/index.html" || die "cannot write $out/index.html"
 case $out in /*) where=$out ;; *) where=$(pwd)/$out ;; esac
 echo "$n clips in $total s. Open $where/index.html"

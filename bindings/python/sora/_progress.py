@@ -17,7 +17,7 @@ _PHASES = {v: k for k, v in _capi.named("PHASE_").items()}
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is. ``phase``: ``"text"``, ``"denoise"`` or ``"decode"``; ``step`` of ``steps`` of this phase are done;
+    """Where a run is. ``phase``: ``"text"``, ``"condition"``, ``"denoise"`` or ``"decode"``; ``step`` of ``steps`` of this phase are done;
     ``fraction`` of the whole run, 0..1, by estimated work; ``seconds`` since it began. Since 0.1."""
 
     phase: str
