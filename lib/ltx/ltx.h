@@ -75,10 +75,15 @@ sora_tensor *sorai_ltx_forward(sorai_exec *x, const sorai_ltx *ltx, sora_tensor 
 #define SORAI_LTX_MAX_LAYERS 16
 #define SORAI_LTX_MAX_Z 512
 
+/* How a level of the encoder halves: by a convolution with steps, or by joining neighbours into channels in space, time or both. */
+enum sorai_ltx_down { SORAI_LTX_DOWN_CONV, SORAI_LTX_DOWN_SPATIAL, SORAI_LTX_DOWN_TEMPORAL, SORAI_LTX_DOWN_BOTH };
+
 typedef struct sorai_ltx_vae_config {
     int32_t in_channels, out_channels, latent_channels;
-    int32_t levels, decoder_levels; /* entries of block_out_channels, decoder_block_out_channels */
-    int32_t block_out_channels[SORAI_LTX_MAX_LEVELS], decoder_block_out_channels[SORAI_LTX_MAX_LEVELS];
+    int32_t levels, decoder_levels; /* of the encoder, of the decoder */
+    int32_t joins;                  /* 1: blocks as of version 0.9.5, which join channels; block_out_channels has an entry more then */
+    int32_t downsample_type[SORAI_LTX_MAX_LEVELS]; /* enum sorai_ltx_down */
+    int32_t block_out_channels[SORAI_LTX_MAX_LEVELS + 1], decoder_block_out_channels[SORAI_LTX_MAX_LEVELS];
     int32_t layers_per_block[SORAI_LTX_MAX_LEVELS + 1], decoder_layers_per_block[SORAI_LTX_MAX_LEVELS + 1];
     int32_t spatio_temporal_scaling[SORAI_LTX_MAX_LEVELS], decoder_spatio_temporal_scaling[SORAI_LTX_MAX_LEVELS];
     int32_t upsample_residual[SORAI_LTX_MAX_LEVELS], upsample_factor[SORAI_LTX_MAX_LEVELS];
@@ -107,6 +112,7 @@ typedef struct sorai_ltx_level {
     sorai_ltx_linear sample; /* down or up */
     sorai_ltx_time time;
     int32_t residual, factor;
+    int32_t step_t, step; /* of joining neighbours; 0: a convolution with steps */
 } sorai_ltx_level;
 
 typedef struct sorai_ltx_net {

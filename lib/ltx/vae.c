@@ -14,14 +14,25 @@ static int field(sora_error *err, const char *name) {
 
 static int in_range(int32_t v, int32_t low, int32_t high) { return v >= low && v <= high; }
 
+/* Neighbours that a level joins in time, or in each direction of space. */
+static int32_t joined(int32_t kind, int time) {
+    return kind == SORAI_LTX_DOWN_BOTH || kind == (time ? SORAI_LTX_DOWN_TEMPORAL : SORAI_LTX_DOWN_SPATIAL) ? 2 : 1;
+}
+
 int sorai_ltx_vae_config_check(const sorai_ltx_vae_config *c, sora_error *err) {
     if (c->in_channels != 3) return field(err, "in_channels");
     if (c->out_channels != 3) return field(err, "out_channels");
     if (!in_range(c->latent_channels, 1, SORAI_LTX_MAX_Z)) return field(err, "latent_channels");
     if (!in_range(c->levels, 1, SORAI_LTX_MAX_LEVELS)) return field(err, "block_out_channels");
     if (!in_range(c->decoder_levels, 1, SORAI_LTX_MAX_LEVELS)) return field(err, "decoder_block_out_channels");
-    for (int32_t i = 0; i < c->levels; i++)
+    for (int32_t i = 0; i < c->levels + c->joins; i++)
         if (!in_range(c->block_out_channels[i], 1, MAX_DIM)) return field(err, "block_out_channels");
+    for (int32_t i = 0; c->joins && i < c->levels; i++) {
+        const int32_t in = c->block_out_channels[i], out = c->block_out_channels[i + 1], kind = c->downsample_type[i];
+        const int32_t n = joined(kind, 1) * joined(kind, 0) * joined(kind, 0);
+        if (!c->spatio_temporal_scaling[i] || n == 1 ? in != out : out % n || in * n % out)
+            return field(err, "block_out_channels (downsample_type)");
+    }
     for (int32_t i = 0; i < c->decoder_levels; i++) {
         const int32_t n = c->decoder_block_out_channels[i], f = c->upsample_factor[i];
         if (!in_range(n, 1, MAX_DIM)) return field(err, "decoder_block_out_channels");
@@ -40,15 +51,18 @@ int sorai_ltx_vae_config_check(const sorai_ltx_vae_config *c, sora_error *err) {
     return SORA_OK;
 }
 
-static int32_t doublings(const sorai_ltx_vae_config *c) {
+/* How often the encoder halves time, or space. */
+static int32_t halvings(const sorai_ltx_vae_config *c, int time) {
     int32_t n = 0;
-    for (int32_t i = 0; i < c->levels; i++) n += c->spatio_temporal_scaling[i] != 0;
+    for (int32_t i = 0; i < c->levels; i++)
+        n += c->spatio_temporal_scaling[i] &&
+             (c->downsample_type[i] == SORAI_LTX_DOWN_CONV || joined(c->downsample_type[i], time) == 2);
     return n;
 }
 
-int32_t sorai_ltx_vae_space_factor(const sorai_ltx_vae_config *c) { return c->patch_size << doublings(c); }
+int32_t sorai_ltx_vae_space_factor(const sorai_ltx_vae_config *c) { return c->patch_size << halvings(c, 0); }
 
-int32_t sorai_ltx_vae_time_factor(const sorai_ltx_vae_config *c) { return c->patch_size_t << doublings(c); }
+int32_t sorai_ltx_vae_time_factor(const sorai_ltx_vae_config *c) { return c->patch_size_t << halvings(c, 1); }
 
 /* ---- binding -------------------------------------------------------------------------------------------------- */
 
@@ -121,12 +135,20 @@ static void bind_encoder(binder *b, sorai_ltx_net *n, const sorai_ltx_vae_config
     n->conv_in = bind_conv(b, "encoder", "conv_in", 3 * c->patch_size * c->patch_size, dim, 3);
     for (int32_t i = 0; i < c->levels; i++) {
         sorai_ltx_level *l = &n->level[i];
-        const int32_t next = c->block_out_channels[i + 1 < c->levels ? i + 1 : i];
+        const int32_t next = c->block_out_channels[c->joins || i + 1 < c->levels ? i + 1 : i],
+                      kind = c->downsample_type[i];
         snprintf(path, sizeof path, "encoder.down_blocks.%d", i);
         bind_row(b, l, path, dim, c->layers_per_block[i]);
         l->samples = c->spatio_temporal_scaling[i];
-        if (l->samples) l->sample = bind_conv(b, path, "downsamplers.0", dim, dim, 3);
-        l->has_first = next != dim;
+        if (l->samples && kind == SORAI_LTX_DOWN_CONV) {
+            l->sample = bind_conv(b, path, "downsamplers.0", dim, dim, 3);
+        } else if (l->samples) {
+            l->step_t = joined(kind, 1);
+            l->step = joined(kind, 0);
+            snprintf(name, sizeof name, "%s.downsamplers.0", path);
+            l->sample = bind_conv(b, name, "conv", dim, next / (l->step_t * l->step * l->step), 3);
+        }
+        l->has_first = !c->joins && next != dim;
         snprintf(name, sizeof name, "%s.conv_out", path);
         if (l->has_first) bind_res(b, &l->first, name, dim, next);
         dim = next;
@@ -262,6 +284,32 @@ static sora_tensor *row_run(sorai_exec *x, const sorai_ltx_vae *vae, const sorai
     return in;
 }
 
+/* [b, t, h, w, c] -> [b, t / st, h / s, w / s, c st s s], c slowest. */
+static sora_tensor *join(sorai_exec *x, sora_tensor *in, int64_t st, int64_t s) {
+    if (!in) return NULL;
+    const int64_t *n = in->shape, b = n[0], t = n[1] / st, h = n[2] / s, w = n[3] / s;
+    const int64_t apart[7] = {b * t, st, h, s, w, s, n[4]}, whole[5] = {b, t, h, w, n[4] * st * s * s};
+    const int32_t axes[7] = {0, 2, 4, 6, 1, 3, 5};
+    return sorai_reshape(x, sorai_permute(x, sorai_reshape(x, in, 7, apart), axes), 5, whole);
+}
+
+/* Neighbours become channels, behind a convolution and, as means of groups, past it. The first frames are there twice.
+ */
+static sora_tensor *down_run(sorai_exec *x, const sorai_ltx_level *l, int causal, sora_tensor *in) {
+    if (!in) return NULL;
+    if (!l->step) return conv(x, &l->sample, causal, 2, in);
+    if (l->step_t > 1) {
+        sora_tensor *const parts[2] = {sorai_slice(x, in, 1, 0, l->step_t - 1), in};
+        in = sorai_concat(x, parts, 2, 1);
+    }
+    sora_tensor *y = join(x, conv(x, &l->sample, causal, 1, in), l->step_t, l->step),
+                *all = join(x, in, l->step_t, l->step);
+    if (!y || !all) return NULL;
+    const int64_t out = y->shape[4], rows[3] = {sorai_tensor_count(all) / all->shape[4], out, all->shape[4] / out};
+    all = sorai_mean_axis(x, sorai_reshape(x, all, 3, rows), 2);
+    return sorai_add(x, y, sorai_reshape(x, all, 5, y->shape));
+}
+
 /* [b, t, h, w, c 8] -> [b, 2 t - 1, 2 h, 2 w, c]: c slowest; the first frame keeps its second copy only. */
 static sora_tensor *spread(sorai_exec *x, sora_tensor *in) {
     if (!in) return NULL;
@@ -315,7 +363,7 @@ sora_tensor *sorai_ltx_vae_encode(sorai_exec *x, const sorai_ltx_vae *vae, sora_
     for (int32_t i = 0; i < n->levels && h; i++) {
         const sorai_ltx_level *l = &n->level[i];
         h = row_run(x, vae, l, n->causal, NULL, h);
-        if (l->samples) h = conv(x, &l->sample, n->causal, 2, h);
+        if (l->samples) h = down_run(x, l, n->causal, h);
         if (l->has_first) h = res_run(x, vae, &l->first, n->causal, NULL, h);
         h = sorai_exec_rewind_keep(x, mark, h);
     }

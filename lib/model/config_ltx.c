@@ -42,18 +42,36 @@ int sorai_config_ltx(json_t *json, sorai_ltx_config *out, sora_error *err) {
     return sorai_ltx_config_check(out, err);
 }
 
-/* All entries of a list of texts are `wanted`, or the list is not there. */
-static int all_are(sorai_fields *f, const char *name, const char *wanted) {
+/* Entries of a list of texts as numbers: their places in `words` (NULL ends them). Entries that are not there stay. */
+static void read_words(sorai_fields *f, const char *name, const char *const *words, int32_t *to, size_t most) {
     json_t *list = json_object_get(f->object, name);
-    for (size_t i = 0; i < json_array_size(list); i++) {
+    for (size_t i = 0; f->status == SORA_OK && i < json_array_size(list) && i < most; i++) {
         const char *text = json_string_value(json_array_get(list, i));
-        if (!text || strcmp(text, wanted) != 0) {
+        int32_t k = 0;
+        while (words[k] && (!text || strcmp(text, words[k]) != 0)) k++;
+        to[i] = k;
+        if (!words[k])
             f->status = sorai_fail(f->err, SORA_E_UNSUPPORTED, "vae config: %s %.64s is not supported", name,
                                    text ? text : "that is no text");
-            return 0;
-        }
     }
-    return 1;
+}
+
+/* The kinds of blocks of the encoder: all old ones or all new ones. */
+static void read_down(sorai_fields *f, sorai_ltx_vae_config *out, size_t entries) {
+    static const char *const blocks[] = {"LTXVideoDownBlock3D", "LTXVideo095DownBlock3D", NULL};
+    static const char *const kinds[] = {"conv", "spatial", "temporal", "spatiotemporal", NULL};
+    int32_t block[SORAI_LTX_MAX_LEVELS] = {0};
+    read_words(f, "down_block_types", blocks, block, SORAI_LTX_MAX_LEVELS);
+    read_words(f, "downsample_type", kinds, out->downsample_type, SORAI_LTX_MAX_LEVELS);
+    if (f->status != SORA_OK) return;
+    out->joins = block[0];
+    out->levels = (int32_t)entries - out->joins;
+    for (int32_t i = 0; i < out->levels; i++) {
+        if (block[i] != out->joins)
+            f->status =
+                sorai_fail(f->err, SORA_E_UNSUPPORTED, "vae config: down_block_types of two kinds are not supported");
+        if (!out->joins) out->downsample_type[i] = SORAI_LTX_DOWN_CONV; /* old blocks know no other */
+    }
 }
 
 static void fill(int32_t *to, const int32_t *from, size_t n) { memcpy(to, from, n * sizeof *to); }
@@ -74,7 +92,7 @@ int sorai_config_ltx_vae(json_t *json, sorai_ltx_vae_config *out, sora_error *er
     fill(out->spatio_temporal_scaling, scaled, 4);
     fill(out->decoder_spatio_temporal_scaling, scaled, 4);
     for (int32_t i = 0; i < most; i++) out->upsample_factor[i] = 1;
-    out->levels = sorai_field_ints(&f, "block_out_channels", out->block_out_channels, most, 4);
+    const int32_t entries = sorai_field_ints(&f, "block_out_channels", out->block_out_channels, most + 1, 4);
     out->decoder_levels = sorai_field_ints(&f, "decoder_block_out_channels", out->decoder_block_out_channels, most, 4);
     const int32_t down = sorai_field_ints(&f, "layers_per_block", out->layers_per_block, most + 1, 5);
     const int32_t up = sorai_field_ints(&f, "decoder_layers_per_block", out->decoder_layers_per_block, most + 1, 5);
@@ -92,8 +110,7 @@ int sorai_config_ltx_vae(json_t *json, sorai_ltx_vae_config *out, sora_error *er
     out->decoder_causal = sorai_field_bool(&f, "decoder_causal", 0);
     out->resnet_norm_eps = sorai_field_number(&f, "resnet_norm_eps", 1e-6);
     out->scaling_factor = sorai_field_number(&f, "scaling_factor", 1.0);
-    if (f.status == SORA_OK && all_are(&f, "down_block_types", "LTXVideoDownBlock3D"))
-        all_are(&f, "downsample_type", "conv");
+    if (f.status == SORA_OK) read_down(&f, out, (size_t)entries);
     if (f.status != SORA_OK) return f.status;
     for (int32_t i = 0; i <= most; i++)
         if (noise[i]) return sorai_fail(err, SORA_E_UNSUPPORTED, "vae config: decoder_inject_noise is not supported");

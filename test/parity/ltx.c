@@ -95,4 +95,5 @@ void parity_ltx(parity *p) {
         parity_network(p, &transformer, folders[i]);
         parity_network(p, &vae, folders[i]);
     }
+    parity_network(p, &vae, "ltx095"); /* blocks that join channels */
 }

@@ -225,6 +225,15 @@ def main():
         decoder_inject_noise=(False,) * 3, timestep_conditioning=True, patch_size=2, decoder_causal=True, encoder_causal=False,
         scaling_factor=0.75, resnet_norm_eps=1e-4,
     )
+    autoencoder(
+        root, "ltx095", 56,
+        {"nine": {"shape": (1, 9, 32, 64), "grad": True}, "one": {"shape": (2, 1, 32, 32)}},
+        latent_channels=6, block_out_channels=(8, 16, 16, 32), decoder_block_out_channels=(8, 16, 16), layers_per_block=(1, 1, 2, 1),
+        decoder_layers_per_block=(1, 1, 1, 2), spatio_temporal_scaling=(True,) * 3, decoder_spatio_temporal_scaling=(True, True, True),
+        down_block_types=("LTXVideo095DownBlock3D",) * 3, downsample_type=("spatial", "temporal", "spatiotemporal"),
+        upsample_residual=(True, True, True), upsample_factor=(1, 1, 1), decoder_inject_noise=(False,) * 4, patch_size=4,
+        spatial_compression_ratio=16, temporal_compression_ratio=4,
+    )
     text_encoder(root, "ltx", 55)
     loop(root)
 
