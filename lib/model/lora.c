@@ -249,8 +249,10 @@ int sorai_loras_add_weights(sorai_loras *l, sorai_package *pkg, sorai_weights *w
     const int32_t file = l->file_count++;
     l->files[file] = sorai_weights_ref(weights);
     sorai_table_init(&s.table, l->mem);
+    const size_t first = l->count;
     int status = collect(&s, err);
     if (status == SORA_OK) status = read_file(l, &s, file, strength, target, err);
+    while (status != SORA_OK && l->count > first) sorai_free(l->mem, l->items[--l->count].name);
     sorai_table_release(&s.table);
     return status;
 }

@@ -15,7 +15,8 @@ int sorai_loras_create(sorai_loras **out, sorai_mem *mem, sora_error *err);
 void sorai_loras_free(sorai_loras **loras);
 
 /* Reads a file's list and finds the weight that each of its tensors belongs to in the package's transformer; one that
- * belongs nowhere is an error that names it, never passed over. */
+ * belongs nowhere is an error that names it, never passed over. A
+ * failure adds nothing. */
 int sorai_loras_add(sorai_loras *loras, sorai_package *pkg, const char *path, double strength, int32_t target,
                     sora_error *err);
 
