@@ -66,6 +66,8 @@ static void read_vace(sorai_fields *f, sorai_dit_config *out) {
         for (int32_t i = 0; i < n; i++)
             if (layers[i] == layer)
                 out->vace_layers[out->vace_count++] = layer;
+    if (f->status == SORA_OK && out->vace_count != n) /* some are no layers at all */
+        f->status = sorai_fail(f->err, SORA_E_FORMAT, "transformer config: vace_layers is out of range");
 }
 
 int sorai_config_dit(json_t *json, sorai_dit_config *out, sora_error *err) {

@@ -100,7 +100,10 @@ static int plan_conditions(const sora_pipeline *p, sorai_plan *plan, sora_error 
                           image ? "image embeddings, and has no image encoder to make them" : "an image to begin with");
     if (!plan->needs_condition && !plan->needs_embeds && (image || has_picture(p, SORA_SLOT_LAST_IMAGE)))
         return sorai_fail(err, SORA_E_INVALID, "%s: the model takes no image", name);
-    if (!plan->needs_control && (p->slots[SORA_SLOT_CONTROL] || p->slots[SORA_SLOT_VIDEO] || p->slots[SORA_SLOT_REFERENCE]))
+    int control = p->slots[SORA_SLOT_CONTROL] || p->slots[SORA_SLOT_VIDEO] || p->slots[SORA_SLOT_MASK];
+    for (int i = 0; i < SORA_MAX_REFERENCES; i++)
+        control = control || has_picture(p, SORA_SLOT_REFERENCE + i);
+    if (!plan->needs_control && control)
         return sorai_fail(err, SORA_E_INVALID, "%s: the model takes no control video", name);
     for (int i = 0; plan->needs_control && i < SORA_MAX_REFERENCES; i++) {
         SORA_TRY(sorai_check_picture(p->slots[SORA_SLOT_REFERENCE + i], "reference", err));
