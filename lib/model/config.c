@@ -11,10 +11,21 @@ static int begin(sorai_fields *f, json_t *json, const char *part, sora_error *er
     return json_is_object(json) ? SORA_OK : sorai_fail(err, SORA_E_FORMAT, "%s config: not an object", part);
 }
 
+/* Other classes have parts of their own that would go unused: better refused than wrong. A config need not name one. */
+static int known_class(json_t *json, const char *part, const char *const *names, sora_error *err) {
+    const char *kind = json_string_value(json_object_get(json, "_class_name"));
+    for (size_t i = 0; kind && names[i]; i++)
+        if (strcmp(kind, names[i]) == 0)
+            return SORA_OK;
+    return kind ? sorai_fail(err, SORA_E_UNSUPPORTED, "%s config: a %.64s is not supported", part, kind) : SORA_OK;
+}
+
 int sorai_config_vae(json_t *json, sorai_vae_config *out, sora_error *err) {
+    static const char *const classes[] = {"AutoencoderKLWan", NULL};
     sorai_fields f;
     double latents[SORAI_VAE_MAX_Z];
     SORA_TRY(begin(&f, json, "vae", err));
+    SORA_TRY(known_class(json, "vae", classes, err));
     memset(out, 0, sizeof *out);
     out->base_dim = sorai_field_int(&f, "base_dim", 96, 1, WIDEST);
     out->decoder_base_dim = sorai_field_int(&f, "decoder_base_dim", 0, 0, WIDEST);
@@ -71,8 +82,11 @@ static void read_vace(sorai_fields *f, sorai_dit_config *out) {
 }
 
 int sorai_config_dit(json_t *json, sorai_dit_config *out, sora_error *err) {
+    /* CausalWan: the network of self-forcing distillations, the same weights. */
+    static const char *const classes[] = {"WanTransformer3DModel", "WanVACETransformer3DModel", "WanModel", "VaceWanModel", "CausalWanModel", NULL};
     sorai_fields f;
     SORA_TRY(begin(&f, json, "transformer", err));
+    SORA_TRY(known_class(json, "transformer", classes, err));
     memset(out, 0, sizeof *out);
     memcpy(out->patch_size, (const int32_t[]){1, 2, 2}, sizeof out->patch_size);
     const int32_t axes = sorai_field_ints(&f, "patch_size", out->patch_size, 3, 3);

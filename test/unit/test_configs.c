@@ -8,6 +8,7 @@
 typedef int read_fn(json_t *json, void *out, sora_error *err);
 
 static int read_dit(json_t *json, void *out, sora_error *err) { return sorai_config_dit(json, out, err); }
+static int read_vae(json_t *json, void *out, sora_error *err) { return sorai_config_vae(json, out, err); }
 static int read_vision(json_t *json, void *out, sora_error *err) { return sorai_config_vision(json, out, err); }
 static int read_prepare(json_t *json, void *out, sora_error *err) { return sorai_config_prepare(json, out, err); }
 static int read_ltx(json_t *json, void *out, sora_error *err) { return sorai_config_ltx(json, out, err); }
@@ -98,6 +99,8 @@ START_TEST(refused) {
         {read_dit, SORA_E_FORMAT, "{\"vace_layers\": [0], \"vace_in_channels\": 0}", "vace_in_channels"},
         {read_dit, SORA_E_FORMAT, "{\"added_kv_proj_dim\": 5120}", "added_kv_proj_dim"},
         {read_dit, SORA_E_FORMAT, "{\"image_dim\": 1280, \"added_kv_proj_dim\": 1280}", "added_kv_proj_dim"},
+        {read_dit, SORA_E_UNSUPPORTED, "{\"_class_name\": \"WanAnimateTransformer3DModel\"}", "WanAnimate"},
+        {read_vae, SORA_E_UNSUPPORTED, "{\"_class_name\": \"AutoencoderKLMochi\"}", "AutoencoderKLMochi"},
         {read_vision, SORA_E_FORMAT, "[]", "image_encoder"},
         {read_vision, SORA_E_FORMAT, "{\"hidden_size\": 100, \"num_attention_heads\": 3}", "num_attention_heads"},
         {read_vision, SORA_E_FORMAT, "{\"image_size\": 8, \"patch_size\": 9}", "patch_size"},
@@ -132,6 +135,7 @@ START_TEST(refused) {
         sorai_vision_prepare prepare;
         sorai_ltx_config ltx;
         sorai_ltx_vae_config vae;
+        sorai_vae_config wan_vae;
     } out;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sora_error err;
