@@ -61,6 +61,8 @@ static void put_text(json_t *root, int all) {
     if (*text_of(root, "family"))
         printf("architecture  %s%s%s\n", text_of(root, "family"), *text_of(root, "name") ? ", " : "",
                text_of(root, "name"));
+    if (json_object_get(root, "rank"))
+        printf("rank          %lld\n", (long long)json_integer_value(json_object_get(root, "rank")));
     put_count("parameters    ", json_number_value(json_object_get(root, "parameters")));
     printf("\n");
     json_t *d = json_object_get(root, "defaults");

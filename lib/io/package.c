@@ -234,7 +234,17 @@ static int look_up(sorai_package *p, const char *part, const char *name, sora_te
     SORA_TRY(folder_part(p, part, &found, err));
     if (!found->weights)
         return sorai_fail(err, SORA_E_NOTFOUND, "%.200s/%.60s: no safetensors weights in this folder", p->name, part);
-    return sorai_safetensors_lookup(found->weights, name, out, err);
+    SORA_TRY(sorai_safetensors_lookup(found->weights, name, out, err));
+    const sorai_table *table = sorai_safetensors_table(found->weights);
+    const sorai_tensor_info *info = sorai_table_find(table, name),
+                            *scale = info->encoding ? sorai_scale_find(table, info) : NULL;
+    if (!scale) return SORA_OK;
+    sora_tensor *factor;
+    int status = sorai_safetensors_load(found->weights, scale, &factor, err);
+    if (status == SORA_OK) status = sorai_scale_apply(p->mem, p->name, scale->name, factor, out, err);
+    sorai_tensor_unref(&factor);
+    if (status != SORA_OK) sorai_tensor_unref(out);
+    return status;
 }
 
 int sorai_package_lookup(sorai_package *p, const char *part, const char *name, sora_tensor **out, sora_error *err) {

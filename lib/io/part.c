@@ -33,7 +33,7 @@ void sorai_part_free(sorai_part **pp) {
 }
 
 /* The scale of a weight, by the two names that are in use; NULL when there is none. */
-static const sorai_tensor_info *scale_of(const sorai_part *p, const sorai_tensor_info *weight) {
+const sorai_tensor_info *sorai_scale_find(const sorai_table *table, const sorai_tensor_info *weight) {
     static const char *const leaves[] = {".scale_weight", ".weight_scale"};
     const size_t n = strlen(weight->name);
     if (n < 7 || n > 512 || strcmp(weight->name + n - 7, ".weight") != 0) return NULL;
@@ -41,7 +41,7 @@ static const sorai_tensor_info *scale_of(const sorai_part *p, const sorai_tensor
         char name[560];
         memcpy(name, weight->name, n - 7);
         snprintf(name + n - 7, sizeof name - (n - 7), "%s", leaves[i]);
-        const sorai_tensor_info *found = sorai_table_find(sorai_weights_table(p->weights), name);
+        const sorai_tensor_info *found = sorai_table_find(table, name);
         if (found) return found;
     }
     return NULL;
@@ -50,7 +50,7 @@ static const sorai_tensor_info *scale_of(const sorai_part *p, const sorai_tensor
 int sorai_part_add(sorai_part *p, const char *name, size_t i, int32_t rank, const int64_t *shape, sora_error *err) {
     const sorai_table *table = sorai_weights_table(p->weights);
     sorai_tensor_info info = table->items[i];
-    if (info.dtype && scale_of(p, &table->items[i])) {
+    if (info.dtype && sorai_scale_find(table, &table->items[i])) {
         info.size = info.size / sorai_dtype_size(info.dtype) * sizeof(float);
         info.dtype = SORA_DTYPE_F32;
     }
@@ -98,28 +98,29 @@ static bool is_float(const sora_tensor *t) {
     return t->dtype == SORA_DTYPE_F32 || t->dtype == SORA_DTYPE_BF16 || t->dtype == SORA_DTYPE_F16;
 }
 
-/* *t times its scale: one number, or one per row. */
-static int apply_scale(const sorai_part *p, const sorai_tensor_info *weight, const sorai_tensor_info *scale,
-                       sora_tensor **t, sora_error *err) {
-    sora_tensor *factor = NULL, *from = *t, *to = NULL;
-    SORA_TRY(sorai_weights_load(p->weights, scale, &factor, err));
+int sorai_scale_apply(sorai_mem *mem, const char *file, const char *name, const sora_tensor *factor, sora_tensor **t,
+                      sora_error *err) {
+    sora_tensor *from = *t, *to = NULL;
     const int64_t rows = from->rank > 0 ? from->shape[0] : 1, factors = sorai_tensor_count(factor),
                   count = sorai_tensor_count(from);
-    int status = SORA_OK;
     if (!is_float(factor) || !is_float(from) || (factors != 1 && factors != rows) || rows < 1)
-        status = sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.150s\": is no scale of its weight",
-                            sorai_weights_name(p->weights), scale->name);
-    if (status == SORA_OK) status = sorai_tensor_new(&to, p->mem, SORA_DTYPE_F32, weight->rank, weight->shape, err);
-    if (status == SORA_OK) {
-        const int64_t columns = count / rows;
-        float *out = to->data;
-        for (int64_t r = 0; r < rows; r++) {
-            const float f = value_at(factor, factors == 1 ? 0 : r);
-            for (int64_t c = 0; c < columns; c++) out[r * columns + c] = value_at(from, r * columns + c) * f;
-        }
-        sorai_tensor_unref(t);
-        *t = to;
+        return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.150s\": is no scale of its weight", file, name);
+    SORA_TRY(sorai_tensor_new(&to, mem, SORA_DTYPE_F32, from->rank, from->shape, err));
+    const int64_t columns = count / rows;
+    float *out = to->data;
+    for (int64_t r = 0; r < rows; r++) {
+        const float f = value_at(factor, factors == 1 ? 0 : r);
+        for (int64_t c = 0; c < columns; c++) out[r * columns + c] = value_at(from, r * columns + c) * f;
     }
+    sorai_tensor_unref(t);
+    *t = to;
+    return SORA_OK;
+}
+
+static int apply_scale(const sorai_part *p, const sorai_tensor_info *scale, sora_tensor **t, sora_error *err) {
+    sora_tensor *factor = NULL;
+    SORA_TRY(sorai_weights_load(p->weights, scale, &factor, err));
+    const int status = sorai_scale_apply(p->mem, sorai_weights_name(p->weights), scale->name, factor, t, err);
     sorai_tensor_unref(&factor);
     return status;
 }
@@ -149,9 +150,10 @@ int sorai_part_load(const sorai_part *p, const char *name, sora_tensor **out, so
     if (!item)
         return sorai_fail(err, SORA_E_NOTFOUND, "%.250s: tensor \"%.150s\" is missing", sorai_weights_name(p->weights),
                           name);
-    const sorai_tensor_info *weight = &sorai_weights_table(p->weights)->items[item->file], *scale = scale_of(p, weight);
+    const sorai_tensor_info *weight = &sorai_weights_table(p->weights)->items[item->file],
+                            *scale = sorai_scale_find(sorai_weights_table(p->weights), weight);
     int status = sorai_weights_load(p->weights, weight, out, err);
-    if (status == SORA_OK && scale) status = apply_scale(p, weight, scale, out, err);
+    if (status == SORA_OK && scale) status = apply_scale(p, scale, out, err);
     if (status != SORA_OK) {
         sorai_tensor_unref(out);
         return status;

@@ -28,4 +28,11 @@ int sorai_part_finish(sorai_part *part, sora_error *err); /* sorts; refuses a na
  * is multiplied by it and f32. */
 int sorai_part_load(const sorai_part *part, const char *name, sora_tensor **out, sora_error *err);
 
+/* The scale that a file holds beside a weight of eight-bit floats; NULL: none. */
+const sorai_tensor_info *sorai_scale_find(const sorai_table *table, const sorai_tensor_info *weight);
+/* *t becomes f32 and is multiplied by its scale: one number, or one per row. file and name (of the scale) stand in
+ * messages. */
+int sorai_scale_apply(sorai_mem *mem, const char *file, const char *name, const sora_tensor *factor, sora_tensor **t,
+                      sora_error *err);
+
 #endif

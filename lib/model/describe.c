@@ -72,6 +72,20 @@ static char *give_text(sorai_mem *mem, json_t *root, sora_error *err) {
     return out;
 }
 
+/* Of a file of low-rank additions: the largest rank; 0: it is none. */
+static int64_t lora_rank(const sorai_table *table) {
+    static const char *const ends[] = {".lora_A.weight", ".lora_down.weight", ".lora.down.weight"};
+    int64_t rank = 0;
+    for (size_t i = 0; i < table->count; i++)
+        for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
+            const size_t n = strlen(table->items[i].name), m = strlen(ends[k]);
+            if (n > m && strcmp(table->items[i].name + n - m, ends[k]) == 0 && table->items[i].rank >= 2 &&
+                table->items[i].shape[0] > rank)
+                rank = table->items[i].shape[0];
+        }
+    return rank;
+}
+
 char *sorai_weights_describe(sorai_mem *mem, const sorai_weights *file, const char *path, sora_error *err) {
     const sorai_table *table = sorai_weights_table(file);
     json_t *metadata = sorai_weights_metadata(file);
@@ -79,6 +93,10 @@ char *sorai_weights_describe(sorai_mem *mem, const sorai_weights *file, const ch
         json_pack("{s:s, s:s, s:O*}", "format", sorai_weights_format(file), "file", path, "metadata", metadata);
     listing l = listing_begin();
     for (size_t i = 0; i < table->count; i++) listing_add(&l, &table->items[i]);
+    const int64_t rank = lora_rank(table);
+    if (rank > 0 && (json_object_set_new(root, "family", json_string("lora")) != 0 ||
+                     json_object_set_new(root, "rank", json_integer((json_int_t)rank)) != 0))
+        l.bad = 1;
     if (listing_end(&l, root, err) == SORA_OK) return give_text(mem, root, err);
     json_decref(root);
     return NULL;

@@ -21,6 +21,8 @@ for f in comfy/dit_scaled.safetensors=scaled gguf/dit_q8_0.gguf=q8_0 gguf/dit_q4
 done
 run stage denoise "$c/official/dit.safetensors" --in "$tmp/in" --out "$tmp/w" && cmp -s "$tmp/v" "$tmp/w"; ok "a file in place of MODEL" $?
 
+run convert "$c/comfy/dit_scaled.safetensors" "$tmp/unscaled" && run stage denoise "$tmp/unscaled" --in "$tmp/in" --out "$tmp/w" &&
+    compare "$tmp/w" velocity "$cases" velocity_scaled 1e-9; ok "scales are multiplied in by conversion" $?
 for m in vae vae22; do
     mkdir "$tmp/$m"; cp -r "$folder/$m" "$tmp/$m/vae"
     "$parity" join "$tmp/e" "$cases" video=${m}_video; "$parity" join "$tmp/z" "$cases" latent=${m}_z
@@ -82,6 +84,7 @@ run stage denoise "$folder" --lora "$c/lora/kohya.safetensors:0" --in "$tmp/in" 
 ok "LoRA: no strength" $?
 run convert "$folder" --lora "$c/lora/kohya.safetensors:0.75" "$tmp/lora.sora" && run stage denoise "$tmp/lora.sora" --in "$tmp/in" --out "$tmp/w" &&
     compare "$tmp/w" velocity "$cases" velocity_lora 1e-9; ok "LoRA: merged into a file" $?
+run info "$c/lora/kohya.safetensors"; grep -q '^architecture  lora$' "$tmp/out" && grep -q '^rank  *4$' "$tmp/out"; ok "LoRA: info" $?
 refused "LoRA: of another model" 1 stage denoise "$model" --lora "$c/lora/kohya.safetensors" --in "$tmp/in" --out "$tmp/n"
 refused "LoRA: weights are none" 1 stage denoise "$folder" --lora "$c/official/dit.safetensors" --in "$tmp/in" --out "$tmp/n"
 refused "LoRA: no second expert" 1 stage denoise "$folder" --lora-low "$c/lora/kohya.safetensors" --in "$tmp/in" --out "$tmp/n"

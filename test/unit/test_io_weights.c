@@ -1,4 +1,5 @@
 /* Encodings against the Python package gguf and torch; readers of containers; names of tensors. */
+#define _XOPEN_SOURCE 700
 #include <check.h>
 #include <math.h>
 #include <stddef.h>
@@ -288,6 +289,36 @@ START_TEST(test_gguf_lies) {
 }
 END_TEST
 
+/* Eight-bit floats with a scale beside them, in a folder too. */
+START_TEST(test_scaled_folder) {
+    static const char header[] = "{\"a.weight\":{\"dtype\":\"F8_E4M3\",\"shape\":[2,2],\"data_offsets\":[0,4]},"
+                                 "\"a.scale_weight\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[4,8]}}";
+    static const unsigned char values[] = {0x38, 0x40, 0xb8, 0x7e, 0, 0, 0, 0x3f}; /* 1, 2, -1, 448; 0.5 */
+    static const float want[] = {0.5f, 1.0f, -0.5f, 224.0f};
+    char folder[64] = "/tmp/sora-test-XXXXXX", path[128], command[128];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(command, sizeof command, "mkdir %s/transformer && echo '{}' >%s/transformer/config.json", folder, folder);
+    ck_assert_int_eq(system(command), 0);
+    snprintf(path, sizeof path, "%s/transformer/diffusion_pytorch_model.safetensors", folder);
+    FILE *f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    const unsigned char length[8] = {(unsigned char)(sizeof header - 1)};
+    ck_assert_uint_eq(fwrite(length, 1, 8, f) + fwrite(header, 1, sizeof header - 1, f) + fwrite(values, 1, 8, f),
+                      sizeof header + 15);
+    fclose(f);
+    sorai_package *p;
+    sora_tensor *t;
+    ck_assert_msg(sorai_package_open(&p, &mem, folder, &error) == SORA_OK, "%s", error.message);
+    ck_assert_msg(sorai_package_lookup(p, "transformer", "a.weight", &t, &error) == SORA_OK, "%s", error.message);
+    ck_assert_int_eq(t->dtype, SORA_DTYPE_F32);
+    for (int i = 0; i < 4; i++) ck_assert(((float *)t->data)[i] == want[i]);
+    sorai_tensor_unref(&t);
+    sorai_package_close(&p);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 /* The Nth allocation fails, for every N: a clean error, nothing left. */
 static struct { long made, fails; } fate;
 static void *fated_alloc(void *user, size_t size, size_t align) {
@@ -413,6 +444,7 @@ Suite *suite_io_weights(void) {
     tcase_add_test(c, test_inferred);
     tcase_add_test(c, test_names);
     tcase_add_test(c, test_gguf_lies);
+    tcase_add_test(c, test_scaled_folder);
     tcase_add_test(c, test_no_memory);
     tcase_add_test(c, test_public);
     suite_add_tcase(s, c);
