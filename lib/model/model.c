@@ -10,6 +10,23 @@ static const char *const part_names[SORAI_NET_COUNT] = {"transformer",  "transfo
                                                        "text_encoder", "image_encoder", "probe", "transformer",
                                                        "vae"};
 
+/* A part's config, NULL when it has none; other failures are told. */
+static int config_of(const sora_model *m, const char *part, json_t **json, sora_error *err) {
+    sora_error why = {.struct_size = sizeof why};
+    *json = NULL;
+    if (!sorai_package_has(m->package, part))
+        return SORA_OK;
+    const int status = sorai_package_config(m->package, part, json, &why);
+    if (status == SORA_OK || status == SORA_E_NOTFOUND)
+        return SORA_OK;
+    return sorai_fail(err, status, "%s", why.message);
+}
+
+static int class_is(json_t *json, const char *name) {
+    const char *kind = json ? json_string_value(json_object_get(json, "_class_name")) : NULL;
+    return kind && strcmp(kind, name) == 0;
+}
+
 /* What the index of a pipeline says beside its parts. */
 static int read_pipeline(sora_model *m, sora_error *err) {
     json_t *scheduler = NULL;
@@ -20,7 +37,8 @@ static int read_pipeline(sora_model *m, sora_error *err) {
         return sorai_fail(err, SORA_E_FORMAT, "%s: boundary_ratio must be in 0..1", sorai_package_name(m->package));
     if (f.status == SORA_OK && ratio > 0.0) {
         int32_t steps = 1000;
-        if (sorai_package_has(m->package, "scheduler") && sorai_package_config(m->package, "scheduler", &scheduler, NULL) == SORA_OK) {
+        SORA_TRY(config_of(m, "scheduler", &scheduler, err));
+        if (scheduler) {
             sorai_fields s = {scheduler, "scheduler", err, SORA_OK};
             steps = sorai_field_int(&s, "num_train_timesteps", 1000, 1, 1 << 20);
             SORA_TRY(s.status);
@@ -30,16 +48,11 @@ static int read_pipeline(sora_model *m, sora_error *err) {
     return f.status;
 }
 
-static int part_is(const sora_model *m, const char *part, const char *class_name) {
-    json_t *json = NULL;
-    if (!sorai_package_has(m->package, part) || sorai_package_config(m->package, part, &json, NULL) != SORA_OK)
-        return 0;
-    const char *kind = json_string_value(json_object_get(json, "_class_name"));
-    return kind && strcmp(kind, class_name) == 0;
-}
-
 static int read_defaults(sora_model *m, sora_error *err) {
-    const int ltx = part_is(m, "transformer", "LTXVideoTransformer3DModel");
+    json_t *transformer = NULL, *scheduler = NULL;
+    SORA_TRY(config_of(m, "transformer", &transformer, err));
+    SORA_TRY(config_of(m, "scheduler", &scheduler, err));
+    const int ltx = class_is(transformer, "LTXVideoTransformer3DModel");
     json_t *index = sorai_package_index(m->package), *own = index ? json_object_get(index, "sora") : NULL;
     sorai_fields f = {own, "model_index.sora", err, SORA_OK};
     sorai_model_defaults *d = &m->defaults;
@@ -62,9 +75,7 @@ static int read_defaults(sora_model *m, sora_error *err) {
             f.status = sorai_fail(err, SORA_E_FORMAT, "%s: timesteps must fall, from at most 1000", sorai_package_name(m->package));
     }
     /* Not said there: the scheduler's own, under the names that its classes have. */
-    json_t *scheduler = NULL;
-    if (f.status == SORA_OK && sorai_package_has(m->package, "scheduler") &&
-        sorai_package_config(m->package, "scheduler", &scheduler, NULL) == SORA_OK) {
+    if (f.status == SORA_OK && scheduler) {
         sorai_fields s = {scheduler, "scheduler", err, SORA_OK};
         const double shift = sorai_field_number(&s, "flow_shift", sorai_field_number(&s, "shift", 1.0));
         const char *kind = sorai_field_text(&s, "_class_name", "");
@@ -106,7 +117,7 @@ static int read_config(sora_model *m, const char *part, int32_t *has, json_t **j
 static int read_configs(sora_model *m, sora_error *err) {
     json_t *json = NULL;
     SORA_TRY(read_config(m, "transformer", &m->has_dit, &json, err));
-    if (part_is(m, "transformer", "LTXVideoTransformer3DModel")) {
+    if (m->has_dit && class_is(json, "LTXVideoTransformer3DModel")) {
         m->has_ltx = 1;
         m->has_dit = 0;
         SORA_TRY(sorai_config_ltx(json, &m->ltx_config, err));
@@ -117,7 +128,7 @@ static int read_configs(sora_model *m, sora_error *err) {
     if (m->has_dit2)
         SORA_TRY(sorai_config_dit(json, &m->dit2_config, err));
     SORA_TRY(read_config(m, "vae", &m->has_vae, &json, err));
-    if (part_is(m, "vae", "AutoencoderKLLTXVideo")) {
+    if (m->has_vae && class_is(json, "AutoencoderKLLTXVideo")) {
         m->has_ltx_vae = 1;
         m->has_vae = 0;
         SORA_TRY(sorai_config_ltx_vae(json, &m->ltx_vae_config, err));
