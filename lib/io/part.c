@@ -56,6 +56,7 @@ int sorai_part_add(sorai_part *p, const char *name, size_t i, int32_t rank, cons
     }
     info.name = name;
     info.file = (int32_t)i;
+    info.row = 0;
     if (rank >= 0) {
         int64_t before = 1, after = 1;
         for (int32_t a = 0; a < info.rank; a++) before *= info.shape[a];

@@ -10,10 +10,17 @@
 #define MAX_DEPTH  4
 #define MAX_VISITS 4000000
 
+/* Steps between neighbours along each axis, in elements, of a tensor that is not contiguous. */
+typedef struct layout {
+    int64_t step[SORA_MAX_RANK];
+} layout;
+
 struct sorai_pytorch {
     sorai_mem *mem;
     sorai_source *source;
-    sorai_table table;
+    sorai_table table; /* .row: 1 + place in layouts; 0: contiguous */
+    layout *layouts;
+    size_t layout_count, layout_capacity;
 };
 
 /* One opening at work. */
@@ -71,18 +78,31 @@ static bool int_at(const reader *r, const sorai_pickle_value *list, uint32_t i, 
     return true;
 }
 
+static int keep_layout(reader *r, const layout *strides, int64_t *row) {
+    sorai_pytorch *p = r->p;
+    if (p->layout_count == p->layout_capacity) {
+        const size_t capacity = p->layout_capacity ? p->layout_capacity * 2 : 16;
+        layout *grown = sorai_realloc(p->mem, p->layouts, capacity * sizeof *grown);
+        if (!grown) return sorai_fail(r->err, SORA_E_NOMEM, "%.300s: no memory to open it", file_of(r));
+        p->layouts = grown;
+        p->layout_capacity = capacity;
+    }
+    p->layouts[p->layout_count++] = *strides;
+    *row = (int64_t)p->layout_count;
+    return SORA_OK;
+}
+
 /* Arguments: storage, offset in elements, extents, strides, gradient, hooks, [type]. */
 static int add_tensor(reader *r, const char *name, const sorai_pickle_value *t) {
     const sorai_pickle_value *storage = sorai_pickle_at(&r->pickle, t, 0), *extents = sorai_pickle_at(&r->pickle, t, 2),
-                             *strides = sorai_pickle_at(&r->pickle, t, 3);
+                             *steps = sorai_pickle_at(&r->pickle, t, 3);
     const sorai_pickle_value *type = t->number == 3 ? sorai_pickle_at(&r->pickle, t, 6) : NULL;
     sorai_tensor_info info;
-    int64_t offset, unit = 1, stride;
-    size_t bytes = 1;
+    int64_t offset, stride;
+    size_t count = 1;
     memset(&info, 0, sizeof info);
     if (!storage || storage->kind != SORAI_PICKLE_STORAGE || !int_at(r, t, 1, &offset) || !extents ||
-        extents->kind != SORAI_PICKLE_TUPLE || !strides || strides->kind != SORAI_PICKLE_TUPLE ||
-        (t->number == 3 && !type))
+        extents->kind != SORAI_PICKLE_TUPLE || !steps || steps->kind != SORAI_PICKLE_TUPLE || (t->number == 3 && !type))
         return bad_tensor(r, name, "is not described as torch does");
     const sorai_pickle_value *class = sorai_pickle_at(&r->pickle, storage, 1),
                              *key = sorai_pickle_at(&r->pickle, storage, 2);
@@ -92,17 +112,26 @@ static int add_tensor(reader *r, const char *name, const sorai_pickle_value *t) 
     while (info.rank < SORA_MAX_RANK && int_at(r, extents, (uint32_t)info.rank, &info.shape[info.rank])) info.rank++;
     if (sorai_pickle_at(&r->pickle, extents, (uint32_t)info.rank))
         return bad_tensor(r, name, "its shape is not possible");
+    layout strides = {{0}};
+    bool contiguous = true;
+    uint64_t span = 1; /* elements from the first to the last */
     for (int32_t a = info.rank - 1; a >= 0; a--) {
-        if (!int_at(r, strides, (uint32_t)a, &stride)) return bad_tensor(r, name, "its strides are missing");
-        if (info.shape[a] != 1 && stride != unit)
-            return sorai_fail(r->err, SORA_E_UNSUPPORTED, "%.250s: tensor \"%.120s\": is not contiguous", file_of(r),
-                              name);
-        if (info.shape[a] > INT64_C(1) << 40 || !sorai_mul_ok(bytes, (size_t)info.shape[a], &bytes) ||
-            bytes > UINT64_C(1) << 56)
+        if (!int_at(r, steps, (uint32_t)a, &stride)) return bad_tensor(r, name, "its strides are missing");
+        strides.step[a] = stride;
+        contiguous = contiguous && (info.shape[a] == 1 || (uint64_t)stride == count);
+        if (info.shape[a] > INT64_C(1) << 40 || stride > INT64_C(1) << 40 ||
+            !sorai_mul_ok(count, (size_t)info.shape[a], &count) || count > UINT64_C(1) << 48 ||
+            span > UINT64_C(1) << 48)
             return bad_tensor(r, name, "its shape is not possible");
-        unit = (int64_t)bytes;
-        if (bytes == 0) break; /* nothing in it: strides say nothing */
+        if (info.shape[a] > 1 && (uint64_t)stride > (UINT64_C(1) << 48) / (uint64_t)info.shape[a])
+            return bad_tensor(r, name, "its strides are not possible");
+        if (info.shape[a] > 1) span += (uint64_t)stride * (uint64_t)(info.shape[a] - 1);
     }
+    if (count == 0) contiguous = true;
+    if (contiguous) span = count;
+    if (span < count) /* values that share a place: nothing that a state dict needs, and more than the file holds */
+        return sorai_fail(r->err, SORA_E_UNSUPPORTED, "%.250s: tensor \"%.120s\": its values overlap", file_of(r),
+                          name);
     char entry[600];
     memcpy(entry, r->folder, strlen(r->folder));
     size_t at = strlen(r->folder);
@@ -112,15 +141,18 @@ static int add_tensor(reader *r, const char *name, const sorai_pickle_value *t) 
     const sorai_tensor_info *found = sorai_table_find(&r->entries, entry);
     if (!found) return bad_tensor(r, name, "its storage is not in the archive");
     const uint64_t size = types[k].bytes, most = found->stored / size;
-    if ((uint64_t)offset > most || bytes > most - (uint64_t)offset)
+    if ((uint64_t)offset > most || span > most - (uint64_t)offset)
         return bad_tensor(r, name, "goes past the end of its storage");
     info.name = name;
     memcpy(info.type, types[k].name, sizeof types[k].name);
     info.dtype = types[k].dtype;
     info.encoding = types[k].encoding;
     info.offset = found->offset + (uint64_t)offset * size;
-    info.stored = bytes * size;
-    info.size = info.encoding ? bytes * sorai_dtype_size(info.dtype) : info.stored;
+    info.stored = span * size;
+    info.size = info.encoding ? count * sorai_dtype_size(info.dtype) : count * size;
+    if (!contiguous && info.encoding)
+        return sorai_fail(r->err, SORA_E_UNSUPPORTED, "%.250s: tensor \"%.120s\": is not contiguous", file_of(r), name);
+    if (!contiguous) SORA_TRY(keep_layout(r, &strides, &info.row));
     return sorai_table_add(&r->p->table, &info, file_of(r), r->err);
 }
 
@@ -198,9 +230,9 @@ static int read_all(reader *r) {
 
 bool sorai_pytorch_probe(const sorai_source *source) {
     unsigned char head[4]; /* the older format begins with its magic number as a pickle */
-    return sorai_zip_probe(source) ||
-           (sorai_source_size(source) >= sizeof head && sorai_source_read(source, 0, head, sizeof head, NULL) == SORA_OK &&
-            memcmp(head, "\x80\2\x8a\12", sizeof head) == 0);
+    return sorai_zip_probe(source) || (sorai_source_size(source) >= sizeof head &&
+                                       sorai_source_read(source, 0, head, sizeof head, NULL) == SORA_OK &&
+                                       memcmp(head, "\x80\2\x8a\12", sizeof head) == 0);
 }
 
 int sorai_pytorch_open(sorai_pytorch **out, sorai_mem *mem, sorai_source *source, sora_error *err) {
@@ -230,17 +262,41 @@ void sorai_pytorch_close(sorai_pytorch **pp) {
     *pp = NULL;
     if (!p) return;
     sorai_table_release(&p->table);
+    sorai_free(p->mem, p->layouts);
     sorai_source_unref(&p->source);
     sorai_free(p->mem, p);
 }
 
 const sorai_table *sorai_pytorch_table(const sorai_pytorch *p) { return &p->table; }
 
+/* The values of a tensor that is not contiguous, in order. */
+static int gather(const sorai_pytorch *p, const sorai_tensor_info *info, sora_tensor **out, sora_error *err) {
+    const int64_t *step = p->layouts[info->row - 1].step;
+    const size_t each = sorai_dtype_size(info->dtype);
+    sorai_bytes bytes;
+    SORA_TRY(sorai_source_bytes(p->source, info->offset, info->stored, &bytes, err));
+    const int status = sorai_tensor_new(out, p->mem, info->dtype, info->rank, info->shape, err);
+    int64_t at[SORA_MAX_RANK] = {0}, place = 0;
+    const int64_t count = status == SORA_OK ? sorai_tensor_count(*out) : 0;
+    for (int64_t i = 0; i < count; i++) {
+        memcpy((unsigned char *)(*out)->data + (size_t)i * each, bytes.data + (size_t)place * each, each);
+        for (int32_t a = info->rank - 1; a >= 0; a--) { /* the next place, as an odometer turns */
+            place += step[a];
+            if (++at[a] < info->shape[a]) break;
+            place -= step[a] * info->shape[a];
+            at[a] = 0;
+        }
+    }
+    sorai_bytes_release(&bytes);
+    return status;
+}
+
 int sorai_pytorch_load(const sorai_pytorch *p, const sorai_tensor_info *info, sora_tensor **out, sora_error *err) {
     *out = NULL;
     if (!info->dtype)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "%.250s: tensor \"%.150s\" is of type %s, which is not supported",
                           sorai_source_name(p->source), info->name, info->type);
+    if (info->row) return gather(p, info, out, err);
     if (info->encoding)
         return sorai_source_expand(p->source, info->offset, info->stored, info->encoding, info->rank, info->shape, out,
                                    err);

@@ -22,7 +22,7 @@ typedef struct sorai_tensor_info {
     uint64_t checksum;       /* of the stored bytes; formats that have one */
     int32_t codec;           /* SORAI_CODEC_* */
     int32_t file;            /* which shard */
-    int64_t row;             /* of a part's tensor that is some rows of a larger one: which is the first (lib/io/part.h) */
+    int64_t row;             /* of a part's tensor that is some rows of a larger one: which is the first (lib/io/part.h); readers have other uses */
 } sorai_tensor_info;
 
 typedef struct sorai_table {

@@ -292,6 +292,8 @@ put("pytorch", "types", pth(state([(k, tensor("0", [2], [1], k, 2)) for k in ("H
 put("pytorch", "nested", pth(state([("model", state([("a", tensor("0", [4], [1])), ("n", b"N"), ("l", b"](K\1K\2e")], b"")[2:]), ("step", b"K\5")])))
 put("pytorch", "shared", pth(b"\x80\2}(" + unicode("a") + tensor("0", [4], [1]) + b"q\1" + unicode("b") + b"h\1u."))
 put("pytorch", "transposed", pth(state([("a", tensor("0", [2, 2], [1, 2]))])))
+put("pytorch", "overlap", pth(state([("a", tensor("0", [9, 9, 9], [0, 0, 1]))])))
+put("pytorch", "apart", pth(state([("a", tensor("0", [2, 1], [3, 7]))])))
 put("pytorch", "past", pth(state([("a", tensor("0", [2, 2], [2, 1], offset=1))])))
 put("pytorch", "calls", pth(b"\x80\2cos\nsystem\n" + unicode("true") + b"\x85R."))
 put("pytorch", "meta", pth(b"\x80\2ccollections\nOrderedDict\n)R(" + unicode("a") + tensor("0", [4], [1]) + b"u}" + unicode("_metadata") + b"Nsb."))

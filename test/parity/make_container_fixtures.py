@@ -278,7 +278,12 @@ def main():
             k = k.replace("self_attn.q_proj", "attn.to_qkv")
         if ".self_attn." not in k:
             joined[k] = v.reshape((1, 1, 64) if k.endswith("cls_embedding") else (1, 5, 64) if k.endswith("pos_embedding") else v.shape)
-    torch.save({k: v.to(torch.float16) for k, v in joined.items()}, at("official", "clip.pth"))
+    joined = {k: v.to(torch.float16) for k, v in joined.items()}
+    k = "visual.transformer.0.mlp.0.weight"
+    joined[k] = joined[k].t().contiguous().t()  # not contiguous in the file
+    k = "visual.patch_embedding.weight"
+    joined[k] = joined[k].contiguous(memory_format=torch.channels_last)
+    torch.save(joined, at("official", "clip.pth"))
 
     # GGUF
     shutil.copy(at("official", "config.json"), at("gguf", "config.json"))
