@@ -267,7 +267,19 @@ def vace(root):
     loops.write()
 
 
-LOOPS = {"t2v": t2v, "fast": fast, "a14b": a14b, "i2v": i2v, "flf": flf, "i2v_a14b": i2v_a14b, "ti2v": ti2v, "vace": vace}
+def vace_a14b(root):
+    def expert(seed):
+        return transformer(seed, WanVACETransformer3DModel, num_layers=2, vace_layers=[1, 0], vace_in_channels=2 * Z + 64)
+
+    pipe = WanVACEPipeline(None, None, autoencoder(1), scheduler("euler", 5.0), expert(15), expert(16), boundary_ratio=0.875)
+    loops = Loops(root, "vace_a14b", pipe, boundary_ratio=0.875)
+    clip = torch.stack([picture(loops.g, 32, 48) for _ in range(5)])
+    loops.run("both", steps=5, guidance=3.0, guidance_2=1.0, video=clip, references=[picture(loops.g, 40, 40)], control_scale=1.25)
+    loops.write()
+
+
+LOOPS = {"t2v": t2v, "fast": fast, "a14b": a14b, "i2v": i2v, "flf": flf, "i2v_a14b": i2v_a14b, "ti2v": ti2v, "vace": vace,
+         "vace_a14b": vace_a14b}
 
 
 def main():
