@@ -7,6 +7,7 @@
 
 #include "lib/io/folder.h"
 #include "lib/io/sora_file.h"
+#include "lib/tensor/half.h"
 
 #define MAX_PARTS 16
 #define MAX_BLOBS 4
@@ -24,6 +25,7 @@ struct sorai_package {
     } blobs[MAX_BLOBS];
     size_t blob_count;
     json_t *index;
+    bool narrow;
     sorai_adapt_fn *adapt;
     void (*adapt_release)(void *user);
     void *adapt_user;
@@ -247,9 +249,32 @@ static int look_up(sorai_package *p, const char *part, const char *name, sora_te
     return status;
 }
 
+void sorai_package_narrow(sorai_package *p, bool on) { p->narrow = on; }
+
+static int to_bf16(sorai_mem *mem, sora_tensor **t, sora_error *err) {
+    sora_tensor *from = *t, *to;
+    SORA_TRY(sorai_tensor_new(&to, mem, SORA_DTYPE_BF16, from->rank, from->shape, err));
+    const int64_t n = sorai_tensor_count(from);
+    for (int64_t i = 0; i < n; i++) ((uint16_t *)to->data)[i] = sorai_f32_to_bf16(((const float *)from->data)[i]);
+    sorai_tensor_unref(t);
+    *t = to;
+    return SORA_OK;
+}
+
+/* Whether a tensor of a single file has to be multiplied out to f32. */
+static bool made_f32(const sorai_tensor_info *info) {
+    return info->encoding && info->dtype == SORA_DTYPE_F32 && info->rank >= 2;
+}
+
 int sorai_package_lookup(sorai_package *p, const char *part, const char *name, sora_tensor **out, sora_error *err) {
     SORA_TRY(look_up(p, part, name, out, err));
-    const int status = p->adapt ? p->adapt(p->adapt_user, part, name, out, err) : SORA_OK;
+    const sorai_part *own = own_part(p, part);
+    const sorai_tensor_info *info = own && p->narrow ? sorai_table_find(&own->names, name) : NULL;
+    const int32_t before = (*out)->dtype;
+    int status = p->adapt ? p->adapt(p->adapt_user, part, name, out, err) : SORA_OK;
+    if (status == SORA_OK && p->narrow && (*out)->dtype == SORA_DTYPE_F32 && (*out)->rank >= 2 &&
+        (before != SORA_DTYPE_F32 || (info && made_f32(info))))
+        status = to_bf16(p->mem, out, err);
     if (status != SORA_OK) sorai_tensor_unref(out);
     return status;
 }
@@ -298,6 +323,10 @@ int sorai_package_tensor(sorai_package *p, const char *part, size_t i, sorai_ten
     if (i >= count)
         return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: part \"%.80s\" has %zu tensors", p->name, part, count);
     *info = first[i];
+    if (p->narrow && own_part(p, part) && made_f32(info)) {
+        info->dtype = SORA_DTYPE_BF16;
+        info->size /= 2;
+    }
     if (p->file && !own_part(p, part)) info->name += strlen(part) + 1;
     return SORA_OK;
 }

@@ -49,6 +49,10 @@ int sorai_package_config(sorai_package *pkg, const char *part, json_t **out, sor
 /* The file of a part that came as a single file, borrowed; else NULL. */
 const sorai_weights *sorai_package_weights(const sorai_package *pkg, const char *part);
 
+/* on: matrices that would come as f32 only because they are stored in blocks, are scaled or were adapted, come as bf16,
+ * which is what products in bf16 make of them anyway. Off at first. */
+void sorai_package_narrow(sorai_package *pkg, bool on);
+
 /* A tensor of a part; the caller unrefs it. */
 int sorai_package_lookup(sorai_package *pkg, const char *part, const char *name, sora_tensor **out, sora_error *err);
 

@@ -19,6 +19,8 @@ for f in comfy/dit_scaled.safetensors=scaled gguf/dit_q8_0.gguf=q8_0 gguf/dit_q4
     ok "transformer: ${f%=*} as torch" $?
     ! cmp -s "$tmp/v" "$tmp/w"; ok "transformer: ${f%=*} is another model" $?
 done
+run stage denoise --dit "$c/gguf/dit_q8_0.gguf" --dtype bf16 --in "$tmp/in" --out "$tmp/w" && compare "$tmp/w" velocity "$cases" velocity_q8_0 2e-4
+ok "transformer: blocks, products in bf16" $?
 run stage denoise "$c/official/dit.safetensors" --in "$tmp/in" --out "$tmp/w" && cmp -s "$tmp/v" "$tmp/w"; ok "a file in place of MODEL" $?
 
 run convert "$c/comfy/dit_scaled.safetensors" "$tmp/unscaled" && run stage denoise "$tmp/unscaled" --in "$tmp/in" --out "$tmp/w" &&
