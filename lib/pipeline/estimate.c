@@ -216,6 +216,8 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
     sora_model *m = p->model;
     sorai_plan plan;
     SORA_TRY(sorai_plan_make(p, &plan, err));
+    if (m->has_ltx)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: there is no estimate for LTX-Video", sorai_package_name(m->package));
     if (m->has_t5 && (!p->slots[SORA_SLOT_TEXT] || (plan.guided && !p->slots[SORA_SLOT_NEGATIVE])))
         SORA_TRY(sorai_model_need_tokenizer(m, err)); /* its size is known once it is there */
     dry_run *r = sorai_calloc(p->mem, 1, sizeof *r);

@@ -149,6 +149,7 @@ int sorai_loop_begin(sora_pipeline *p, sorai_loop *loop, const sorai_inputs *in,
     loop->in = *in;
     loop->plan = plan;
     loop->net = loop->held = SORAI_NET_COUNT;
+    if (m->has_ltx) return sorai_ltx_loop_begin(p, loop, noise, err);
     if (!m->has_dit) return sorai_model_need(m, SORAI_NET_TRANSFORMER, err); /* says so */
     if (!noise || !is_f32(noise, 4)) return sorai_fail(err, SORA_E_INVALID, "noise must be f32 [C, T, H, W]");
     SORA_TRY(check_condition(p, loop, noise, err));
@@ -198,14 +199,17 @@ static sora_tensor *velocity(sora_pipeline *p, const sorai_loop *l) {
     const float t = s->timesteps[s->index];
     const int told = sorai_held_told(l->in.given);
     const int32_t *patch = config_of(p->model, l->net)->patch_size;
-    const int64_t frames = s->shape[1] / patch[0], tokens = frames * (s->shape[2] / patch[1]) * (s->shape[3] / patch[2]);
+    const int64_t frames = s->shape[1] / patch[0],
+                  tokens = frames * (s->shape[2] / patch[1]) * (s->shape[3] / patch[2]);
     const int64_t groups = told ? tokens : l->replaces ? frames : 1;
     const double guidance = l->net == SORAI_NET_TRANSFORMER_2 ? l->plan->guidance2 : l->plan->guidance;
     float *times = sorai_arena_alloc(&x->meta, (size_t)(2 * groups) * sizeof *times);
     if (!times) return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for timesteps");
     for (int64_t i = 0; i < 2 * groups; i++) {
         const int64_t frame = i % groups * frames / groups;
-        times[i] = (groups > 1 && frame * patch[0] < l->replaces) ? 0.0f : told ? sorai_held_time(l->in.given, s, i % groups) : t;
+        times[i] = (groups > 1 && frame * patch[0] < l->replaces) ? 0.0f
+                   : told                                         ? sorai_held_time(l->in.given, s, i % groups)
+                                                                  : t;
     }
     sora_tensor *in = model_input(x, l), *cond, *uncond;
     if (!l->in.negative) return forward(p, l, in, times, groups, l->prompt);
@@ -238,6 +242,7 @@ static sora_tensor *fresh_noise(sora_pipeline *p, const sorai_loop *l) {
 }
 
 int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
+    if (p->model->has_ltx) return sorai_ltx_loop_step(p, loop, err);
     sorai_exec *x = &p->exec;
     sorai_sampler *s = &loop->sampler;
     const enum sorai_model_net net = sorai_model_expert(p->model, s->timesteps[s->index]);

@@ -78,21 +78,68 @@ int sorai_ltx_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor **
     return status;
 }
 
+sora_tensor *sorai_ltx_frames(sora_pipeline *p, const sora_tensor *latent) {
+    static const float clean[1] = {0.0f}; /* the decoder's timestep: nothing is left to take away */
+    sorai_exec *x = &p->exec;
+    const sora_model *m = p->model;
+    sora_tensor *z = sorai_dit_from_planes(x, sorai_stage_upload(p, latent));
+    const float *time = m->ltx_vae_config.timestep_conditioning ? clean : NULL;
+    return sorai_ltx_vae_decode(x, &m->ltx_vae, sorai_ltx_vae_denormalize(x, &m->ltx_vae, z), time);
+}
+
 int sorai_ltx_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor **out, sora_error *err) {
     sorai_exec *x = &p->exec;
     sora_model *m = p->model;
-    static const float clean[1] = {0.0f}; /* the decoder's timestep: nothing is left to take away */
     if (!is_f32(latent, 4) || latent->shape[0] != m->ltx_vae_config.latent_channels)
         return sorai_fail(err, SORA_E_INVALID, "latent must be f32 [%d, T, h, w]",
                           (int)m->ltx_vae_config.latent_channels);
     SORA_TRY(sorai_model_need(m, SORAI_NET_LTX_VAE, err));
     const sorai_exec_mark mark = sorai_exec_here(x);
-    sora_tensor *z = sorai_dit_from_planes(x, sorai_stage_upload(p, latent));
-    const float *time = m->ltx_vae_config.timestep_conditioning ? clean : NULL;
-    sora_tensor *video = sorai_ltx_vae_decode(x, &m->ltx_vae, sorai_ltx_vae_denormalize(x, &m->ltx_vae, z), time);
-    const int status = sorai_stage_give(p, sorai_clamp(x, video, -1.0, 1.0), 1, out, err);
+    const int status = sorai_stage_give(p, sorai_clamp(x, sorai_ltx_frames(p, latent), -1.0, 1.0), 1, out, err);
     sorai_exec_rewind(x, mark);
     return status;
+}
+
+/* ---- a whole run ------------------------------------------------------------------------------------------------ */
+
+int sorai_ltx_plan(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
+    const sora_model *m = p->model;
+    const sorai_model_defaults *d = &m->defaults;
+    const sorai_ltx_config *c = &m->ltx_config;
+    const int64_t *i = p->params.i, patch = c->patch_size, pt = c->patch_size_t;
+    const double *f = p->params.f;
+    const char *name = sorai_package_name(m->package);
+    if (!m->has_ltx_vae)
+        return sorai_fail(err, SORA_E_NOTFOUND, "%s: a run needs a transformer and an autoencoder", name);
+    if (c->in_channels != m->ltx_vae_config.latent_channels * patch * patch * pt || c->out_channels != c->in_channels)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: transformer and autoencoder differ in channels; use the stages",
+                          name);
+    for (int s = SORA_SLOT_IMAGE; s < SORAI_SLOTS; s++)
+        if (p->slots[s]) return sorai_fail(err, SORA_E_INVALID, "%s: the model takes words only", name);
+    if (p->conditions.count) return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: LTX-Video takes no conditions yet", name);
+    plan->width = (int32_t)(i[SORA_PARAM_WIDTH] ? i[SORA_PARAM_WIDTH] : d->width);
+    plan->height = (int32_t)(i[SORA_PARAM_HEIGHT] ? i[SORA_PARAM_HEIGHT] : d->height);
+    plan->frames = i[SORA_PARAM_FRAMES] ? i[SORA_PARAM_FRAMES] : d->frames;
+    plan->fps = f[SORA_PARAM_FPS] > 0.0 ? f[SORA_PARAM_FPS] : d->fps;
+    SORA_TRY(sorai_plan_sampling(p, plan, err));
+    const int64_t space = sorai_ltx_vae_space_factor(&m->ltx_vae_config),
+                  time = sorai_ltx_vae_time_factor(&m->ltx_vae_config);
+    const int64_t w = (plan->width + space * patch - 1) / (space * patch) * patch;
+    const int64_t h = (plan->height + space * patch - 1) / (space * patch) * patch;
+    const int64_t t = (1 + (plan->frames - 1 + time - 1) / time + pt - 1) / pt * pt;
+    plan->full_width = (int32_t)(w * space);
+    plan->full_height = (int32_t)(h * space);
+    plan->full_frames = 1 + (t - 1) * time;
+    const int64_t latent[5] = {1, t, h, w, m->ltx_vae_config.latent_channels}, noise[4] = {latent[4], t, h, w};
+    const int64_t text[2] = {d->text_length, c->caption_channels};
+    memcpy(plan->latent, latent, sizeof latent);
+    SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_NOISE], 4, noise, "noise", err));
+    SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_TEXT], 2, text, "text", err));
+    SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_NEGATIVE], 2, text, "negative", err));
+    const int needs_text = !p->slots[SORA_SLOT_TEXT] || (plan->guided && !p->slots[SORA_SLOT_NEGATIVE]);
+    if (needs_text && (!m->has_t5 || m->t5_config.d_model != c->caption_channels))
+        return sorai_fail(err, SORA_E_NOTFOUND, "%s: has no text encoder that fits: set the text slots", name);
+    return SORA_OK;
 }
 
 /* ---- sampling ------------------------------------------------------------------------------------------------- */
@@ -128,79 +175,85 @@ static int32_t length_of(const sora_tensor *text) {
     return (int32_t)n;
 }
 
-static sora_tensor *velocity(sora_pipeline *p, const sorai_sampler *s, const sorai_plan *plan, const double *scale,
-                             const sorai_ltx_prompt *prompt) {
+/* Texts of both passes, made once. */
+static int load(sora_pipeline *p, sorai_loop *l, sora_error *err) {
     sorai_exec *x = &p->exec;
-    const sorai_ltx *ltx = &p->model->ltx;
-    const float times[2] = {s->timesteps[s->index], s->timesteps[s->index]};
-    if (!plan->guided) return sorai_ltx_forward(x, ltx, s->x, times, 1, scale, prompt);
-    sora_tensor *const twice[2] = {s->x, s->x};
-    sora_tensor *both = sorai_ltx_forward(x, ltx, sorai_concat(x, twice, 2, 0), times, 1, scale, prompt);
-    return sorai_guide(x, sorai_slice(x, both, 0, 0, 1), sorai_slice(x, both, 0, 1, 2), plan->guidance);
-}
-
-static int sample(sora_pipeline *p, const sorai_plan *plan, const float *given, const sora_tensor *noise,
-                  const sora_tensor *text, const sora_tensor *negative, sora_tensor **out, sora_error *err) {
-    sorai_exec *x = &p->exec;
-    sora_model *m = p->model;
-    const int32_t lengths[2] = {length_of(text), plan->guided ? length_of(negative) : 1};
-    double scale[3];
-    positions_scale(p, scale);
-    sora_tensor *words = sorai_stage_upload(p, text);
-    if (plan->guided) {
-        sora_tensor *const both[2] = {words, sorai_stage_upload(p, negative)};
+    const int32_t lengths[2] = {length_of(l->in.text), l->in.negative ? length_of(l->in.negative) : 1};
+    sora_tensor *words = sorai_stage_upload(p, l->in.text);
+    if (l->in.negative) {
+        sora_tensor *const both[2] = {words, sorai_stage_upload(p, l->in.negative)};
         words = sorai_concat(x, both, 2, 0);
     }
-    const sorai_ltx_prompt *prompt = sorai_ltx_prepare(x, &m->ltx, words, lengths);
+    l->ltx = sorai_ltx_prepare(x, &p->model->ltx, words, lengths);
+    l->mark = sorai_exec_here(x);
+    return sorai_exec_finish(x, err);
+}
+
+static int check_inputs(const sorai_ltx_config *c, const sorai_loop *l, sora_error *err) {
+    const sorai_inputs *in = &l->in;
+    if (c->in_channels != c->out_channels)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "the transformer gives other channels than it takes");
+    if (in->embeds || in->condition || in->control)
+        return sorai_fail(err, SORA_E_INVALID, "this transformer takes words only");
+    if (l->plan->solver == SORAI_SOLVER_LCM)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "LTX-Video is not sampled with lcm");
+    SORA_TRY(check_text(c, in->text, "text", err));
+    if (!in->negative)
+        return l->plan->guided ? sorai_fail(err, SORA_E_INVALID, "guidance above 1 needs a negative text") : SORA_OK;
+    SORA_TRY(check_text(c, in->negative, "negative", err));
+    return in->negative->shape[0] == in->text->shape[0]
+               ? SORA_OK
+               : sorai_fail(err, SORA_E_INVALID, "text and negative must have the same number of rows");
+}
+
+int sorai_ltx_loop_begin(sora_pipeline *p, sorai_loop *loop, const sora_tensor *noise, sora_error *err) {
+    sorai_exec *x = &p->exec;
+    sora_model *m = p->model;
+    const sorai_plan *plan = loop->plan;
+    int64_t grid[3];
+    if (!plan->guided) loop->in.negative = NULL;
+    SORA_TRY(check_latent(&m->ltx_config, noise, grid, err));
+    SORA_TRY(check_inputs(&m->ltx_config, loop, err));
+    SORA_TRY(sorai_model_need(m, SORAI_NET_LTX, err));
+    positions_scale(p, loop->places);
+    float *levels = NULL;
+    double shift = plan->shift;
+    if (!plan->given && m->defaults.dynamic && !(p->params.f[SORA_PARAM_SHIFT] > 0.0)) {
+        levels = sorai_calloc(p->mem, (size_t)plan->steps, sizeof *levels);
+        if (!levels) return sorai_fail(err, SORA_E_NOMEM, "no memory for timesteps");
+        dynamic_levels(&m->defaults, grid[0] * grid[1] * grid[2], plan->steps, levels);
+        shift = 1.0;
+    }
+    loop->begin = sorai_exec_here(x);
     sora_tensor *first = sorai_dit_from_planes(x, sorai_stage_upload(p, noise));
-    sorai_sampler s = {0};
     int status = sorai_exec_finish(x, err);
     if (status == SORA_OK)
-        status = sorai_sampler_init(&s, p->mem, m->device, plan->solver, plan->steps,
-                                    given && !plan->given ? 1.0 : plan->shift, given, first, err);
-    while (status == SORA_OK && s.index < s.steps) {
-        const sorai_exec_mark step = sorai_exec_here(x);
-        sorai_sampler_step(x, &s, velocity(p, &s, plan, scale, prompt));
-        sorai_exec_rewind(x, step);
-        status = sorai_exec_finish(x, err);
-    }
-    if (status == SORA_OK) status = sorai_stage_give(p, s.x, 1, out, err);
-    sorai_sampler_release(&s);
+        status = sorai_sampler_init(&loop->sampler, p->mem, m->device, plan->solver, plan->steps, shift,
+                                    levels        ? levels
+                                    : plan->given ? plan->timesteps
+                                                  : NULL,
+                                    first, err);
+    sorai_exec_rewind(x, loop->begin);
+    sorai_free(p->mem, levels);
+    if (status != SORA_OK) sorai_loop_end(p, loop);
     return status;
 }
 
-int sorai_ltx_sample(sora_pipeline *p, const sora_tensor *noise, const sora_tensor *text, const sora_tensor *negative,
-                     sora_tensor **out, sora_error *err) {
-    sora_model *m = p->model;
-    sorai_plan plan = {0};
-    int64_t grid[3];
-    SORA_TRY(sorai_plan_sampling(p, &plan, err));
-    SORA_TRY(check_latent(&m->ltx_config, noise, grid, err));
-    if (m->ltx_config.in_channels != m->ltx_config.out_channels)
-        return sorai_fail(err, SORA_E_UNSUPPORTED, "the transformer gives other channels than it takes");
-    SORA_TRY(check_text(&m->ltx_config, text, "text", err));
-    if (plan.solver == SORAI_SOLVER_LCM)
-        return sorai_fail(err, SORA_E_UNSUPPORTED, "LTX-Video is not sampled with lcm");
-    if (plan.guided) {
-        if (!negative) return sorai_fail(err, SORA_E_INVALID, "guidance above 1 needs a negative text");
-        SORA_TRY(check_text(&m->ltx_config, negative, "negative", err));
-        if (negative->shape[0] != text->shape[0])
-            return sorai_fail(err, SORA_E_INVALID, "text and negative must have the same number of rows");
+int sorai_ltx_loop_step(sora_pipeline *p, sorai_loop *l, sora_error *err) {
+    sorai_exec *x = &p->exec;
+    sorai_sampler *s = &l->sampler;
+    const sorai_ltx *ltx = &p->model->ltx;
+    const float times[2] = {s->timesteps[s->index], s->timesteps[s->index]};
+    if (!l->ltx) SORA_TRY(load(p, l, err));
+    sora_tensor *v;
+    if (l->in.negative) {
+        sora_tensor *const twice[2] = {s->x, s->x};
+        sora_tensor *both = sorai_ltx_forward(x, ltx, sorai_concat(x, twice, 2, 0), times, 1, l->places, l->ltx);
+        v = sorai_guide(x, sorai_slice(x, both, 0, 0, 1), sorai_slice(x, both, 0, 1, 2), l->plan->guidance);
+    } else {
+        v = sorai_ltx_forward(x, ltx, s->x, times, 1, l->places, l->ltx);
     }
-    SORA_TRY(sorai_model_need(m, SORAI_NET_LTX, err));
-    float *levels = NULL;
-    if (!plan.given && m->defaults.dynamic && !(p->params.f[SORA_PARAM_SHIFT] > 0.0)) {
-        levels = sorai_calloc(p->mem, (size_t)plan.steps, sizeof *levels);
-        if (!levels) return sorai_fail(err, SORA_E_NOMEM, "no memory for timesteps");
-        dynamic_levels(&m->defaults, grid[0] * grid[1] * grid[2], plan.steps, levels);
-    }
-    const sorai_exec_mark mark = sorai_exec_here(&p->exec);
-    const int status = sample(p, &plan,
-                              levels       ? levels
-                              : plan.given ? plan.timesteps
-                                           : NULL,
-                              noise, text, negative, out, err);
-    sorai_exec_rewind(&p->exec, mark);
-    sorai_free(p->mem, levels);
-    return status;
+    sorai_sampler_step(x, s, v);
+    sorai_exec_rewind(x, l->mark);
+    return sorai_exec_finish(x, err);
 }

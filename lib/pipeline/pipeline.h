@@ -50,6 +50,8 @@ typedef struct sorai_loop {
     sora_tensor *condition, *control;
     int32_t replaces;               /* first latent frames that the condition stands for; 0: it is joined, or there is none */
     float *scale;
+    const sorai_ltx_prompt *ltx;    /* in place of prompt and net for a model of that family */
+    double places[3];               /* and how far apart its tokens are */
     sorai_exec_mark begin, mark;
 } sorai_loop;
 
@@ -86,6 +88,7 @@ void sorai_pipeline_destroy(sora_pipeline **pipeline);
 
 /* plan.c: the request made whole; SORA_E_INVALID or SORA_E_NOTFOUND when the model can't do it. */
 int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err);
+int sorai_slot_fits(const sora_tensor *t, int32_t rank, const int64_t *shape, const char *name, sora_error *err); /* NULL does */
 /* Only what the sampler needs: steps, solver, guidance, shift. Asks nothing of the model. */
 int sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan, sora_error *err);
 
@@ -139,8 +142,11 @@ int sorai_ltx_denoise(sora_pipeline *p, const sora_tensor *latent, const sora_te
                       sora_tensor **out, sora_error *err);
 int sorai_ltx_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor **out, sora_error *err);
 int sorai_ltx_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor **out, sora_error *err);
-int sorai_ltx_sample(sora_pipeline *p, const sora_tensor *noise, const sora_tensor *text, const sora_tensor *negative,
-                     sora_tensor **out, sora_error *err);
+int sorai_ltx_loop_begin(sora_pipeline *p, sorai_loop *loop, const sora_tensor *noise, sora_error *err);
+int sorai_ltx_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err);
+int sorai_ltx_plan(sora_pipeline *p, sorai_plan *plan, sora_error *err);
+/* The finished sample as frames: a temporary [1, f, h, w, 3]. */
+sora_tensor *sorai_ltx_frames(sora_pipeline *p, const sora_tensor *latent);
 
 /* Do text, pictures and control fit a transformer and a latent of this size (t, h, w)? */
 int sorai_inputs_check(const sorai_dit_config *c, const sorai_inputs *in, int guided, const int64_t *size, sora_error *err);

@@ -7,7 +7,7 @@ static int64_t round_up(int64_t n, int64_t to) {
     return (n + to - 1) / to * to;
 }
 
-static int slot_fits(const sora_tensor *t, int32_t rank, const int64_t *shape, const char *name, sora_error *err) {
+int sorai_slot_fits(const sora_tensor *t, int32_t rank, const int64_t *shape, const char *name, sora_error *err) {
     if (!t)
         return SORA_OK;
     int same = t->dtype == SORA_DTYPE_F32 && t->rank == rank && !t->device;
@@ -118,8 +118,8 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     const int64_t *i = p->params.i;
     const double *f = p->params.f;
     memset(plan, 0, sizeof *plan);
-    if (m->has_ltx || m->has_ltx_vae)
-        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: LTX-Video runs by its stages only", sorai_package_name(m->package));
+    if (m->has_ltx)
+        return sorai_ltx_plan(p, plan, err);
     if (!m->has_dit || !m->has_vae)
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: a run needs a transformer and an autoencoder", sorai_package_name(m->package));
     if (m->boundary > 0.0 && !m->has_dit2)
@@ -139,14 +139,14 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     const int64_t latent[5] = {1, t + plan->references, plan->full_height / space, plan->full_width / space, m->vae_config.z_dim};
     memcpy(plan->latent, latent, sizeof latent);
     const int64_t noise[4] = {latent[4], latent[1], latent[2], latent[3]}, text[2] = {d->text_length, m->dit_config.text_dim};
-    SORA_TRY(slot_fits(p->slots[SORA_SLOT_NOISE], 4, noise, "noise", err));
-    SORA_TRY(slot_fits(p->slots[SORA_SLOT_TEXT], 2, text, "text", err));
-    SORA_TRY(slot_fits(p->slots[SORA_SLOT_NEGATIVE], 2, text, "negative", err));
+    SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_NOISE], 4, noise, "noise", err));
+    SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_TEXT], 2, text, "text", err));
+    SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_NEGATIVE], 2, text, "negative", err));
     const int32_t more = m->dit_config.in_channels - (int32_t)latent[4];
     const int64_t condition[4] = {more ? more : latent[4], more ? latent[1] : 1, latent[2], latent[3]};
-    SORA_TRY(slot_fits(p->slots[SORA_SLOT_CONDITION], 4, condition, "condition", err));
+    SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_CONDITION], 4, condition, "condition", err));
     const int64_t control[4] = {m->dit_config.vace_in_channels, latent[1], latent[2], latent[3]};
-    SORA_TRY(slot_fits(p->slots[SORA_SLOT_CONTROL], 4, control, "control", err));
+    SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_CONTROL], 4, control, "control", err));
     const int needs_text = !p->slots[SORA_SLOT_TEXT] || (plan->guided && !p->slots[SORA_SLOT_NEGATIVE]);
     if (needs_text && (!m->has_t5 || m->t5_config.d_model != m->dit_config.text_dim))
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has no text encoder that fits: set the text slots", sorai_package_name(m->package));

@@ -40,10 +40,11 @@ int sorai_pipeline_begin(sora_pipeline *p, sora_error *err) {
     if (atomic_exchange(&p->cancel, 0))
         return sorai_fail(err, SORA_E_CANCELLED, "cancelled");
     SORA_TRY(sorai_plan_make(p, &plan, err));
+    const int ltx = p->model->has_ltx;
     if (p->model->boundary == 0.0) /* with two, each is read when its turn comes */
-        SORA_TRY(sorai_model_need(p->model, SORAI_NET_TRANSFORMER, err));
-    SORA_TRY(sorai_model_need(p->model, SORAI_NET_DECODER, err));
-    if (p->mem->limit) {
+        SORA_TRY(sorai_model_need(p->model, ltx ? SORAI_NET_LTX : SORAI_NET_TRANSFORMER, err));
+    SORA_TRY(sorai_model_need(p->model, ltx ? SORAI_NET_LTX_VAE : SORAI_NET_DECODER, err));
+    if (p->mem->limit && !ltx) {
         uint64_t after, peak;
         SORA_TRY(sorai_pipeline_estimate(p, &after, &peak, err));
         const uint64_t used = atomic_load(&p->mem->used);
@@ -187,7 +188,31 @@ static int take_frames(sora_pipeline *p, const float *values, int64_t n, sora_er
     return SORA_OK;
 }
 
+/* A decoder that looks both ways takes the clip at once. */
+static int decode_whole(sora_pipeline *p, sora_error *err) {
+    sorai_exec *x = &p->exec;
+    sora_tensor *video = sorai_ltx_frames(p, p->made[SORA_SLOT_LATENT]);
+    float *values = video && x->status == SORA_OK ? sorai_alloc(p->mem, sorai_tensor_bytes(video)) : NULL;
+    if (values)
+        sorai_download(x, video, values);
+    else
+        sorai_exec_fail(x, SORA_E_NOMEM, "no memory for frames");
+    const int64_t n = video ? video->shape[1] : 0;
+    int status = sorai_exec_finish(x, err);
+    if (status == SORA_OK)
+        status = take_frames(p, values, n, err);
+    sorai_free(p->mem, values);
+    sorai_exec_rewind(x, p->mark);
+    SORA_TRY(status);
+    SORA_TRY(report(p, SORA_PHASE_DECODE, 1, 1, err));
+    sorai_vae_stream_release(&p->stream);
+    p->state = SORAI_RUN_DONE;
+    return SORA_OK;
+}
+
 static int step_decode(sora_pipeline *p, sora_error *err) {
+    if (p->model->has_ltx)
+        return decode_whole(p, err);
     sorai_exec *x = &p->exec;
     const sorai_vae *vae = &p->model->decoder;
     const int64_t i = p->decoded, skipped = p->plan.references, n = i > skipped ? sorai_vae_time_factor(&vae->config) : 1;

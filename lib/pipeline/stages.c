@@ -256,8 +256,6 @@ int sorai_stage_sample(sora_pipeline *p, const sora_tensor *noise, const sora_te
     sorai_plan plan = {0};
     sorai_loop loop;
     SORA_TRY(idle(p, err));
-    if (p->model->has_ltx)
-        return sorai_ltx_sample(p, noise, text, negative, out, err);
     SORA_TRY(sorai_plan_sampling(p, &plan, err));
     const sorai_inputs in = slot_inputs(p, text, negative);
     const sorai_exec_mark mark = sorai_exec_here(&p->exec);

@@ -98,7 +98,7 @@ done
 pick "$cases" "$tmp/s" noise=plain/noise text=plain/text
 sample "LTX-Video without guidance" "$ltx" plain --steps 3 --guidance 1
 pick "$cases" "$tmp/d" latent=guided/latent
-run stage decode "$ltx" --in "$tmp/d" --out "$tmp/v" && compare "$tmp/v" video "$cases" guided/video 1e-9; ok "LTX-Video decodes as the reference" $?
+run stage decode "$ltx" --in "$tmp/d" --out "$tmp/v" && compare "$tmp/v" video "$cases" guided/decoded 1e-9; ok "LTX-Video decodes as the reference" $?
 cases=$f/ltx/transformer.cases.safetensors
 pick "$cases" "$tmp/d" latent=plain/latent:axis0 timestep=plain/timestep:axis0 text=plain/text:axis0
 run stage denoise "$f/ltx" --in "$tmp/d" --out "$tmp/v" && compare "$tmp/v" velocity "$cases" plain/velocity:axis0 1e-9; ok "LTX-Video denoises as the reference" $?

@@ -174,8 +174,8 @@ def loop(root):
     for case, steps, guidance, frames, height, width in (("guided", 5, 3.0, 5, 32, 64), ("plain", 3, 1.0, 3, 32, 32)):
         t, h, w = 1 + (frames - 1) // 2, height // 8, width // 8
         noise = torch.randn(1, 6, t, h, w, generator=g)
-        text, negative = torch.randn(2, 1, 7, 8, generator=g).unbind(0)
-        masks = torch.ones(2, 1, 7)
+        text, negative = torch.randn(2, 1, 128, 8, generator=g).unbind(0)
+        masks = torch.ones(2, 1, 128)
         masks[0, :, 5:] = 0
         masks[1, :, 2:] = 0
         text[:, 5:] = 0
@@ -185,7 +185,8 @@ def loop(root):
         latent = unpack(pipe(**call, latents=pack(noise, 1, 1), output_type="latent").frames, t, h, w, 1, 1)
         video = torch.from_numpy(pipe(**call, latents=pack(noise, 1, 1), output_type="np").frames[0])
         tensors.update({f"{case}/{name}": v.float().contiguous().clone() for name, v in dict(
-            noise=noise[0], text=text[0], negative=negative[0], latent=latent[0], video=video.permute(3, 0, 1, 2) * 2 - 1).items()})
+            noise=noise[0], text=text[0], negative=negative[0], latent=latent[0], decoded=video.permute(3, 0, 1, 2) * 2 - 1, frames=video,
+            settings=torch.tensor([width, height, frames, steps, guidance, -1, 1])).items()})
     save_file(tensors, os.path.join(root, "loop_ltx.cases.safetensors"))
 
 

@@ -113,6 +113,45 @@ START_TEST(every_relative_runs) {
 }
 END_TEST
 
+/* Another family behind the same calls. */
+START_TEST(ltx_runs) {
+    static const int64_t text[2] = {128, 8};
+    rig r;
+    open_rig(&r, "loop_ltx");
+    sora_model_desc d = {.struct_size = sizeof d};
+    ck_assert_int_eq(sora_model_info(r.model, &d), SORA_OK);
+    ck_assert_str_eq(d.family, "ltx");
+    ck_assert(d.text_length == 128 && d.spatial_factor == 8 && d.temporal_factor == 2 && d.latent_channels == 6);
+    set_size(&r, 50, 30, 4, 2);
+    ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_E_NOTFOUND); /* no text encoder here */
+    give(&r, SORA_SLOT_TEXT, SORA_DTYPE_F32, 2, text);
+    give(&r, SORA_SLOT_NEGATIVE, SORA_DTYPE_F32, 2, text);
+    ck_assert_msg(sora_pipeline_run(r.p, &r.err) == SORA_OK, "%s", r.err.message);
+    int32_t w = 0, h = 0;
+    int64_t n = 0;
+    double fps = 0;
+    sora_pipeline_video_info(r.p, &w, &h, &n, &fps);
+    ck_assert(w == 50 && h == 30 && n == 4 && fps == 25.0);
+    sora_tensor *latent = NULL;
+    ck_assert_int_eq(sora_pipeline_get_tensor(r.p, SORA_SLOT_LATENT, &latent), SORA_OK);
+    ck_assert_int_eq(sora_tensor_bytes(latent), 6 * 3 * 4 * 7 * sizeof(float));
+    sora_tensor_unref(&latent);
+    /* Stopped in the middle, then whole again. */
+    ck_assert_int_eq(sora_pipeline_begin(r.p, &r.err), SORA_OK);
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(sora_pipeline_step(r.p, &r.err), SORA_MORE);
+    sora_pipeline_cancel(r.p);
+    ck_assert_int_eq(sora_pipeline_step(r.p, &r.err), SORA_E_CANCELLED);
+    ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_OK);
+    sora_memory m = {.struct_size = sizeof m};
+    ck_assert_int_eq(sora_pipeline_estimate(r.p, &m, &r.err), SORA_E_UNSUPPORTED);
+    sora_pipeline_set_i64(r.p, SORA_PARAM_SAMPLER, SORA_SAMPLER_LCM);
+    ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_E_UNSUPPORTED);
+    give_picture(&r, SORA_SLOT_IMAGE, 20, 20);
+    ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_E_INVALID);
+    close_rig(&r);
+}
+END_TEST
+
 static void refused(rig *r, const char *word) {
     const int status = sora_pipeline_run(r->p, &r->err);
     ck_assert_msg(status == SORA_E_INVALID, "%s: %s", word, sora_status_name(status));
@@ -242,6 +281,7 @@ Suite *suite_family(void) {
     TCase *c = tcase_create("all");
     tcase_set_timeout(c, 120);
     tcase_add_loop_test(c, every_relative_runs, 0, (int)(sizeof models / sizeof *models));
+    tcase_add_test(c, ltx_runs);
     tcase_add_test(c, what_a_relative_refuses);
     tcase_add_test(c, two_pipelines_of_two_experts);
     tcase_add_test(c, cancelled_between_experts);
