@@ -174,14 +174,14 @@ static int give(sora_context *ctx, sora_pipeline *p, sora_slot slot, int32_t dty
 }
 
 static int give_all(sora_context *ctx, sora_pipeline *p, sora_error *err) {
-    static const int64_t text[2] = {512, 6}, picture[3] = {20, 24, 3}, clip[4] = {2, 20, 24, 3}, mask[3] = {1, 16, 16};
+    static const int64_t wan[2] = {512, 6}, ltx[2] = {128, 8}, picture[3] = {20, 24, 3}, clip[4] = {2, 20, 24, 3}, mask[3] = {1, 16, 16};
     static const sora_param whole[] = {SORA_PARAM_WIDTH, SORA_PARAM_HEIGHT, SORA_PARAM_FRAMES, SORA_PARAM_STEPS};
     static const int64_t values[] = {16, 16, 5, 2};
     int status = SORA_OK;
     for (int i = 0; i < 4 && status == SORA_OK; i++)
         status = sora_pipeline_set_i64(p, whole[i], values[i]);
     for (int i = 0; i < 2 && status == SORA_OK; i++)
-        status = give(ctx, p, i ? SORA_SLOT_NEGATIVE : SORA_SLOT_TEXT, SORA_DTYPE_F32, 2, text, err);
+        status = give(ctx, p, i ? SORA_SLOT_NEGATIVE : SORA_SLOT_TEXT, SORA_DTYPE_F32, 2, strstr(relative, "ltx") ? ltx : wan, err);
     if (status == SORA_OK && strstr(relative, "i2v"))
         status = give(ctx, p, SORA_SLOT_IMAGE, SORA_DTYPE_U8, 3, picture, err);
     if (status == SORA_OK && strstr(relative, "vace"))
@@ -455,9 +455,9 @@ int main(int argc, char **argv) {
             good &= scenario(tiny_kinds[kind], do_training);
     if (asked(argc, argv, "files"))
         good &= scenario("files", do_files);
-    static const char *const relatives[] = {"loop_i2v", "loop_a14b", "loop_vace"};
+    static const char *const relatives[] = {"loop_i2v", "loop_a14b", "loop_vace", "loop_ltx"};
     dense = 60;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         char path[96];
         if (!asked(argc, argv, relatives[i]))
             continue;

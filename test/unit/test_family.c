@@ -134,7 +134,7 @@ START_TEST(ltx_runs) {
     ck_assert(w == 50 && h == 30 && n == 4 && fps == 25.0);
     sora_tensor *latent = NULL;
     ck_assert_int_eq(sora_pipeline_get_tensor(r.p, SORA_SLOT_LATENT, &latent), SORA_OK);
-    ck_assert_int_eq(sora_tensor_bytes(latent), 6 * 3 * 4 * 7 * sizeof(float));
+    ck_assert_uint_eq(sora_tensor_bytes(latent), 6 * 3 * 4 * 7 * sizeof(float));
     sora_tensor_unref(&latent);
     /* Stopped in the middle, then whole again. */
     ck_assert_int_eq(sora_pipeline_begin(r.p, &r.err), SORA_OK);
