@@ -180,7 +180,7 @@ int sora_model_info(const sora_model *model, sora_model_desc *out) {
     o.parameters = count_parameters(m);
     o.format = sorai_package_layout(m->package);
     sorai_lock_give(&m->lock);
-    o.family = m->has_ltx || (m->has_ltx_vae && !m->has_dit) ? "ltx" : "wan";
+    o.family = sorai_model_family(m);
     o.name = d->name;
     if (m->has_vae) {
         o.latent_channels = m->vae_config.z_dim;

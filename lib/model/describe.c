@@ -195,7 +195,7 @@ char *sorai_model_describe(sora_model *m, sora_error *err) {
     const char *format = sorai_package_layout(m->package);
     int bad = !root || !parts || json_object_set_new(root, "format", json_string(format)) != 0 ||
               json_object_set_new(root, "file", json_string(sorai_package_name(m->package))) != 0 ||
-              json_object_set_new(root, "family", json_string("wan")) != 0 ||
+              json_object_set_new(root, "family", json_string(sorai_model_family(m))) != 0 ||
               json_object_set_new(root, "name", json_string(m->defaults.name ? m->defaults.name : "")) != 0;
     for (size_t i = 0; !bad && status == SORA_OK && (part = sorai_package_part(m->package, i)) != NULL; i++)
         status = describe_part(m, part, parts, &parameters, err);

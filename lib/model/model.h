@@ -73,6 +73,10 @@ struct sora_model {
     char *json; /* sora_model_json */
 };
 
+static inline const char *sorai_model_family(const sora_model *m) {
+    return m->has_ltx || (m->has_ltx_vae && !m->has_dit) ? "ltx" : "wan";
+}
+
 /* Takes over `package` also on failure. The caller sets context afterwards. */
 int sorai_model_create(sora_model **out, sorai_mem *mem, sorai_device *device, int32_t product, sorai_package *package, sora_error *err);
 void sorai_model_unref(sora_model **model);
