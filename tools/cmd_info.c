@@ -74,6 +74,7 @@ static void put_text(json_t *root, int all) {
                json_number_value(json_object_get(d, "fps")), (long long)json_integer_value(json_object_get(d, "steps")),
                json_number_value(json_object_get(d, "guidance")), json_number_value(json_object_get(d, "shift")),
                text_of(d, "sampler"));
+    if (*text_of(root, "conditions")) printf("conditions    %s\n", text_of(root, "conditions"));
     json_object_foreach(json_object_get(root, "parts"), name, part) {
         if (!json_object_get(part, "parameters") && !*text_of(part, "architecture")) continue;
         printf("%-13s %s", name, text_of(part, "architecture"));
