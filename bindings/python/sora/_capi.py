@@ -158,6 +158,7 @@ class ModelOpts(Sized):
         ("transformer_2", c_char_p),
         ("vae", c_char_p),
         ("text_encoder", c_char_p),
+        ("image_encoder", c_char_p),
         ("tokenizer", c_char_p),
         ("loras", POINTER(c_char_p)),
         ("lora_strengths", POINTER(c_double)),

@@ -80,8 +80,9 @@ class Model(Handle):
         context: where memory, threads and log come from; None: ``default_context()``.
         device: name of a backend of the context; None: ``"cpu"``.
         dtype: of the matrix products: None (what the processor multiplies fastest), ``"f32"`` (exact) or ``"bf16"``.
-        transformer, transformer_2, vae, text_encoder: paths of single files, in place of a model or of parts of one: safetensors,
-            GGUF or .pth, under the names of diffusers, of Wan's authors or of ComfyUI. transformer_2 is the expert for low noise.
+        transformer, transformer_2, vae, text_encoder, image_encoder: paths of single files, in place of a model or of parts of
+            one: safetensors, GGUF or .pth, under the names of diffusers, of Wan's authors or of ComfyUI. transformer_2 is the
+            expert for low noise, image_encoder the CLIP of image-to-video models.
         tokenizer: tokenizer.json, spiece.model, or a folder with one.
         loras: paths, or ``Lora`` with strength and target: added to the transformer's weights as they are read.
 
@@ -104,6 +105,7 @@ class Model(Handle):
         transformer_2: Path | None = None,
         vae: Path | None = None,
         text_encoder: Path | None = None,
+        image_encoder: Path | None = None,
         tokenizer: Path | None = None,
         loras: Sequence[Path | Lora] = (),
     ) -> None:
@@ -116,6 +118,7 @@ class Model(Handle):
             "transformer_2": transformer_2,
             "vae": vae,
             "text_encoder": text_encoder,
+            "image_encoder": image_encoder,
             "tokenizer": tokenizer,
         }
         for name, file in files.items():
