@@ -386,7 +386,7 @@ START_TEST(wrong_conditions_are_refused) {
 }
 END_TEST
 
-/* A run that is stopped at any of its calls leaves the conditions in place and nothing else behind. */
+/* What conditions take is part of the estimate: never too low, at most a tenth too high. */
 START_TEST(memory_is_estimated) {
     static const int sizes[][3] = {{32, 32, 5}, {96, 160, 9}};
     rig r;
@@ -403,7 +403,7 @@ START_TEST(memory_is_estimated) {
     ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_OK);
     sora_context_memory(r.ctx, &after);
     const double taken = (double)(after.peak - before.used);
-    ck_assert_msg((double)estimate.peak >= taken && (double)estimate.peak <= 1.25 * taken + 65536,
+    ck_assert_msg((double)estimate.peak >= taken && (double)estimate.peak <= 1.10 * taken + 65536,
                   "estimate %.3f MiB, taken %.3f MiB", (double)estimate.peak / 1048576, taken / 1048576);
     sora_tensor_unref(&frames);
     close_rig(&r);
