@@ -1,5 +1,6 @@
 /* The products in tiles of 16 x 16 sums. A panel of lanes is already what TDPBF16PS wants on its right side. */
 #include "kernels/attention/pairs.h"
+#include "kernels/tiles.h"
 
 #define PAIR 1
 #define LANE_VECS 4
@@ -13,6 +14,7 @@
 static void tile_block(const float *a, int64_t a_stride, int two_rows, const float *b, int two_lanes, int64_t depth, float *c, int add) {
     const size_t a_bytes = (size_t)a_stride * sizeof *a;
     float *const low = c + VW * LANE_VECS * VW;
+    sorak_tiles_fence();
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
@@ -79,26 +81,11 @@ static void tile_accumulate(int vecs, const float *deep, int64_t deep_stride, in
 #define v_power(t) vexp2_rough(t)
 #include "kernels/attention/attention_simd.h"
 
-/* Eight tiles of 16 rows of 64 bytes. */
-static void tiles_begin(void) {
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } config;
-    memset(&config, 0, sizeof config);
-    config.palette = 1;
-    for (int i = 0; i < 8; i++) {
-        config.bytes[i] = 64;
-        config.rows[i] = 16;
-    }
-    _tile_loadconfig(&config);
-}
-
 static int with_tiles(sorak_fn *fn, const void *args, const sorak_env *env) {
     if (env->begin == env->end)
         return fn(args, env);
-    tiles_begin();
+    const sorak_tile_config config = sorak_tiles_full();
+    sorak_tiles_configure(&config);
     const int status = fn(args, env);
     _tile_release();
     return status;

@@ -3,26 +3,16 @@
 
 #include "kernels/gemm/block.h"
 #include "kernels/simd.h"
+#include "kernels/tiles.h"
 
 #define STEPS 16 /* rows of a tile of b */
 
-typedef struct tile_config {
-    uint8_t palette, start, zero[14];
-    uint16_t bytes[16];
-    uint8_t rows[16];
-} tile_config;
-
 /* Tiles 0..3: sums, 4 and 5: rows of a, 6 and 7: columns of b. `low` rows in the second row of tiles may be 0. */
 static void configure(int64_t high, int64_t low) {
-    tile_config c;
-    memset(&c, 0, sizeof c);
-    c.palette = 1;
-    for (int i = 0; i < 8; i++)
-        c.bytes[i] = 64;
+    sorak_tile_config c = sorak_tiles_full();
     c.rows[0] = c.rows[1] = c.rows[4] = (uint8_t)high;
     c.rows[2] = c.rows[3] = c.rows[5] = (uint8_t)(low > 0 ? low : 1);
-    c.rows[6] = c.rows[7] = STEPS;
-    _tile_loadconfig(&c);
+    sorak_tiles_configure(&c);
 }
 
 /* One set of tiles: sums += a (rows a_row bytes apart) times b (steps b_step bytes apart). two_a, two_b: both tiles are in use. */
@@ -66,6 +56,7 @@ void sorak_block_bf16_amx(const sorak_block_args *p, int64_t rows) {
     const int two_b = p->cols > 16;
     int64_t set = -1;
     memset(tail, 0, sizeof tail);
+    sorak_tiles_fence();
     for (int64_t r = 0; r < rows;) {
         const int64_t n = rows - r < 32 ? rows - r : 32, high = n < 16 ? n : 16, low = n - high;
         if (set != n)
@@ -83,6 +74,7 @@ void sorak_block_bf16_amx(const sorak_block_args *p, int64_t rows) {
             if (rest) {
                 /* What follows in b is another segment's: the steps that are left, then zeros. */
                 memcpy(tail, b + whole * p->b_step, (size_t)(rest * p->b_step));
+                sorak_tiles_fence();
                 step(a + 4 * whole, p->a_row, tail, p->b_step, low > 0, two_b);
             }
             b += p->steps * p->b_step;

@@ -63,7 +63,7 @@ def test_reference_backend_agrees(tiny: Path) -> None:
         pytest.skip("the reference backend is not built")
     context = sora.Context(threads=1)
     context.load_backend(beside)
-    a = sora.Pipeline(sora.Model(tiny, context=context, device="reference")).encode_text("a cat").numpy()
+    a = sora.Pipeline(sora.Model(tiny, context=context, device="reference", dtype="f32")).encode_text("a cat").numpy()
     b = sora.Pipeline(sora.Model(tiny, context=context, dtype="f32")).encode_text("a cat").numpy()
     assert ((a - b) ** 2).sum() <= 1e-9 * (b**2).sum()
 

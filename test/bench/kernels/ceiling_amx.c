@@ -1,22 +1,10 @@
-#include <immintrin.h>
-#include <string.h>
-
+#include "kernels/tiles.h"
 #include "test/bench/kernels/ceiling.h"
 
 double bench_peak_bf16_amx(int64_t rounds) {
-    struct {
-        uint8_t palette, start, zero[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } config;
     static const uint16_t data[4][512];
-    memset(&config, 0, sizeof config);
-    config.palette = 1;
-    for (int i = 0; i < 8; i++) {
-        config.bytes[i] = 64;
-        config.rows[i] = 16;
-    }
-    _tile_loadconfig(&config);
+    const sorak_tile_config config = sorak_tiles_full();
+    sorak_tiles_configure(&config);
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);

@@ -10,7 +10,6 @@
 
 #include "sora/sora.h"
 
-#define CHANNELS 16
 #define MAX_BATCH 64
 
 static sora_tensor *video;
@@ -50,6 +49,7 @@ int main(int argc, char **argv) {
     uint32_t count = (uint32_t)atoi(argv[2]);
     const int64_t n[3] = {atoi(argv[3]), atoi(argv[4]), atoi(argv[5])};
     const int latents = strstr(recipe, "\"transformer\"") != NULL, fd = mkstemp(words);
+    const char *const channels = strstr(recipe, "\"in_channels\":");
     char *end = strrchr(recipe, '}');
     if (!end || !size || !count || count > MAX_BATCH || fd < 0)
         return stop(argv[1], NULL);
@@ -62,7 +62,7 @@ int main(int argc, char **argv) {
         captions[i] = caption;
     sora_tensor_desc d = {sizeof d, SORA_DTYPE_U8, 5, 0, {count, n[0], n[1], n[2], 3}};
     if (latents)
-        d = (sora_tensor_desc){sizeof d, SORA_DTYPE_F32, 5, 0, {count, CHANNELS, n[0], n[1], n[2]}};
+        d = (sora_tensor_desc){sizeof d, SORA_DTYPE_F32, 5, 0, {count, channels ? atoi(channels + 14) : 16, n[0], n[1], n[2]}};
     sora_context_opts opts;
     sora_context_opts_init(&opts);
     opts.threads = atoi(argv[7]);
