@@ -343,6 +343,11 @@ bench-train: $(BUILD)/bench/train
 	$(Q)$(PYTHON) test/bench/train_step.py $< $(ARGS)
 .PHONY: bench-train
 
+# Forward passes of published shapes against torch; what it needs and takes stands in the script. ARGS="--rounds 4 --only vae --alone"
+bench-peers: $(BUILD)/bench/kernels $(filter %.so %.so.$(MAJOR),$(ALL))
+	$(Q)$(PYTHON) test/bench/peers.py $(BUILD) $(ARGS)
+.PHONY: bench-peers
+
 # The model that ships, again from nothing: many hours.
 model: all
 	sh models/make.sh $(BUILD)/sora
@@ -360,6 +365,7 @@ help:
 	@echo 'make check-san       the tests under AddressSanitizer, UBSan and ThreadSanitizer'
 	@echo 'make fuzz            FUZZ_SECONDS=600 each, T=name for one target; needs clang'
 	@echo 'make bench           speed of the kernels against the ceilings of the machine; K=op for one'
+	@echo 'make bench-peers     stages of published sizes against torch, PYTHON=venv/bin/python ARGS="--models FOLDER"'
 	@echo 'make bench-train     an optimiser step against torch, PYTHON=venv/bin/python'
 	@echo 'make bootstrap-test  the README'"'"'s commands in a bare Debian 12 (root, debootstrap)'
 	@echo 'make model           train the model that ships, from nothing'

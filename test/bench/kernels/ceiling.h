@@ -17,6 +17,6 @@ double bench_peak_f32_generic(int64_t rounds);
 double bench_peak_f32_avx2(int64_t rounds);
 double bench_peak_f32_avx512(int64_t rounds);
 double bench_peak_bf16_avx512bf16(int64_t rounds);
-double bench_peak_bf16_amx(int64_t rounds); /* tiles fed from the first level cache */
+double bench_peak_bf16_amx(int64_t rounds); /* tiles fed from the second level cache */
 
 #endif

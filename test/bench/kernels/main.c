@@ -1,8 +1,11 @@
-/* bench/kernels [OPERATION] [--row=NAME] [--ms=N]
+/* bench/kernels [OPERATION] [--row=NAME] [--ms=N] [--ceilings=THREADS]
  *
  * Times every row of the kernel table on its real model sizes, one thread, and prints GFLOP/s or GB/s and the share of the ceiling measured
  * in the same run: for arithmetic what the row's instruction set does out of registers, for the others the bandwidth of copying
- * memory. Times are processor times of the thread, best of several, with arguments as warm as a repeated call leaves them. */
+ * memory. Times are processor times of the thread, best of several, with arguments as warm as a repeated call leaves them.
+ *
+ * --ceilings=THREADS prints what so many threads reach together by the clock and nothing else: tiles=.. bf16=.. f32=.. (GFLOP/s). */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +38,69 @@ static double peak(double (*run)(int64_t)) {
         best = rate > best ? rate : best;
     }
     return best;
+}
+
+typedef struct together {
+    double (*run)(int64_t);
+    double flops, begin, end;
+} together;
+
+static double clock_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void *one_of_many(void *arg) {
+    together *t = arg;
+    t->begin = clock_seconds();
+    t->flops = t->run(400000);
+    t->end = clock_seconds();
+    return NULL;
+}
+
+/* Of `threads` threads at the same time. */
+static double peak_together(double (*run)(int64_t), int threads) {
+    together of[64];
+    pthread_t thread[64];
+    double best = 0;
+    for (int round = 0; round < 4; round++) {
+        double flops = 0, begin = 1e30, end = 0;
+        int started = 0;
+        for (; started < threads; started++) {
+            of[started].run = run;
+            if (pthread_create(&thread[started], NULL, one_of_many, &of[started]) != 0)
+                break;
+        }
+        for (int i = 0; i < started; i++) {
+            pthread_join(thread[i], NULL);
+            flops += of[i].flops;
+            begin = of[i].begin < begin ? of[i].begin : begin;
+            end = of[i].end > end ? of[i].end : end;
+        }
+        const double rate = end > begin ? flops / (end - begin) * 1e-9 : 0;
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+static int print_ceilings(int threads) {
+    double tiles = 0, bf16 = 0, f32 = 0;
+    if (threads < 1 || threads > 64)
+        return 2;
+#if defined(__x86_64__)
+    const uint32_t flags = sorai_cpu_flags();
+    if (flags & SK_CPU_AMXBF16)
+        tiles = peak_together(bench_peak_bf16_amx, threads);
+    if (flags & SK_CPU_AVX512BF16)
+        bf16 = peak_together(bench_peak_bf16_avx512bf16, threads);
+    if (flags & SK_CPU_AVX2)
+        f32 = peak_together(flags & SK_CPU_AVX512 ? bench_peak_f32_avx512 : bench_peak_f32_avx2, threads);
+#else
+    f32 = peak_together(bench_peak_f32_generic, threads);
+#endif
+    printf("tiles=%.1f bf16=%.1f f32=%.1f\n", tiles, bf16, f32);
+    return 0;
 }
 
 /* Bytes read and written by copying far more than any cache holds. */
@@ -78,10 +144,12 @@ int main(int argc, char **argv) {
             only_row = argv[i] + 6;
         else if (!strncmp(argv[i], "--ms=", 5))
             budget = atof(argv[i] + 5) * 1e-3;
+        else if (!strncmp(argv[i], "--ceilings=", 11))
+            return print_ceilings(atoi(argv[i] + 11));
         else if (argv[i][0] != '-')
             only_op = argv[i];
         else {
-            fprintf(stderr, "usage: kernels [OPERATION] [--row=NAME] [--ms=N]\n");
+            fprintf(stderr, "usage: kernels [OPERATION] [--row=NAME] [--ms=N] [--ceilings=THREADS]\n");
             return 2;
         }
     }
