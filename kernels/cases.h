@@ -46,6 +46,8 @@ float *sorak_make_f32_range(sorak_maker *m, int64_t count, double lowest, double
 float *sorak_make_values(sorak_maker *m, int bench, int64_t count);
 uint16_t *sorak_make_bf16(sorak_maker *m, int64_t count);
 uint16_t *sorak_make_f16(sorak_maker *m, int64_t count);
+/* Weights in any type of kernels/stored.h, all finite, in +-1 or little more; `count` of whole blocks. */
+const void *sorak_make_stored(sorak_maker *m, int dtype, int64_t count);
 int32_t *sorak_make_i32(sorak_maker *m, int64_t count, int32_t lowest, int32_t highest);
 int64_t *sorak_make_i64(sorak_maker *m, int64_t count, int64_t lowest, int64_t highest);
 

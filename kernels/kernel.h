@@ -31,19 +31,25 @@ enum sorak_op {
     SK_OP_COUNT
 };
 
-/* The two of eight bits have no rows of their own: they are what others convert from. */
-enum sorak_dtype { SK_DT_f32, SK_DT_bf16, SK_DT_f16, SK_DT_f8e4m3, SK_DT_f8e5m2, SK_DT_COUNT };
+/* Types behind i8 have no rows of their own: they are what weights are stored in (kernels/stored.h), and others convert from. */
+enum sorak_dtype {
+    SK_DT_f32, SK_DT_bf16, SK_DT_f16, SK_DT_i8, SK_DT_f8e4m3, SK_DT_f8e5m2,
+    SK_DT_q4_0, SK_DT_q4_1, SK_DT_q5_0, SK_DT_q5_1, SK_DT_q8_0,             /* blocks of 32 values */
+    SK_DT_q2_k, SK_DT_q3_k, SK_DT_q4_k, SK_DT_q5_k, SK_DT_q6_k, SK_DT_COUNT /* of 256 */
+};
 enum sorak_dev { SK_DEV_cpu, SK_DEV_cuda };
 
 /* What a row needs of the processor: sets of feature bits, never names of processors. */
 #define SK_CPU_AVX2 1u       /* AVX2 + FMA + F16C */
 #define SK_CPU_AVX512 2u     /* F, BW, DQ, VL */
 #define SK_CPU_AVX512BF16 4u /* VDPBF16PS */
-#define SK_CPU_AMXBF16 8u    /* tiles with bf16, permission granted by the kernel */
+#define SK_CPU_AMXBF16 8u    /* tiles with bf16 and int8, permission granted by the kernel */
+#define SK_CPU_AVX512VNNI 16u /* VPDPBUSD */
 #define SK_NEED_ref 0u
 #define SK_NEED_avx2 SK_CPU_AVX2
 #define SK_NEED_avx512 (SK_CPU_AVX2 | SK_CPU_AVX512)
 #define SK_NEED_avx512bf16 (SK_NEED_avx512 | SK_CPU_AVX512BF16)
+#define SK_NEED_avx512vnni (SK_NEED_avx512 | SK_CPU_AVX512VNNI)
 #define SK_NEED_amx (SK_NEED_avx512bf16 | SK_CPU_AMXBF16)
 
 typedef struct sorak_env {

@@ -6,11 +6,13 @@
 #define ROW_avx2(...)
 #define ROW_avx512(...)
 #define ROW_avx512bf16(...)
+#define ROW_avx512vnni(...)
 #define ROW_amx(...)
 #else
 #define ROW_avx2(...) __VA_ARGS__
 #define ROW_avx512(...) __VA_ARGS__
 #define ROW_avx512bf16(...) __VA_ARGS__
+#define ROW_avx512vnni(...) __VA_ARGS__
 #define ROW_amx(...) __VA_ARGS__
 #endif
 

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "kernels/conv3d/conv3d.h"
-#include "kernels/gemm/source.h"
+#include "kernels/stored.h"
 
 static void put(void *y, int bf16, int64_t i, float v) {
     if (bf16)
@@ -69,7 +69,7 @@ static void pack(const sorak_conv3d_pack_args *a, const sorak_env *env, int bf16
                 const int64_t co = a->flip ? in : out, ci = a->flip ? out : in;
                 float v = 0;
                 if (in < c && out < n)
-                    v = sorak_source_f32(a->src, a->src_dtype, (((co * a->ci + ci) * a->k[0] + kt) * a->k[1] + kh) * a->k[2] + kw);
+                    sorak_stored_f32(a->src_dtype, a->src, (((co * a->ci + ci) * a->k[0] + kt) * a->k[1] + kh) * a->k[2] + kw, 1, &v);
                 if (bf16)
                     put(a->dst, 1, ((u * steps + i / 2) * width + j) * 2 + i % 2, v);
                 else

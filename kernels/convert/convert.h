@@ -1,4 +1,5 @@
-/* Converts n elements from dtype `from` (eight-bit floats too) to that of the row; round to nearest even, NaN stays NaN. A unit is a block of SORAK_BLOCK. */
+/* Converts n elements from dtype `from` (anything of kernels/stored.h) to that of the row; round to nearest even, NaN stays NaN. With a scale
+ * (of eight-bit weights) value i is multiplied by scale[i / cols * scale_step] first. A unit is a block of SORAK_BLOCK. */
 #ifndef SORAK_CONVERT_H
 #define SORAK_CONVERT_H
 
@@ -9,6 +10,9 @@ typedef struct sorak_convert_args {
     void *y;
     int64_t n;
     int32_t from; /* enum sorak_dtype */
+    int32_t scale_step;
+    const float *scale; /* NULL: none */
+    int64_t cols;
 } sorak_convert_args;
 
 static inline int64_t sorak_convert_units(const sorak_convert_args *a) { return sorak_blocks(a->n); }

@@ -4,6 +4,7 @@
 
 #include "kernels/convert/convert.h"
 #include "kernels/simd.h"
+#include "kernels/stored.h"
 
 #define NAME3(dt, isa) sorak_convert_##dt##_##isa
 #define NAME2(dt, isa) NAME3(dt, isa)
@@ -93,13 +94,25 @@ static void narrow(const float *x, uint16_t *y, int64_t n, int to) {
     }
 }
 
+static void widen_stored(const sorak_convert_args *a, int64_t first, int64_t n) {
+    float *const y = (float *)a->y + first;
+    sorak_stored_f32(a->from, a->x, first, n, y);
+    for (int64_t i = 0; a->scale && i < n;) { /* row by row */
+        const int64_t row = (first + i) / a->cols, end = sorak_min_i64(n, (row + 1) * a->cols - first);
+        for (const float f = a->scale[row * a->scale_step]; i < end; i++)
+            y[i] *= f;
+    }
+}
+
 int NAME(f32)(const void *args, const sorak_env *env) {
     const sorak_convert_args *a = args;
     const int eight = a->from == SK_DT_f8e4m3 || a->from == SK_DT_f8e5m2;
-    if (a->from != SK_DT_bf16 && a->from != SK_DT_f16 && !eight)
+    if (!sorak_stored_known(a->from))
         return -1;
     const int64_t i = env->begin * SORAK_BLOCK, n = sorak_min_i64(env->end * SORAK_BLOCK, a->n) - i;
-    if (eight)
+    if (a->scale || (a->from != SK_DT_bf16 && a->from != SK_DT_f16 && !eight))
+        widen_stored(a, i, n);
+    else if (eight)
         widen_f8((const uint8_t *)a->x + i, (float *)a->y + i, n, a->from);
     else if (a->from == SK_DT_f16)
         widen((const uint16_t *)a->x + i, (float *)a->y + i, n, SK_DT_f16);
@@ -111,7 +124,7 @@ int NAME(f32)(const void *args, const sorak_env *env) {
 int NAME(bf16)(const void *args, const sorak_env *env) {
     const sorak_convert_args *a = args;
     const int eight = a->from == SK_DT_f8e4m3 || a->from == SK_DT_f8e5m2;
-    if (a->from != SK_DT_f32 && !eight)
+    if (a->scale || (a->from != SK_DT_f32 && !eight))
         return -1;
     const int64_t i = env->begin * SORAK_BLOCK, n = sorak_min_i64(env->end * SORAK_BLOCK, a->n) - i;
     if (eight)
@@ -123,7 +136,7 @@ int NAME(bf16)(const void *args, const sorak_env *env) {
 
 int NAME(f16)(const void *args, const sorak_env *env) {
     const sorak_convert_args *a = args;
-    if (a->from != SK_DT_f32)
+    if (a->scale || a->from != SK_DT_f32)
         return -1;
     const int64_t i = env->begin * SORAK_BLOCK, n = sorak_min_i64(env->end * SORAK_BLOCK, a->n) - i;
     narrow((const float *)a->x + i, (uint16_t *)a->y + i, n, SK_DT_f16);

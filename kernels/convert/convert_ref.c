@@ -1,17 +1,7 @@
-#include <math.h>
 #include <string.h>
 
 #include "kernels/convert/convert.h"
-
-static float from_f16(uint16_t v) {
-    int exponent = v >> 10 & 31, mantissa = v & 1023;
-    float magnitude;
-    if (exponent == 31)
-        magnitude = mantissa ? NAN : INFINITY;
-    else
-        magnitude = exponent ? ldexpf((float)(mantissa | 1024), exponent - 25) : ldexpf((float)mantissa, -24);
-    return v & 0x8000 ? -magnitude : magnitude;
-}
+#include "kernels/stored.h"
 
 static uint16_t to_f16(float f) {
     uint32_t u;
@@ -35,39 +25,22 @@ static uint16_t to_f16(float f) {
     return (uint16_t)(sign | result);
 }
 
-/* Four bits of exponent, no infinities, all ones is NaN. */
-static float from_e4m3(uint8_t v) {
-    int exponent = v >> 3 & 15, mantissa = v & 7;
-    float magnitude;
-    if (exponent == 15 && mantissa == 7)
-        magnitude = NAN;
-    else
-        magnitude = exponent ? ldexpf((float)(mantissa | 8), exponent - 10) : ldexpf((float)mantissa, -9);
-    return v & 0x80 ? -magnitude : magnitude;
-}
-
-static float load(const sorak_convert_args *a, int64_t i) {
-    if (a->from == SK_DT_bf16)
-        return sorak_bf16_to_f32(((const uint16_t *)a->x)[i]);
-    if (a->from == SK_DT_f16)
-        return from_f16(((const uint16_t *)a->x)[i]);
-    if (a->from == SK_DT_f8e4m3)
-        return from_e4m3(((const uint8_t *)a->x)[i]);
-    if (a->from == SK_DT_f8e5m2) /* the upper half of an f16 */
-        return from_f16((uint16_t)(((const uint8_t *)a->x)[i] << 8));
-    return ((const float *)a->x)[i];
-}
-
 static int convert(const void *args, const sorak_env *env, int to) {
     const sorak_convert_args *a = args;
-    if (a->from < 0 || a->from >= SK_DT_COUNT)
+    float v[256];
+    if (!sorak_stored_known(a->from))
         return -1;
-    for (int64_t i = env->begin * SORAK_BLOCK; i < sorak_min_i64(env->end * SORAK_BLOCK, a->n); i++) {
-        float v = load(a, i);
-        if (to == SK_DT_f32)
-            ((float *)a->y)[i] = v;
-        else
-            ((uint16_t *)a->y)[i] = to == SK_DT_bf16 ? sorak_f32_to_bf16(v) : to_f16(v);
+    for (int64_t at = env->begin * SORAK_BLOCK; at < sorak_min_i64(env->end * SORAK_BLOCK, a->n); at += 256) {
+        const int64_t n = sorak_min_i64(256, a->n - at);
+        sorak_stored_f32(a->from, a->x, at, n, v);
+        for (int64_t i = 0; i < n; i++) {
+            if (a->scale)
+                v[i] *= a->scale[(at + i) / a->cols * a->scale_step];
+            if (to == SK_DT_f32)
+                ((float *)a->y)[at + i] = v[i];
+            else
+                ((uint16_t *)a->y)[at + i] = to == SK_DT_bf16 ? sorak_f32_to_bf16(v[i]) : to_f16(v[i]);
+        }
     }
     return 0;
 }

@@ -1,6 +1,7 @@
 /* Rows of a table by index, and the sum of gradients back into the table.
  *
- * embed      out[i, :] = table[ids[i], :] as f32; the table may be f32, bf16 or f16. One unit = one output row.
+ * embed      out[i, :] = table[ids[i], :] as f32, times the row's scale if there is one; the table may be anything of kernels/stored.h, in
+ *            rows of whole blocks. One unit = one output row.
  * embed_bwd  dtable[r, :] = sum of dout[i, :] over ids[i] = r, in f32 and in ascending i, so that the order of additions is part of
  *            the definition; rows that no id names become zero. One unit = SORAK_EMBED_COLS columns. */
 #ifndef SORAK_EMBED_H
@@ -16,6 +17,8 @@ typedef struct sorak_embed_args {
     const int32_t *ids; /* [count], each in 0..rows-1 */
     float *out;        /* [count, cols] */
     int64_t rows, cols, count;
+    const float *scale; /* of the table: NULL, or scale[row * scale_step] */
+    int64_t scale_step;
 } sorak_embed_args;
 
 typedef struct sorak_embed_bwd_args {

@@ -2,6 +2,7 @@
 
 #include "kernels/cases.h"
 #include "kernels/embed/embed.h"
+#include "kernels/stored.h"
 
 sorak_case_fn sorak_cases_embed, sorak_cases_embed_bwd;
 
@@ -21,13 +22,13 @@ int sorak_cases_embed(sorak_maker *m, sorak_case *c, int dtype, int bench, int64
         return 0;
     sorak_embed_args *const a = sorak_make_args(m, sizeof *a);
     a->dtype = (int32_t)(index % SK_DT_COUNT);
+    cols = (cols + sorak_block_values(a->dtype) - 1) / sorak_block_values(a->dtype) * sorak_block_values(a->dtype);
     a->rows = rows;
     a->cols = cols;
     a->count = count;
-    if (a->dtype == SK_DT_f32)
-        a->table = sorak_make_f32(m, rows * cols);
-    else
-        a->table = a->dtype == SK_DT_bf16 ? sorak_make_bf16(m, rows * cols) : sorak_make_f16(m, rows * cols);
+    a->table = sorak_make_stored(m, a->dtype, rows * cols);
+    a->scale = index % 4 == 3 ? sorak_make_f32(m, rows) : NULL;
+    a->scale_step = index % 8 == 3;
     a->ids = sorak_make_i32(m, count, 0, (int32_t)rows - 1);
     a->out = sorak_make_out_f32(m, count * cols);
     c->args = a;

@@ -1,35 +1,18 @@
 #include <string.h>
 
 #include "kernels/embed/embed.h"
-
-static float half(uint16_t v) {
-    const uint32_t sign = (uint32_t)(v & 0x8000u) << 16, exponent = v >> 10 & 31u, fraction = v & 1023u;
-    union {
-        uint32_t u;
-        float f;
-    } x;
-    if (exponent == 0) {
-        x.f = (float)fraction * 0x1p-24f;
-        x.u |= sign;
-    } else {
-        x.u = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | fraction << 13;
-    }
-    return x.f;
-}
+#include "kernels/stored.h"
 
 int sorak_embed_f32_ref(const void *args, const sorak_env *env) {
     const sorak_embed_args *a = args;
-    if (a->dtype < 0 || a->dtype >= SK_DT_COUNT)
+    const int64_t values = sorak_stored_known(a->dtype) ? sorak_block_values(a->dtype) : 0;
+    if (values < 1 || a->cols % values)
         return -1;
     for (int64_t i = env->begin; i < env->end; i++) {
-        const int64_t from = a->ids[i] * a->cols, to = i * a->cols;
-        if (a->dtype == SK_DT_f32) {
-            memcpy(a->out + to, (const float *)a->table + from, (size_t)a->cols * sizeof(float));
-            continue;
-        }
-        const uint16_t *const row = (const uint16_t *)a->table + from;
-        for (int64_t c = 0; c < a->cols; c++)
-            a->out[to + c] = a->dtype == SK_DT_bf16 ? sorak_bf16_to_f32(row[c]) : half(row[c]);
+        float *const out = a->out + i * a->cols;
+        sorak_stored_f32(a->dtype, a->table, a->ids[i] * a->cols, a->cols, out);
+        for (int64_t c = 0; a->scale && c < a->cols; c++)
+            out[c] *= a->scale[a->ids[i] * a->scale_step];
     }
     return 0;
 }

@@ -20,8 +20,9 @@ static inline size_t sorak_gemm_packed_bytes(int dtype, int64_t n, int64_t k, in
     return (size_t)(sorak_panels(n) * segments * sorak_steps(dtype, k) * sorak_panel(n)) * 4;
 }
 
-/* y = packed b, where b(s, k, n) is src[(s * k_count + k) * k_stride + n * n_stride]; src is f32, bf16 or f16, the row's dtype that of
- * the packed form. A unit is one panel of one segment, or of SORAK_PACK_STEPS steps where segments are longer. */
+/* dst = packed b, where b(s, k, n) is src[(s * k_count + k) * k_stride + n * n_stride], times scale[n * scale_step] if there is one. The
+ * row's dtype is that of the packed form; src is f32, or anything of kernels/stored.h: what is in blocks has one segment, k_stride 1 and an
+ * n_stride of whole blocks. A unit is one panel of one segment, or of SORAK_PACK_STEPS steps where segments are longer. */
 #define SORAK_PACK_STEPS 512
 typedef struct sorak_gemm_pack_args {
     const void *src;
@@ -29,6 +30,8 @@ typedef struct sorak_gemm_pack_args {
     int64_t n, k, segments;
     int64_t n_stride, k_stride; /* in elements */
     int32_t src_dtype;          /* enum sorak_dtype */
+    const float *scale;         /* NULL: none; scale_step 0: one for all, 1: one for each n */
+    int64_t scale_step;
 } sorak_gemm_pack_args;
 
 static inline int64_t sorak_gemm_pack_blocks(int64_t k) { return (k + 2 * SORAK_PACK_STEPS - 1) / (2 * SORAK_PACK_STEPS); }

@@ -4,6 +4,7 @@
 #include "kernels/gemm/block.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/simd.h"
+#include "kernels/stored.h"
 
 #if BLOCK_BF16
 #define GEMM_DT SK_DT_bf16
@@ -134,37 +135,55 @@ int GEMM_NAME(gemm)(const void *args, const sorak_env *env) {
 }
 
 #ifndef GEMM_PRODUCT_ONLY
+/* Columns n .. n + lanes of b, k of them from k0 on, as f32: in scratch, rows of `k` values one after the other. */
+static const float *unpack(const sorak_gemm_pack_args *g, int64_t seg, int64_t n, int64_t lanes, int64_t k0, int64_t k, float *scratch) {
+    for (int64_t i = 0; i < lanes; i++) {
+        float *const row = scratch + i * 2 * SORAK_PACK_STEPS;
+        sorak_stored_f32(g->src_dtype, g->src, (n + i) * g->n_stride + seg * g->k + k0, k, row);
+        for (int64_t j = 0; g->scale && j < k; j++)
+            row[j] *= g->scale[(n + i) * g->scale_step];
+    }
+    return scratch;
+}
+
 int GEMM_NAME(gemm_pack)(const void *args, const sorak_env *env) {
     const sorak_gemm_pack_args *const g = args;
     const int64_t width = sorak_panel(g->n), blocks = sorak_gemm_pack_blocks(g->k), steps = sorak_steps(GEMM_DT, g->k);
-    const int64_t per = BLOCK_BF16 ? SORAK_PACK_STEPS : 2 * SORAK_PACK_STEPS;
-    if (g->src_dtype != SK_DT_f32 || (g->n_stride != 1 && g->k_stride != 1))
+    const int64_t in_step = BLOCK_BF16 ? 2 : 1, per = 2 * SORAK_PACK_STEPS / in_step;
+    const int plain = g->src_dtype == SK_DT_f32 && !g->scale;
+    const int64_t values = sorak_stored_known(g->src_dtype) ? sorak_block_values(g->src_dtype) : 0;
+    if (values < 1 || (plain ? g->n_stride != 1 && g->k_stride != 1 : g->k_stride != 1) ||
+        (values > 1 && (g->n_stride % values || g->segments != 1)))
         return -1;
     for (int64_t u = env->begin; u < env->end; u++) {
         const int64_t seg = u / blocks % g->segments, panel = u / blocks / g->segments, s0 = u % blocks * per;
-        const int64_t s1 = s0 + per < steps ? s0 + per : steps;
+        const int64_t s1 = s0 + per < steps ? s0 + per : steps, k0 = s0 * in_step, count = g->k - k0 < in_step * per ? g->k - k0 : in_step * per;
         float *const dst = (float *)g->dst + (panel * g->segments + seg) * steps * width;
         for (int64_t j = 0; j < width; j += VW) {
             const int64_t n = panel * width + j, lanes = g->n - n;
-            const float *const src = (const float *)g->src + seg * g->k * g->k_stride + n * g->n_stride;
+            const float *src = (const float *)g->src + (seg * g->k + k0) * g->k_stride + n * g->n_stride;
+            int64_t n_stride = g->n_stride;
+            if (lanes > 0 && !plain) {
+                src = unpack(g, seg, n, lanes < VW ? lanes : VW, k0, count, env->scratch);
+                n_stride = 2 * SORAK_PACK_STEPS;
+            }
             if (lanes <= 0) {
                 for (int64_t s = s0; s < s1; s++)
                     vstore(dst + s * width + j, vset(0.0f));
-            } else if (g->n_stride == 1) {
+            } else if (plain && n_stride == 1) {
                 for (int64_t s = s0; s < s1; s++) {
+                    const float *const row = src + (s - s0) * in_step * g->k_stride;
 #if BLOCK_BF16
-                    const vf even = vload_n(src + 2 * s * g->k_stride, lanes);
-                    const vf odd = 2 * s + 1 < g->k ? vload_n(src + (2 * s + 1) * g->k_stride, lanes) : vset(0.0f);
-                    vstore(dst + s * width + j, pair(even, odd));
+                    const vf odd = 2 * s + 1 < g->k ? vload_n(row + g->k_stride, lanes) : vset(0.0f);
+                    vstore(dst + s * width + j, pair(vload_n(row, lanes), odd));
 #else
-                    vstore(dst + s * width + j, vload_n(src + s * g->k_stride, lanes));
+                    vstore(dst + s * width + j, vload_n(row, lanes));
 #endif
                 }
             } else {
-                const int64_t in_step = BLOCK_BF16 ? 2 : 1;
                 for (int64_t s = s0; s < s1; s += VW / in_step) {
                     vf r[VW];
-                    load_turned(r, src + s * in_step, g->n_stride, lanes, g->k - s * in_step);
+                    load_turned(r, src + (s - s0) * in_step, n_stride, lanes, g->k - s * in_step);
                     for (int64_t i = 0; i < VW / in_step && s + i < s1; i++) {
 #if BLOCK_BF16
                         vstore(dst + (s + i) * width + j, pair(r[2 * i], r[2 * i + 1]));

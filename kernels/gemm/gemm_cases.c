@@ -3,16 +3,17 @@
 
 #include "kernels/cases.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/stored.h"
 
 sorak_case_fn sorak_cases_gemm_pack, sorak_cases_gemm;
 
-static const void *random_source(sorak_maker *m, int32_t dtype, int64_t count) {
-    return dtype == SK_DT_f32 ? (const void *)sorak_make_f32(m, count)
-                              : (const void *)(dtype == SK_DT_bf16 ? sorak_make_bf16(m, count) : sorak_make_f16(m, count));
-}
-
 int sorak_cases_gemm_pack(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_t index) {
-    static const int64_t sizes[][4] = {{320, 1280, 1, 0}, {320, 1280, 1, 1}, {32, 128, 544, 1}}; /* n, k, segments, k runs slower */
+    /* n, k, segments, k runs slower, stored type */
+    static const int64_t sizes[][5] = {{320, 1280, 1, 0, SK_DT_f32}, {320, 1280, 1, 1, SK_DT_f32}, {32, 128, 544, 1, SK_DT_f32},
+                                       {320, 1280, 1, 0, SK_DT_bf16}, {320, 1280, 1, 0, SK_DT_f16}, {320, 1280, 1, 0, SK_DT_i8},
+                                       {320, 1280, 1, 0, SK_DT_f8e4m3}, {320, 1280, 1, 0, SK_DT_q8_0}, {320, 1280, 1, 0, SK_DT_q4_0},
+                                       {320, 1280, 1, 0, SK_DT_q5_1}, {320, 1280, 1, 0, SK_DT_q2_k}, {320, 1280, 1, 0, SK_DT_q3_k},
+                                       {320, 1280, 1, 0, SK_DT_q4_k}, {320, 1280, 1, 0, SK_DT_q5_k}, {320, 1280, 1, 0, SK_DT_q6_k}};
     sorak_gemm_pack_args *a = sorak_make_args(m, sizeof *a);
     int rows_of_k; /* 1: n runs faster in memory (rows of k), 0: k does */
     if (bench) {
@@ -22,27 +23,36 @@ int sorak_cases_gemm_pack(sorak_maker *m, sorak_case *c, int dtype, int bench, i
         a->k = sizes[index][1];
         a->segments = sizes[index][2];
         rows_of_k = (int)sizes[index][3];
-        a->src_dtype = SK_DT_f32;
+        a->src_dtype = (int32_t)sizes[index][4];
     } else {
-        if (index >= 40)
+        if (index >= 40 + 3 * SK_DT_COUNT)
             return 0;
         a->n = index % 5 == 0 ? 1 : sorak_make_int(m, 1, 100);
         a->k = index % 7 == 0 ? sorak_make_int(m, 1100, 2200) : sorak_make_int(m, 1, 90);
         a->segments = index % 3 == 0 ? sorak_make_int(m, 2, 5) : 1;
         a->src_dtype = (int32_t)(index % 3);
         rows_of_k = (int)(index / 3 % 2);
+        if (index >= 40) { /* every type that weights are stored in, k of whole blocks or one block cut short */
+            a->src_dtype = (int32_t)(index % SK_DT_COUNT);
+            rows_of_k = 0;
+            a->segments = sorak_block_values(a->src_dtype) > 1 ? 1 : a->segments;
+            if (index % 3 == 0)
+                a->scale = sorak_make_f32(m, a->n);
+            a->scale_step = index % 2;
+        }
     }
-    const int64_t rows = a->segments * a->k, extra = bench ? 0 : sorak_make_int(m, 0, 3);
+    const int64_t values = sorak_block_values(a->src_dtype), rows = (a->segments * a->k + values - 1) / values * values;
+    const int64_t extra = bench ? 0 : sorak_make_int(m, 0, 3) * values;
     a->n_stride = rows_of_k ? 1 : rows + extra;
     a->k_stride = rows_of_k ? a->n + extra : 1;
-    a->src = random_source(m, a->src_dtype, rows_of_k ? rows * (a->n + extra) : a->n * (rows + extra));
+    a->src = sorak_make_stored(m, a->src_dtype, rows_of_k ? rows * (a->n + extra) : a->n * (rows + extra));
     const size_t size = sorak_gemm_packed_bytes(dtype, a->n, a->k, a->segments);
     a->dst = dtype == SK_DT_bf16 ? (void *)sorak_make_out_bf16(m, (int64_t)size / 2) : (void *)sorak_make_out_f32(m, (int64_t)size / 4);
     c->args = a;
     c->units = sorak_gemm_pack_units(a);
-    c->bytes = (double)(a->n * rows) * 4 + (double)size;
-    snprintf(c->text, sizeof c->text, "n=%lld k=%lld x %lld%s", (long long)a->n, (long long)a->k, (long long)a->segments,
-             rows_of_k ? " rows" : " columns");
+    c->bytes = (double)(a->n * rows / values * sorak_block_bytes(a->src_dtype)) + (double)size;
+    snprintf(c->text, sizeof c->text, "n=%lld k=%lld x %lld%s from %s", (long long)a->n, (long long)a->k, (long long)a->segments,
+             rows_of_k ? " rows" : " columns", sorak_stored_name(a->src_dtype));
     return 1;
 }
 

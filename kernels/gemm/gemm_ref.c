@@ -1,39 +1,49 @@
 #include <string.h>
 
-#include "kernels/gemm/source.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/stored.h"
+
+/* Values k .. k + count of column n of a segment. */
+static void read_column(const sorak_gemm_pack_args *a, int64_t segment, int64_t k, int64_t n, int64_t count, float *v) {
+    const int64_t at = (segment * a->k + k) * a->k_stride + n * a->n_stride;
+    if (a->k_stride == 1)
+        sorak_stored_f32(a->src_dtype, a->src, at, count, v);
+    for (int64_t i = 0; i < count && a->k_stride != 1; i++)
+        sorak_stored_f32(a->src_dtype, a->src, at + i * a->k_stride, 1, v + i);
+    for (int64_t i = 0; i < count && a->scale; i++)
+        v[i] *= a->scale[n * a->scale_step];
+}
 
 /* Steps begin..end of one panel of one segment. */
 static void pack_block(const sorak_gemm_pack_args *a, int bf16, int64_t unit) {
     const int64_t width = sorak_panel(a->n), blocks = sorak_gemm_pack_blocks(a->k), steps = sorak_steps(bf16 ? SK_DT_bf16 : SK_DT_f32, a->k);
     const int64_t block = unit % blocks, segment = unit / blocks % a->segments, panel = unit / blocks / a->segments;
-    const int64_t per = bf16 ? SORAK_PACK_STEPS : 2 * SORAK_PACK_STEPS;
-    const int64_t begin = block * per, end = begin + per < steps ? begin + per : steps;
-    const int64_t base = (panel * a->segments + segment) * steps;
-    for (int64_t s = begin; s < end; s++)
-        for (int64_t j = 0; j < width; j++)
-            for (int64_t half = 0; half < (bf16 ? 2 : 1); half++) {
-                const int64_t n = panel * width + j, k = bf16 ? 2 * s + half : s;
-                float v = 0;
-                if (n < a->n && k < a->k)
-                    v = sorak_source_f32(a->src, a->src_dtype, (segment * a->k + k) * a->k_stride + n * a->n_stride);
-                if (bf16)
-                    ((uint16_t *)a->dst)[((base + s) * width + j) * 2 + half] = sorak_f32_to_bf16(v);
-                else
-                    ((float *)a->dst)[(base + s) * width + j] = v;
-            }
+    const int64_t k0 = block * 2 * SORAK_PACK_STEPS, k1 = k0 + 2 * SORAK_PACK_STEPS, base = (panel * a->segments + segment) * steps;
+    for (int64_t j = 0; j < width; j++) {
+        const int64_t n = panel * width + j;
+        float v[2 * SORAK_PACK_STEPS] = {0};
+        if (n < a->n)
+            read_column(a, segment, k0, n, (k1 < a->k ? k1 : a->k) - k0, v);
+        for (int64_t k = k0; k < k1 && k < (bf16 ? 2 * steps : steps); k++)
+            if (bf16)
+                ((uint16_t *)a->dst)[((base + k / 2) * width + j) * 2 + k % 2] = sorak_f32_to_bf16(v[k - k0]);
+            else
+                ((float *)a->dst)[(base + k) * width + j] = v[k - k0];
+    }
 }
 
-int sorak_gemm_pack_f32_ref(const void *args, const sorak_env *env) {
+/* Blocks begin where a unit begins, as SORAK_PACK_STEPS is a multiple of theirs. */
+static int pack(const sorak_gemm_pack_args *a, int bf16, const sorak_env *env) {
+    const int64_t values = sorak_stored_known(a->src_dtype) ? sorak_block_values(a->src_dtype) : 0;
+    if (values < 1 || (values > 1 && (a->k_stride != 1 || a->n_stride % values || a->segments != 1)))
+        return -1;
     for (int64_t u = env->begin; u < env->end; u++)
-        pack_block(args, 0, u);
+        pack_block(a, bf16, u);
     return 0;
 }
 
-int sorak_gemm_pack_bf16_ref(const void *args, const sorak_env *env) {
-    for (int64_t u = env->begin; u < env->end; u++)
-        pack_block(args, 1, u);
-    return 0;
-}
+int sorak_gemm_pack_f32_ref(const void *args, const sorak_env *env) { return pack(args, 0, env); }
+int sorak_gemm_pack_bf16_ref(const void *args, const sorak_env *env) { return pack(args, 1, env); }
 
 static double b_value(const sorak_gemm_args *a, int bf16, int64_t k, int64_t n) {
     const int64_t steps = sorak_steps(bf16 ? SK_DT_bf16 : SK_DT_f32, a->k), width = sorak_panel(a->n);

@@ -50,8 +50,8 @@ sora_tensor *sorai_param_value(sorai_exec *x, const sorai_param *p) {
     sora_tensor *t = sorai_temp(x, v->rank, v->shape);
     if (!t)
         return NULL;
-    const sorak_convert_args args = {v->data, t->data, sorai_tensor_count(v),
-                                     v->dtype == SORA_DTYPE_BF16 ? SK_DT_bf16 : SK_DT_f16};
+    const sorak_convert_args args = {.x = v->data, .y = t->data, .n = sorai_tensor_count(v),
+                                     .from = v->dtype == SORA_DTYPE_BF16 ? SK_DT_bf16 : SK_DT_f16};
     sorai_run(x, SK_OP_convert, SK_DT_f32, &args, sorak_convert_units(&args));
     return t;
 }

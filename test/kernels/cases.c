@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/cases.h"
+#include "kernels/stored.h"
 
 #define GUARD ((size_t)256)
 #define GUARD_BYTE 0xff /* NaN in every floating type: a kernel that reads it and uses it is found out */
@@ -170,6 +171,32 @@ int64_t *sorak_make_i64(sorak_maker *m, int64_t count, int64_t lowest, int64_t h
         v[i] = sorak_make_int(m, lowest, highest);
     as_input(b);
     return v;
+}
+
+const void *sorak_make_stored(sorak_maker *m, int dtype, int64_t count) {
+    static const uint8_t halves[SK_DT_COUNT][2] = {[SK_DT_q4_1] = {0, 2},    [SK_DT_q5_1] = {0, 2},     [SK_DT_q2_k] = {80, 82},
+                                                   [SK_DT_q3_k] = {108, 108}, [SK_DT_q4_k] = {0, 2},     [SK_DT_q5_k] = {0, 2},
+                                                   [SK_DT_q6_k] = {208, 208}};
+    if (dtype == SK_DT_f32)
+        return sorak_make_f32(m, count);
+    if (dtype == SK_DT_bf16)
+        return sorak_make_bf16(m, count);
+    if (dtype == SK_DT_f16)
+        return sorak_make_f16(m, count);
+    const int64_t blocks = count / sorak_block_values(dtype), size = sorak_block_bytes(dtype);
+    sorak_block *b = add_block(m, (size_t)(blocks * size));
+    for (int64_t i = 0; i < blocks * size; i++) {
+        b->data[i] = (unsigned char)(i < 256 ? i : sorak_make_int(m, 0, 255));
+        if ((dtype == SK_DT_f8e4m3 && (b->data[i] & 0x7f) == 0x7f) || (dtype == SK_DT_f8e5m2 && (b->data[i] & 0x7c) == 0x7c))
+            b->data[i] ^= 0x70;
+    }
+    for (int64_t i = 0; i < blocks && size > 1; i++)
+        for (int k = 0; k < 2; k++) { /* scales of a block: half floats, denormal ones too */
+            const uint16_t half = sorak_f32_to_f16((float)sorak_make_real(m, -1, 1) * (i % 5 ? 1e-3f : 1e-6f));
+            memcpy(b->data + i * size + halves[dtype][k], &half, sizeof half);
+        }
+    as_input(b);
+    return b->data;
 }
 
 static void *as_output(sorak_maker *m, sorak_block *b, int kind) {

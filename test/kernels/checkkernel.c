@@ -29,7 +29,7 @@ static int need_named(const char *set, uint32_t need) {
     static const struct {
         const char *name;
         uint32_t bit;
-    } names[] = {{"avx2", SK_CPU_AVX2}, {"avx512", SK_CPU_AVX512}, {"avx512bf16", SK_CPU_AVX512BF16}, {"amx", SK_CPU_AMXBF16}};
+    } names[] = {{"avx2", SK_CPU_AVX2}, {"avx512", SK_CPU_AVX512}, {"avx512bf16", SK_CPU_AVX512BF16}, {"avx512vnni", SK_CPU_AVX512VNNI}, {"amx", SK_CPU_AMXBF16}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t n = strlen(names[i].name);
         for (const char *p = set; (p = strstr(p, names[i].name)) != NULL; p += n)
@@ -383,7 +383,7 @@ int main(int argc, char **argv) {
         else if (argv[i][0] != '-')
             only_op = argv[i];
         else {
-            fprintf(stderr, "usage: checkkernel [OPERATION] [--row=NAME] [--require=avx2,avx512,avx512bf16,amx] [--seed=N] [--verbose]\n");
+            fprintf(stderr, "usage: checkkernel [OPERATION] [--row=NAME] [--require=avx2,avx512,avx512bf16,avx512vnni,amx] [--seed=N] [--verbose]\n");
             return 2;
         }
     }

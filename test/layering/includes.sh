@@ -19,7 +19,7 @@ BEGIN {
     rule("lib/tensor", "lib/base")
     rule("lib/backend", "lib/tensor kernels/kernel.h kernels/kernels.inc")
     rule("lib/ops", "lib/tensor lib/backend/iface.h")
-    rule("lib/io", "lib/tensor")
+    rule("lib/io", "lib/tensor kernels/stored.h") # what the numbers in files mean
     rule("lib/text", "lib/ops")
     rule("lib/dit", "lib/ops")
     rule("lib/vae", "lib/ops")

@@ -37,7 +37,7 @@ uint32_t sorai_cpu_flags(void) {
         return 0;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
         return 0;
-    const uint32_t b7 = b, d7 = d, last = a;
+    const uint32_t b7 = b, c7 = c, d7 = d, last = a;
     if (!(b7 & bit_AVX2))
         return 0;
     flags |= SK_CPU_AVX2;
@@ -45,10 +45,12 @@ uint32_t sorai_cpu_flags(void) {
     if ((b7 & need512) != need512 || (saved & 0xe0) != 0xe0) /* opmask, upper halves, upper registers */
         return flags;
     flags |= SK_CPU_AVX512;
+    if (c7 & (1u << 11))
+        flags |= SK_CPU_AVX512VNNI;
     if (last < 1 || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & (1u << 5)))
         return flags;
     flags |= SK_CPU_AVX512BF16;
-    const uint32_t tiles = 1u << 22 | 1u << 24; /* AMX-BF16, AMX-TILE */
+    const uint32_t tiles = 1u << 22 | 1u << 24 | 1u << 25; /* AMX-BF16, AMX-TILE, AMX-INT8 */
     if ((d7 & tiles) == tiles && (saved & 0x60000) == 0x60000 && tiles_granted())
         flags |= SK_CPU_AMXBF16;
     return flags;
