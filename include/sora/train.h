@@ -19,6 +19,7 @@ typedef struct sora_batch {
     sora_tensor *video;           /* u8 [count, F, H, W, 3]; for the transformer f32 [count, C, T, h, w]: normalised latents */
     const char *const *captions;  /* count texts (transformer); else NULL */
     const int32_t *labels;        /* [count, attributes] (probe), -1 = leave out; else NULL */
+    const float *weights;         /* [count, T, h, w] (transformer): how much each place counts in the loss, 0 and up; NULL: all 1 */
 } sora_batch;
 
 /* Fills *batch for (step, part of the step): a pure function of the two, so that a continued run sees the same data. Return 0, or a

@@ -149,6 +149,45 @@ static int fill_new(sorai_store *s, sorai_param *p, int32_t rank, const int64_t 
     return status == SORA_OK ? SORA_OK : sorai_fail(err, SORA_E_BACKEND, "the device could not take %s", p->name);
 }
 
+/* The values of a smaller tensor take the first places along every axis of a new one. */
+static int fill_corner(sorai_store *s, sorai_param *p, const sora_tensor *found, sora_error *err) {
+    sora_tensor *const to = p->value;
+    bool fits = found->rank == to->rank && (found->dtype == SORA_DTYPE_F32 || found->dtype == SORA_DTYPE_BF16 || found->dtype == SORA_DTYPE_F16);
+    for (int32_t i = 0; fits && i < to->rank; i++)
+        fits = found->shape[i] <= to->shape[i];
+    if (!fits)
+        return sorai_fail(err, SORA_E_FORMAT, "tensor %s%s: its shape or type does not fit the config", s->prefix, p->name);
+    const int64_t count = sorai_tensor_count(found), all = sorai_tensor_count(to);
+    float *const values = sorai_alloc(s->mem, (size_t)all * sizeof *values), *const old = sorai_alloc(s->mem, (size_t)count * sizeof *old);
+    int status = values && old ? s->device->download(s->device, values, to->data, (size_t)all * sizeof *values) : SORA_E_NOMEM;
+    if (status == SORA_OK) {
+        if (found->dtype == SORA_DTYPE_F32)
+            memcpy(old, found->data, (size_t)count * sizeof *old);
+        else
+            to_f32(old, found, count);
+        for (int64_t k = 0; k < count; k++) {
+            int64_t at = 0, step = 1, rest = k;
+            for (int32_t i = to->rank - 1; i >= 0; i--) {
+                at += rest % found->shape[i] * step;
+                rest /= found->shape[i];
+                step *= to->shape[i];
+            }
+            values[at] = old[k];
+        }
+        status = s->device->upload(s->device, to->data, values, (size_t)all * sizeof *values);
+    }
+    sorai_free(s->mem, values);
+    sorai_free(s->mem, old);
+    return status == SORA_OK ? SORA_OK : sorai_fail(err, status, "tensor %s%s could not be filled", s->prefix, p->name);
+}
+
+static bool same_count(const sora_tensor *found, int32_t rank, const int64_t *shape) {
+    int64_t want = 1;
+    for (int32_t i = 0; i < rank; i++)
+        want *= shape[i];
+    return want == sorai_tensor_count(found);
+}
+
 int sorai_store_get(sorai_store *s, sorai_param **out, const char *name, int32_t rank, const int64_t *shape, enum sorai_init init,
                     double scale, sora_error *err) {
     *out = sorai_store_find(s, name);
@@ -178,6 +217,12 @@ int sorai_store_get(sorai_store *s, sorai_param **out, const char *name, int32_t
         status = s->lookup(s->lookup_user, name, &found, err);
         if (status != SORA_OK)
             goto fail;
+        if (s->grow && !(found && same_count(found, rank, shape))) {
+            status = fill_new(s, p, rank, shape, init, scale, err);
+            if (status == SORA_OK && found)
+                status = fill_corner(s, p, found, err);
+            goto filled;
+        }
         if (!found) {
             status = sorai_fail(err, SORA_E_NOTFOUND, "tensor %s%s is missing", s->prefix, name);
             goto fail;
@@ -186,6 +231,7 @@ int sorai_store_get(sorai_store *s, sorai_param **out, const char *name, int32_t
     } else {
         status = fill_new(s, p, rank, shape, init, scale, err);
     }
+filled:
     if (status != SORA_OK)
         goto fail;
     if (s->trainable) {

@@ -43,6 +43,7 @@ typedef struct sorai_store {
     int32_t (*blank)(void *user, const char *name);
     const char *prefix;      /* put before every name when asking lookup; "" by default */
     uint64_t seed;           /* of the initial values */
+    int32_t grow;            /* what lookup does not have is new; what it has smaller fills the first places of a new value */
     int32_t trainable;       /* parameters get gradients and f32 values */
     sorai_param **params;    /* in order of first request */
     size_t count, capacity;

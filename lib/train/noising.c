@@ -32,31 +32,35 @@ static void draw_mask(const sorai_mask_shares *s, sorai_rng *rng, float *conditi
     }
 }
 
-void sorai_noising_fill(sorai_noising *o, const sorai_recipe *recipe, const float *latents, double sigma, uint64_t seed, uint64_t stream) {
+void sorai_noising_fill(sorai_noising *o, const sorai_recipe *recipe, const float *latents, const float *place_weights, double sigma,
+                        uint64_t seed, uint64_t stream) {
     const int64_t size = o->frames * o->places * o->channels;
     sorai_rng rng;
     sorai_rng_init(&rng, seed, stream * 2 + 1);
     sorai_rng_normals(seed, stream * 2, 0, o->target, (size_t)(o->n * size));
     for (int64_t i = 0; i < o->n; i++) {
-        float *weights = o->weights + i * o->frames;
+        float *condition = o->timesteps + i * o->frames; /* 1 for a condition, until the timesteps are written */
         const double level = sigma < 0.0 ? draw_sigma(recipe, &rng) : sigma;
-        memset(weights, 0, (size_t)o->frames * sizeof *weights);
+        memset(condition, 0, (size_t)o->frames * sizeof *condition);
         if (sigma < 0.0)
-            draw_mask(&recipe->transformer.masks, &rng, weights, o->frames);
+            draw_mask(&recipe->transformer.masks, &rng, condition, o->frames);
         int64_t open = 0;
         for (int64_t t = 0; t < o->frames; t++)
-            open += weights[t] == 0.0f;
+            open += condition[t] == 0.0f;
         for (int64_t t = 0; t < o->frames; t++) {
-            const float s = weights[t] != 0.0f ? 0.0f : (float)level;
-            weights[t] = weights[t] != 0.0f ? 0.0f : (float)o->frames / (float)open;
-            o->timesteps[i * o->frames + t] = s * 1000.0f;
-            for (int64_t p = 0; p < o->places; p++)
+            const int given = condition[t] != 0.0f;
+            const float s = given ? 0.0f : (float)level, counts = given ? 0.0f : (float)o->frames / (float)open;
+            condition[t] = s * 1000.0f;
+            for (int64_t p = 0; p < o->places; p++) {
+                const int64_t place = (i * o->frames + t) * o->places + p;
+                o->weights[place] = counts * (place_weights ? place_weights[place] : 1.0f);
                 for (int64_t c = 0; c < o->channels; c++) {
                     const int64_t at = i * size + (t * o->places + p) * o->channels + c;
                     const float x = latents[i * size + (c * o->frames + t) * o->places + p], e = o->target[at];
                     o->noisy[at] = (1.0f - s) * x + s * e;
                     o->target[at] = e - x;
                 }
+            }
         }
     }
 }

@@ -9,11 +9,12 @@ typedef struct sorai_noising {
     int64_t n, frames, places, channels; /* places = h * w */
     float *noisy, *target;               /* [n, frames, places, channels]; target = noise - latent */
     float *timesteps;                    /* [n, frames]: 1000 sigma, 0 for a condition frame */
-    float *weights;                      /* [n, frames]: 0 for a condition frame, others so that their mean is 1 */
+    float *weights;                      /* [n, frames, places]: 0 in condition frames, in others so that the mean is 1, times those of the batch */
 } sorai_noising;
 
-/* latents: [n, channels, frames, places] as the host gives them. sigma < 0: drawn for each sample by the recipe, with its masks; else fixed, without
+/* latents: [n, channels, frames, places] and place_weights: [n, frames, places] or NULL, as the host gives them. sigma < 0: drawn for each sample by the recipe, with its masks; else fixed, without
  * masks. Everything random comes from (seed, stream). */
-void sorai_noising_fill(sorai_noising *o, const sorai_recipe *recipe, const float *latents, double sigma, uint64_t seed, uint64_t stream);
+void sorai_noising_fill(sorai_noising *o, const sorai_recipe *recipe, const float *latents, const float *place_weights, double sigma,
+                        uint64_t seed, uint64_t stream);
 
 #endif

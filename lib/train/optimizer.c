@@ -89,6 +89,8 @@ void sorai_optimizer_step(sorai_exec *x, sorai_optimizer *o, const sorai_optimiz
         sorai_param *p = o->store->params[i];
         const sorai_moments *s = &o->moments[i];
         const sorai_exec_mark mark = sorai_exec_here(x);
+        if (!p->trainable)
+            continue;
         if (!s->v) {
             sorai_optim_muon(x, &muon, p->value, p->grad, s->m, s->ema);
         } else {

@@ -117,6 +117,7 @@ static void read_transformer(reader *top, sorai_recipe *recipe) {
 
 int sorai_recipe_parse(sorai_recipe *recipe, const char *text, size_t length, sora_error *err) {
     static const char *const names[] = {"train",     "seed",  "steps", "parts",       "products",     "init",    "tokenizer",
+                                        "grow",      "freeze",
                                         "optimizer", "loss",  "noise", "masks",       "caption_drop", "vae",     "transformer",
                                         "probe",     "text_encoder",   "text_length", "data",         "comment", "model", NULL};
     memset(recipe, 0, sizeof *recipe);
@@ -140,6 +141,11 @@ int sorai_recipe_parse(sorai_recipe *recipe, const char *text, size_t length, so
     recipe->seed = (uint64_t)number(&r, "seed", 1, 0, 9e15);
     recipe->parts = (int32_t)number(&r, "parts", 1, 1, 1024);
     recipe->init = text_of(&r, "init", NULL);
+    recipe->freeze = json_object_get(recipe->root, "freeze");
+    for (size_t i = 0; r.status == SORA_OK && recipe->freeze && (i == 0 || i < json_array_size(recipe->freeze)); i++)
+        if (!json_is_string(json_array_get(recipe->freeze, i)))
+            r.status = sorai_fail(err, SORA_E_INVALID, "recipe: freeze must be a list of beginnings of names");
+    recipe->grow = json_is_true(json_object_get(recipe->root, "grow"));
     recipe->tokenizer = text_of(&r, "tokenizer", NULL);
     const char *products = text_of(&r, "products", "auto");
     recipe->product = strcmp(products, "f32") == 0 ? SORA_DTYPE_F32 : strcmp(products, "bf16") == 0 ? SORA_DTYPE_BF16 : 0;

@@ -20,6 +20,8 @@ typedef struct sorai_recipe {
     int32_t parts;              /* batches whose gradients make one step */
     int32_t product;            /* SORA_DTYPE_F32 or _BF16; 0: what this processor multiplies fastest */
     const char *init;           /* a model whose weights the training begins with, or NULL; borrowed from root */
+    int32_t grow;               /* networks larger than init's: its values fill the first places, the rest is new */
+    json_t *freeze;             /* NULL, or beginnings of the names of parameters that stay as they are; borrowed from root */
     const char *tokenizer;      /* a tokenizer file, or NULL: the one of init */
     sorai_optimizer_config optimizer;
     struct {

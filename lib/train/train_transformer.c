@@ -111,7 +111,7 @@ static int forward(sora_trainer *t, const sora_batch *batch, double sigma, uint6
         sorai_exec_fail(x, SORA_E_INVALID, "batch: latents must have the transformer's in_channels, and at most 4096 samples");
         return x->status;
     }
-    float *values = sorai_alloc(t->mem, (size_t)(2 * size + 2 * n * frames) * sizeof *values);
+    float *values = sorai_alloc(t->mem, (size_t)(2 * size + n * frames * (1 + places)) * sizeof *values);
     if (!values) {
         sorai_exec_fail(x, SORA_E_NOMEM, "no memory for a batch");
         return x->status;
@@ -120,7 +120,7 @@ static int forward(sora_trainer *t, const sora_batch *batch, double sigma, uint6
     o->target = values + size;
     o->timesteps = values + 2 * size;
     o->weights = o->timesteps + n * frames;
-    sorai_noising_fill(o, &t->recipe, batch->video->data, sigma, seed, stream);
+    sorai_noising_fill(o, &t->recipe, batch->video->data, batch->weights, sigma, seed, stream);
     unsigned char drop[4096];
     sorai_rng rng;
     sorai_rng_init(&rng, seed, stream ^ sorai_rng_stream("caption drop"));
@@ -130,7 +130,7 @@ static int forward(sora_trainer *t, const sora_batch *batch, double sigma, uint6
     sora_tensor *text = text_of(t, batch, drop);
     const sorai_dit_prompt *prompt = sorai_dit_prepare(x, &net->dit, text, NULL);
     out->target = sorai_upload(x, SORA_DTYPE_F32, 5, video, o->target);
-    out->weights = sorai_upload(x, SORA_DTYPE_F32, 2, (const int64_t[]){n, frames}, o->weights);
+    out->weights = sorai_upload(x, SORA_DTYPE_F32, 3, (const int64_t[]){n, frames, places}, o->weights);
     sora_tensor *noisy = sorai_upload(x, SORA_DTYPE_F32, 5, video, o->noisy);
     out->velocity = prompt ? sorai_dit_forward(x, &net->dit, noisy, o->timesteps, frames, prompt) : NULL;
     if (keep)

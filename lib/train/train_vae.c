@@ -38,6 +38,19 @@ static int begin_with_images(sora_trainer *t, const sorai_store *store, sora_err
     return SORA_OK;
 }
 
+/* As long as the encoder stays as it is, so do the statistics of its latents. */
+static int take_statistics(sorai_trained_part *part, sora_error *err) {
+    static const char *const names[] = {"latents_mean", "latents_std"};
+    json_t *from = NULL;
+    SORA_TRY(sorai_package_config(part->init, part->name, &from, err));
+    for (size_t i = 0; i < 2; i++) {
+        json_t *list = json_object_get(from, names[i]);
+        if (list && !json_object_get(part->config, names[i]) && json_object_set(part->config, names[i], list) != 0)
+            return sorai_fail(err, SORA_E_NOMEM, "no memory for a config");
+    }
+    return SORA_OK;
+}
+
 static int bind(sora_trainer *t, sora_error *err) {
     sorai_trained_part *part;
     sorai_vae_config config;
@@ -48,7 +61,7 @@ static int bind(sora_trainer *t, sora_error *err) {
         return sorai_fail(err, SORA_E_NOMEM, "no memory for the autoencoder");
     t->net = vae;
     SORA_TRY(sorai_vae_bind(vae, &part->store, &config, SORAI_VAE_ENCODER | SORAI_VAE_DECODER, err));
-    return part->init ? SORA_OK : begin_with_images(t, &part->store, err);
+    return part->init ? take_statistics(part, err) : begin_with_images(t, &part->store, err);
 }
 
 static void release(sora_trainer *t) {
@@ -130,6 +143,12 @@ static int put_numbers(json_t *config, const char *name, const double *values, i
 /* Mean and deviation of each latent channel over batches of the host's data, into the config: the transformer sees normalised latents. */
 static int finish(sora_trainer *t, sora_error *err) {
     const sorai_vae *vae = t->net;
+    const sorai_store *store = &t->parts[0].store;
+    int moving = 0;
+    for (size_t i = 0; i < store->count; i++)
+        moving |= store->params[i]->trainable && strncmp(store->params[i]->name, "encoder.", 8) == 0;
+    if (!moving && json_object_get(t->parts[0].config, "latents_mean"))
+        return SORA_OK;
     const int32_t z = vae->config.z_dim;
     double sum[SORAI_VAE_MAX_Z] = {0}, squares[SORAI_VAE_MAX_Z] = {0}, count = 0;
     if (!t->batch)

@@ -13,6 +13,23 @@ static double seconds_now(void) {
     return timespec_get(&now, TIME_UTC) ? (double)now.tv_sec + 1e-9 * (double)now.tv_nsec : 0.0;
 }
 
+/* Parameters whose names begin as the recipe says get no gradient and no step. */
+static int freeze(sora_trainer *t, sora_error *err) {
+    for (size_t i = 0; i < json_array_size(t->recipe.freeze); i++) {
+        const char *begin = json_string_value(json_array_get(t->recipe.freeze, i));
+        size_t count = 0;
+        for (uint32_t p = 0; p < t->part_count; p++)
+            for (size_t k = 0; k < t->parts[p].store.count; k++)
+                if (strncmp(t->parts[p].store.params[k]->name, begin, strlen(begin)) == 0) {
+                    t->parts[p].store.params[k]->trainable = 0;
+                    count++;
+                }
+        if (!count)
+            return sorai_fail(err, SORA_E_INVALID, "recipe: freeze: no parameter begins with %s", begin);
+    }
+    return SORA_OK;
+}
+
 int sorai_trainer_create(sora_trainer **out, sora_context *context, const char *recipe, size_t length, sora_error *err) {
     *out = NULL;
     sora_trainer *t = sorai_calloc(&context->mem, 1, sizeof *t);
@@ -36,6 +53,8 @@ int sorai_trainer_create(sora_trainer **out, sora_context *context, const char *
         goto fail;
     status = t->ops->bind(t, err);
     sorai_package_close(&t->init);
+    if (status == SORA_OK)
+        status = freeze(t, err);
     if (status != SORA_OK)
         goto fail;
     for (uint32_t i = 0; i < t->part_count; i++) {
@@ -91,6 +110,7 @@ int sorai_trainer_add_part(sora_trainer *t, const char *name, const char *key, s
         part->init = t->init;
         part->store.lookup = lookup_init;
         part->store.lookup_user = part;
+        part->store.grow = t->recipe.grow;
     }
     t->part_count++;
     *out = part;

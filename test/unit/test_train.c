@@ -464,11 +464,63 @@ START_TEST(init_takes_weights_over) {
 }
 END_TEST
 
+/* A larger network begins with a smaller one's values in the first places; what is frozen stays, to the bit. */
+START_TEST(init_grows) {
+    char init[300];
+    tiny_begin(&run, "probe", "", 1);
+    steps(&run, 2, NULL);
+    ck_assert_int_eq(sora_trainer_export(run.trainer, tiny_path("f32.sora"), NULL, SORA_DTYPE_F32, NULL), SORA_OK);
+    snprintf(init, sizeof init, "\"init\":\"%s\",", tiny_path("f32.sora"));
+    ck_assert_int_eq(tiny_try(&other, "wide probe", init, 1), SORA_E_FORMAT);
+    snprintf(init, sizeof init, "\"grow\":true,\"init\":\"%s\",", tiny_path("f32.sora"));
+    tiny_begin(&other, "wide probe", init, 1);
+    int larger = 0;
+    for (size_t i = 0; i < other.trainer->parts[0].store.count; i++) {
+        const sora_tensor *small = run.trainer->parts[0].optimizer.moments[i].ema, *large = other.trainer->parts[0].store.params[i]->value;
+        const int64_t rows = small->shape[0], cols = sorai_tensor_count(small) / rows, wide = sorai_tensor_count(large) / large->shape[0];
+        int64_t taps = 1;
+        for (int32_t k = 2; k < small->rank; k++)
+            taps *= small->shape[k];
+        ck_assert(large->shape[0] >= rows && wide >= cols);
+        larger += large->shape[0] > rows;
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t k = 0; k < cols; k++)
+                ck_assert(((const float *)small->data)[r * cols + k] == ((const float *)large->data)[r * wide + k]);
+        if (small->rank > 1 && wide > cols && taps * (large->shape[1] - small->shape[1]) > 0)
+            ck_assert(((const float *)large->data)[cols] != 0.0f); /* what is new is random */
+    }
+    ck_assert_int_gt(larger, 0);
+    steps(&other, 1, NULL);
+    tiny_end(&other);
+}
+END_TEST
+
+START_TEST(frozen_parameters_stay) {
+    tiny_begin(&run, "vae", "\"freeze\":[\"encoder.\",\"quant_conv.\"],", 1);
+    tiny_begin(&other, "vae", "", 1);
+    steps(&run, 3, NULL);
+    int stays = 0, moves = 0;
+    const sorai_store *a = &run.trainer->parts[0].store, *b = &other.trainer->parts[0].store;
+    for (size_t i = 0; i < a->count; i++) {
+        const char *name = a->params[i]->name;
+        const int frozen = strncmp(name, "encoder.", 8) == 0 || strncmp(name, "quant_conv.", 11) == 0;
+        const int same = memcmp(a->params[i]->value->data, b->params[i]->value->data, sorai_tensor_bytes(a->params[i]->value)) == 0;
+        ck_assert_msg(!frozen || same, "%s", name);
+        stays += frozen;
+        moves += !frozen && !same;
+    }
+    ck_assert_int_gt(stays, 5);
+    ck_assert_int_gt(moves, 5);
+    tiny_end(&other);
+    ck_assert_int_eq(tiny_try(&other, "vae", "\"freeze\":[\"no_such\"],", 1), SORA_E_INVALID);
+}
+END_TEST
+
 /* ---- noise and masks ------------------------------------------------------------------------------------------------------------- */
 
 enum { N = 400, FRAMES = 5, PLACES = 3, CHANNELS = 2, EACH = FRAMES * PLACES * CHANNELS };
 
-static float latents[N * EACH], noise[N * EACH], noisy[N * EACH], target[N * EACH], timesteps[N * FRAMES], weights[N * FRAMES];
+static float latents[N * EACH], noise[N * EACH], noisy[N * EACH], target[N * EACH], timesteps[N * FRAMES], weights[N * FRAMES * PLACES];
 
 static sorai_noising noised(const char *text, double sigma, int64_t frames) {
     sorai_recipe recipe;
@@ -477,7 +529,7 @@ static sorai_noising noised(const char *text, double sigma, int64_t frames) {
     sorai_noising o = {N, frames, PLACES, CHANNELS, noisy, target, timesteps, weights};
     for (int i = 0; i < N * EACH; i++)
         latents[i] = (float)sin((double)i);
-    sorai_noising_fill(&o, &recipe, latents, sigma, 5, 40);
+    sorai_noising_fill(&o, &recipe, latents, NULL, sigma, 5, 40);
     sorai_recipe_release(&recipe);
     sorai_rng_normals(5, 80, 0, noise, (size_t)(N * frames * PLACES * CHANNELS));
     return o;
@@ -490,7 +542,7 @@ static void check_noise(const sorai_noising *o, int *counts) {
         double sum = 0, level = -1;
         int64_t open = 0, first = timesteps[i * f] == 0.0f, last = timesteps[i * f + f - 1] == 0.0f, inner = 0;
         for (int64_t t = 0; t < f; t++) {
-            const float s = timesteps[i * f + t] / 1000.0f, w = weights[i * f + t];
+            const float s = timesteps[i * f + t] / 1000.0f, w = weights[(i * f + t) * PLACES];
             const int condition = s == 0.0f;
             ck_assert_msg(condition == (w == 0.0f), "a frame counts if and only if it has noise");
             ck_assert(condition || level < 0 || (double)s == level);
@@ -555,6 +607,28 @@ START_TEST(masks_as_the_recipe_says) {
 END_TEST
 
 /* What the network says about a condition frame changes neither loss nor gradient. */
+/* The batch's weights of places multiply those of frames. */
+START_TEST(places_count_as_the_batch_says) {
+    static float own[N * FRAMES * PLACES], plain[N * FRAMES * PLACES];
+    sorai_recipe recipe;
+    static const char text[] = TINY_TRANSFORMER_ONLY ",\"masks\":{\"first\":0.5},\"text_length\":16}";
+    ck_assert_int_eq(sorai_recipe_parse(&recipe, text, strlen(text), NULL), SORA_OK);
+    sorai_noising o = {N, FRAMES, PLACES, CHANNELS, noisy, target, timesteps, weights};
+    for (int i = 0; i < N * FRAMES * PLACES; i++)
+        own[i] = (float)(i % 7);
+    sorai_noising_fill(&o, &recipe, latents, NULL, -1, 5, 40);
+    memcpy(plain, weights, sizeof plain);
+    sorai_noising_fill(&o, &recipe, latents, own, -1, 5, 40);
+    int zeros = 0;
+    for (int i = 0; i < N * FRAMES * PLACES; i++) {
+        ck_assert(weights[i] == plain[i] * own[i]);
+        zeros += plain[i] == 0.0f;
+    }
+    ck_assert_int_gt(zeros, 0);
+    sorai_recipe_release(&recipe);
+}
+END_TEST
+
 START_TEST(condition_frames_do_not_count) {
     tiny_begin(&run, "transformer", "\"masks\":{\"ends\":1},", 1);
     sorai_exec *x = &run.trainer->exec;
@@ -602,8 +676,11 @@ Suite *suite_train(void) {
     tcase_add_test(c, saving_is_whole_or_not_at_all);
     tcase_add_test(c, exports_are_models);
     tcase_add_loop_test(c, init_takes_weights_over, 0, 3);
+    tcase_add_test(c, init_grows);
+    tcase_add_test(c, frozen_parameters_stay);
     tcase_add_test(c, noise_follows_its_formula);
     tcase_add_test(c, masks_as_the_recipe_says);
+    tcase_add_test(c, places_count_as_the_batch_says);
     tcase_add_test(c, condition_frames_do_not_count);
     suite_add_tcase(s, c);
     return s;

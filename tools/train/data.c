@@ -119,6 +119,7 @@ static int open_caches(data *d, json_t *section) {
             if (d->buckets[c].width == k->width && d->buckets[c].height == k->height && d->buckets[c].frames > of->frames && k->frames == 1)
                 of = &d->buckets[c];
         k->limits = of->limits;
+        k->cached_frames = of->frames;
         k->clips = wanted(d, section, of, WORLD_TRAIN);
         if (!k->clips)
             continue;
@@ -181,6 +182,7 @@ void data_close(data *d) {
     free(d->captions);
     free(d->caption_list);
     free(d->labels);
+    free(d->weights);
 }
 
 static int new_video(data *d, int32_t dtype, const int64_t shape[5]) {
@@ -188,6 +190,15 @@ static int new_video(data *d, int32_t dtype, const int64_t shape[5]) {
     memcpy(desc.shape, shape, 5 * sizeof *shape);
     sora_tensor_unref(&d->video);
     return sora_tensor_create(&d->video, d->ctx, &desc, NULL);
+}
+
+static int weight_places(data *d, int64_t count) {
+    if (count <= d->weight_room)
+        return SORA_OK;
+    free(d->weights);
+    d->weights = malloc((size_t)count * sizeof *d->weights);
+    d->weight_room = d->weights ? count : 0;
+    return d->weights ? SORA_OK : SORA_E_NOMEM;
 }
 
 int data_fill(data *d, const bucket *b, uint64_t seed, int split, int swap, sora_batch *batch, int *swapped) {
@@ -207,6 +218,10 @@ int data_fill(data *d, const bucket *b, uint64_t seed, int split, int swap, sora
     const int status = new_video(d, latents ? SORA_DTYPE_F32 : SORA_DTYPE_U8, shape);
     if (status != SORA_OK)
         return status;
+    const int weighed = latents && d->source->weigh;
+    const int64_t places = shape[2] * shape[3] * shape[4];
+    if (weighed && weight_places(d, b->batch * places) != SORA_OK)
+        return SORA_E_NOMEM;
     for (int i = 0; i < b->batch; i++) {
         const uint64_t pick = source_mix(seed, (uint64_t)i), index = latents ? pick % clips : 0;
         const uint64_t clip = latents ? cache_clip(cache, index) : d->source->choose(d->source, b, split, pick);
@@ -220,9 +235,12 @@ int data_fill(data *d, const bucket *b, uint64_t seed, int split, int swap, sora
         if (code == SORA_OK)
             code = d->source->describe(d->source, b, split, clip, source_mix(pick, 7), (int)frames, swap, swapped ? swapped : &none,
                                        d->captions + (size_t)i * DATA_CAPTION, d->labels + i * WORLD_ATTRS);
+        if (code == SORA_OK && weighed)
+            code = d->source->weigh(d->source, b, split, clip, shape + 1, d->weights + i * places);
         if (code != SORA_OK)
             return code;
     }
+    batch->weights = weighed ? d->weights : NULL;
     batch->count = (uint32_t)b->batch;
     batch->video = d->video;
     batch->captions = d->caption_list;

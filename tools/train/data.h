@@ -24,6 +24,8 @@ typedef struct data {
     char *captions;             /* text of the present batch, DATA_CAPTION bytes each */
     const char **caption_list;
     int32_t *labels;
+    float *weights;             /* of the places of the present batch's latents; room for weight_room */
+    int64_t weight_room;
     sora_tensor *video;
     int capacity;
 } data;

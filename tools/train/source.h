@@ -19,6 +19,7 @@ typedef struct bucket {
     struct latent_cache *cache; /* latents for training, or NULL */
     struct latent_cache *held;  /* latents of held-out clips: in one bucket, that of the longest clips */
     uint64_t clips, held_clips; /* entries of the caches that are used */
+    int cached_frames;          /* of the clips in the cache, of which an image is the first */
 } bucket;
 
 typedef struct clip_source clip_source;
@@ -38,6 +39,9 @@ struct clip_source {
      * clip shows it, *swapped counts those. labels: `attributes` values, -1 = not visible; NULL: not wanted. */
     int (*describe)(clip_source *s, const bucket *b, int split, uint64_t clip, uint64_t seed, int shown, int swap, int *swapped,
                     char caption[DATA_CAPTION], int32_t *labels);
+    /* How much each place of a clip's latents counts in the loss, mean 1: [latent[1]][latent[2]][latent[3]]; latent: channels, frames, height,
+     * width. NULL: all the same. */
+    int (*weigh)(const clip_source *s, const bucket *b, int split, uint64_t clip, const int64_t latent[4], float *weights);
     void (*close)(clip_source *s);
 };
 

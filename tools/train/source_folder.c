@@ -385,7 +385,7 @@ int source_folder_open(clip_source **out, json_t *data, double fps, bucket *buck
         free(s);
         return complain(EXIT_FAILED, "no memory for the data");
     }
-    s->base = (clip_source){0, 0, 1, count, choose, entry, frames, describe, close_source};
+    s->base = (clip_source){0, 0, 1, count, choose, entry, frames, describe, NULL, close_source};
     s->fps = fps;
     s->bucket_count = bucket_count;
     s->last = SIZE_MAX;

@@ -10,6 +10,7 @@ typedef struct world_source {
     clip_source base;
     uint64_t seed;
     double fps, long_captions; /* share of long captions */
+    double subject;            /* how much the place of the first subject counts in the loss of a transformer, others 1 */
 } world_source;
 
 static int scene_of(world_scene *scene, const bucket *b, int split, uint64_t clip) {
@@ -62,19 +63,55 @@ static int describe(clip_source *s, const bucket *b, int split, uint64_t clip, u
     return SORA_OK;
 }
 
+/* A latent frame stands for several frames, and the subject is where it is in any of them. */
+static int weigh(const clip_source *s, const bucket *b, int split, uint64_t clip, const int64_t latent[4], float *weights) {
+    const world_source *w = (const world_source *)s;
+    const int64_t frames = latent[1], rows = latent[2], cols = latent[3];
+    const int per = frames > 1 ? (b->cached_frames - 1) / (int)(frames - 1) : 1;
+    double sum = 0.0;
+    world_scene scene;
+    if (scene_of(&scene, b, split, clip) != SORA_OK)
+        return SORA_E_INVALID;
+    for (int64_t i = 0; i < frames * rows * cols; i++)
+        weights[i] = 1.0f;
+    for (int64_t t = 0; t < frames; t++)
+        for (int f = t ? (int)(t - 1) * per + 1 : 0; f <= (int)t * per; f++) {
+            double box[4];
+            if (!world_bounds(&scene, b->width, b->height, (double)f / w->fps, (double)b->cached_frames / w->fps, box))
+                continue;
+            for (int64_t y = 0; y < rows; y++)
+                for (int64_t x = 0; x < cols; x++) {
+                    const double u = ((double)x + 0.5) / (double)cols, v = ((double)y + 0.5) / (double)rows;
+                    if (u > box[0] && u < box[2] && v > box[1] && v < box[3])
+                        weights[(t * rows + y) * cols + x] = (float)w->subject;
+                }
+        }
+    for (int64_t i = 0; i < frames * rows * cols; i++)
+        sum += (double)weights[i];
+    for (int64_t i = 0; i < frames * rows * cols; i++)
+        weights[i] = (float)((double)weights[i] * (double)(frames * rows * cols) / sum);
+    return SORA_OK;
+}
+
 static void close_source(clip_source *s) {
     free(s);
 }
 
 int source_world_open(clip_source **out, json_t *data, uint64_t seed, double fps) {
-    json_t *share = json_object_get(data, "long_captions");
+    json_t *share = json_object_get(data, "long_captions"), *subject = json_object_get(data, "subject_weight");
     world_source *s = calloc(1, sizeof *s);
     if (!s)
         return complain(EXIT_FAILED, "no memory for the data");
-    s->base = (clip_source){WORLD_ATTRS, 1, 0, NULL, choose, entry, frames, describe, close_source};
+    s->base = (clip_source){WORLD_ATTRS, 1, 0, NULL, choose, entry, frames, describe, NULL, close_source};
     s->seed = seed;
     s->fps = fps;
     s->long_captions = json_is_number(share) ? json_number_value(share) : 0.5;
+    s->subject = json_is_number(subject) ? json_number_value(subject) : 1.0;
+    if (!(s->subject > 0.0)) {
+        free(s);
+        return complain(EXIT_USAGE, "recipe: data.subject_weight must be above 0");
+    }
+    s->base.weigh = s->subject != 1.0 ? weigh : NULL;
     *out = &s->base;
     return 0;
 }

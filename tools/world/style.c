@@ -83,7 +83,7 @@ static int charcoal(const world_frame *f, uint8_t *rgb) {
            lift = mean < 110 ? 12 : 0; /* night still leaves paper to see */
     if (f->condition == WORLD_RAIN || f->condition == WORLD_SNOWSTORM) gain *= .78, lift = 0; /* what falls is white */
     uint64_t seed = world_hash(f->seed, 610), boil = world_hash(seed, (uint64_t)(f->time * 8));
-    int e = h / 128 > 1 ? h / 128 : 1;
+    int e = h / 128 > 1 ? h / 128 : 1, e2 = h / 64 > 1 ? h / 64 : 1; /* of lines, of the paper's grain */
     double drawn = h < 128 ? 70 + 60.0 * h / 128 : 130; /* in a small picture lines would cover the shapes */
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
@@ -94,9 +94,9 @@ static int charcoal(const world_frame *f, uint8_t *rgb) {
             double edge = pow(fmin(1, sqrt(gx * gx + gy * gy) / 150), 1.3);
             double l = v[(size_t)y * (size_t)w + (size_t)x] * gain + lift;
             double tone = 48 + .80 * fmin(250, l);
-            double rough = grain(seed, x, y) * .6 + grain(boil, x, y) * .4 - .5;
+            double rough = grain(seed, x / e2, y / e2) * .7 + grain(boil, x / e2, y / e2) * .3 - .5;
             double hatch = sin((x * .8 + y) * 2 * WORLD_PI / (h / 26.0 + 2)) * fmax(0, 1 - l / 150) * 16;
-            double out = tone + rough * (20 + 22 * (1 - tone / 255)) - edge * drawn + hatch;
+            double out = tone + rough * (10 + 10 * (1 - tone / 255)) - edge * drawn + hatch;
             uint8_t *p = rgb + 3 * ((size_t)y * (size_t)w + (size_t)x);
             p[0] = p[1] = p[2] = byte(out);
         }
@@ -122,7 +122,7 @@ static int pixels(const world_frame *f, uint8_t *rgb) {
             double l = (.299 * sum[0] + .587 * sum[1] + .114 * sum[2]) / n;
             for (int c = 0; c < 3; c++) {
                 double v = l + (sum[c] / n - l) * 1.18, level = 36.43; /* eight levels a channel, as old consoles had */
-                q[c] = byte(floor((v + dither * level * .26) / level + .5) * level);
+                q[c] = byte(floor((v + dither * level * .12) / level + .5) * level);
             }
             for (int y = by * b; y < y1; y++)
                 for (int x = bx * b; x < x1; x++) memcpy(rgb + 3 * ((size_t)y * (size_t)w + (size_t)x), q, 3);
@@ -147,12 +147,12 @@ static int film(const world_frame *f, uint8_t *rgb) {
             l = l + .9 * (l - .5) * l * (1 - l) * 2;
             double dx = (x + .5) / w - .5, dy = (y + .5) / h - .5, r2 = dx * dx + dy * dy;
             double dark = fmax(.12, 1 - 1.9 * fmax(0, r2 - .06));
-            l = (l * .90 + .03 + .09 * (grain(seed, x, y) - .5)) * dark * flicker;
+            l = (l * .90 + .03 + .04 * (grain(seed, x, y) - .5)) * dark * flicker;
             p[0] = byte(255 * (l * 1.04 + .012));
             p[1] = byte(255 * l * .90);
             p[2] = byte(255 * l * .66);
         }
-    int scratches = 1 + (int)(world_hash(seed, 2) % 3);
+    int scratches = (int)(world_hash(seed, 2) % 3);
     for (int i = 0; i < scratches; i++) {
         int x = (int)(world_unit(seed, (uint64_t)(10 + i)) * w), thick = h / 200 + 1;
         for (int y = 0; y < h; y++)
@@ -161,7 +161,7 @@ static int film(const world_frame *f, uint8_t *rgb) {
                 for (int c = 0; c < 3; c++) p[c] = byte(p[c] * .55 + (c == 2 ? 80 : 105));
             }
     }
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 3; i++) {
         int cx = (int)(world_unit(seed, (uint64_t)(30 + i)) * w), cy = (int)(world_unit(seed, (uint64_t)(40 + i)) * h),
             r = h / 90 + 1;
         for (int y = cy - r; y <= cy + r; y++)
