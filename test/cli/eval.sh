@@ -3,7 +3,7 @@
 . test/tiny/common.sh
 cat >"$tmp/probe.json" <<'END'
 {"train": "probe", "seed": 7, "steps": 3, "products": "f32", "optimizer": {"name": "adamw", "rate": 0.002},
- "probe": {"width": 8, "values": [13, 6, 9, 16, 8, 5, 11, 4, 8, 5, 5, 14, 6, 9, 2, 2]},
+ "probe": {"width": 8, "values": [13, 6, 9, 16, 8, 5, 11, 5, 8, 5, 5, 13, 6, 9, 3, 2]},
  "data": {"fps": 8, "buckets": [{"size": [32, 32], "frames": 5, "batch": 2}]}}
 END
 run train "$tmp/probe.json" --out "$tmp/probe" --with "$model" --quiet --measure-every 0; ok "a probe is trained" $?
@@ -22,6 +22,25 @@ run eval "$judge" --count 3 --steps 2 --quiet --json --threads 1 && cmp -s "$tmp
 run eval "$judge" --count 3 --steps 2 --quiet --json --seed 1 && ! cmp -s "$tmp/out" "$tmp/first"; ok "other scenes with another seed" $?
 run eval "$model" --probe "$judge" --count 2 --ceiling --quiet && grep -q 'round trip' "$tmp/out"; ok "another model's probe, the ceiling only" $?
 refused "a model without a probe" 1 eval "$model" --count 2 --quiet
+sed 's/11, 5, 8/11, 4, 8/' "$tmp/probe.json" >"$tmp/other.json"
+run train "$tmp/other.json" --out "$tmp/other" --with "$model" --quiet --measure-every 0
+refused "a probe of another vocabulary" 1 eval "$model" --probe "$tmp/other/model.sora" --count 2 --ceiling --quiet
+
+# The operations: every row, with a probe and without; the same figures again; what is refused.
+rows=animate,extend,loop,edit,connect,fill,inpaint,minute,shape
+run eval "$judge" --operations --rows $rows --count 1 --steps 1 --seconds 3 --quiet --json --sheet "$tmp/operations.png"; ok "eval --operations" $?
+for a in animate extend loop edit connect fill inpaint minute shape; do grep -q "\"operation\": \"$a\"" "$tmp/out"; ok "has a row $a" $?; done
+! grep -q '"no probe"' "$tmp/out" && grep -q '"subject kept"' "$tmp/out"; ok "the probe was asked" $?
+[ -s "$tmp/operations.png" ]; ok "a sheet of operations" $?
+grep -v '"seconds"\|"mebibytes"\|"made": null' "$tmp/out" >"$tmp/first"
+run eval "$judge" --operations --rows animate,extend,loop --count 1 --steps 1 --quiet --json --threads 1
+grep -v '"seconds"\|"mebibytes"\|"made": null' "$tmp/out" >"$tmp/again"
+head -n 120 "$tmp/again" | cmp -s - <(head -n 120 "$tmp/first"); ok "the same figures again, with one thread" $?
+run eval "$model" --operations --rows loop,animate,preview,shots --count 2 --steps 1 --quiet; ok "eval --operations as text" $?
+grep -q '^animate .*first frame.* 0.00 .* met$' "$tmp/out" && grep -q 'no probe$' "$tmp/out"; ok "the image stays, and there is no probe" $?
+[ "$(grep -c '^[a-z]* ' "$tmp/out")" -ge 4 ] && [ "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'sora-eval-*' -user "$(id -u)" -newer "$tmp/other.json" | wc -l)" = 0 ]
+ok "all rows, and nothing left behind" $?
+refused "a row that there is not" 2 eval "$model" --operations --rows animate,dream
 refused "eval of nothing" 1 eval "$tmp/none"
 
 run tokenizer --captions 2000 --pieces 600 --out "$tmp/spiece.model"; ok "tokenizer" $?

@@ -179,47 +179,6 @@ START_TEST(cut_files) {
 }
 END_TEST
 
-START_TEST(measures) {
-    uint8_t a[3 * 16 * 16 * 3], b[sizeof a];
-    for (int f = 0; f < 3; f++) draw(a + f * 768, 16, 16, f);
-    memcpy(b, a, sizeof a);
-    ck_assert_double_eq(measure_mse(a, b, sizeof a), 0.0);
-    ck_assert_double_eq_tol(measure_ssim(a, b, 3, 16, 16), 1.0, 1e-12);
-    for (size_t i = 0; i < sizeof b; i++) b[i] = (uint8_t)(b[i] ^ 16);
-    ck_assert_double_eq(measure_mse(a, b, sizeof a), 256.0);
-    ck_assert_double_lt(measure_ssim(a, b, 3, 16, 16), 0.999);
-    memcpy(b, a, 768);
-    memcpy(b + 768, a, 768);
-    memcpy(b + 1536, a, 768);
-    ck_assert_double_eq(measure_flicker(b, 3, 16, 16), 0.0);
-    memset(b + 768, 0, 768);
-    ck_assert_double_gt(measure_flicker(b, 3, 16, 16), 50);
-    /* Diagonal normal distributions have a distance in closed form. */
-    double x[400 * 3], y[400 * 3];
-    for (int i = 0; i < 400; i++)
-        for (int k = 0; k < 3; k++) {
-            const double side = (i >> k) & 1 ? 1.0 : -1.0; /* independent signs: variances 400/399, no covariance */
-            x[i * 3 + k] = side;
-            y[i * 3 + k] = 5.0 * k + 3.0 * side;
-        }
-    double mx[3] = {0}, my[3] = {0}, want = 0;
-    for (int i = 0; i < 400; i++)
-        for (int k = 0; k < 3; k++) {
-            mx[k] += x[i * 3 + k] / 400;
-            my[k] += y[i * 3 + k] / 400;
-        }
-    for (int k = 0; k < 3; k++) {
-        double v = 0;
-        for (int i = 0; i < 400; i++) v += (x[i * 3 + k] - mx[k]) * (x[i * 3 + k] - mx[k]) / 399;
-        want += (mx[k] - my[k]) * (mx[k] - my[k]) + v + 9 * v - 2 * 3 * v;
-    }
-    /* y is 3 x plus a shift, so its covariance is 9 times that of x whatever the correlations: the root is 3 times it.
-     */
-    ck_assert_double_eq_tol(measure_frechet(x, 400, y, 400, 3), want, 1e-9 * want);
-    ck_assert_double_le(measure_frechet(x, 400, x, 400, 3), 1e-9);
-}
-END_TEST
-
 Suite *suite_video(void) {
     Suite *s = suite_create("video");
     TCase *c = tcase_create("video");
@@ -230,7 +189,6 @@ Suite *suite_video(void) {
     tcase_add_test(c, abandoned_leaves_nothing);
     tcase_add_test(c, places_that_are_refused);
     tcase_add_loop_test(c, cut_files, 0, 4);
-    tcase_add_test(c, measures);
     suite_add_tcase(s, c);
     return s;
 }

@@ -13,6 +13,8 @@ double measure_mse(const uint8_t *a, const uint8_t *b, int64_t count) {
     return count ? sum / (double)count : 0.0;
 }
 
+double measure_psnr(double mse) { return 10 * log10(255.0 * 255.0 / fmax(mse, 1e-6)); }
+
 static double brightness(const uint8_t *p) { return 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]; }
 
 double measure_ssim(const uint8_t *a, const uint8_t *b, int64_t frames, int height, int width) {

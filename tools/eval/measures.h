@@ -6,6 +6,8 @@
 
 /* Mean squared error of bytes. */
 double measure_mse(const uint8_t *a, const uint8_t *b, int64_t count);
+/* The same in dB of 255; at most 108, so that means over clips stay finite. */
+double measure_psnr(double mse);
 /* Structural similarity of brightness: mean over windows of 8 x 8, four pixels apart, of all frames. */
 double measure_ssim(const uint8_t *a, const uint8_t *b, int64_t frames, int height, int width);
 /* How much brightness jumps there and back: mean of |x[t-1] - 2 x[t] + x[t+1]| / 2, in steps of 1/255. 0 with fewer
