@@ -1,4 +1,4 @@
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "lib/base/mmap.h"
 
 #include <errno.h>
@@ -7,7 +7,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const unsigned char nothing[1];
+static const unsigned char nothing[SORAI_MAP_TAIL];
+
+static size_t whole_pages(size_t size) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (size + page - 1) / page * page;
+}
+
+/* The file, and behind it a page of zeros: without it a vector read at the end of a file that fills its last page would fault. */
+static void *map_with_tail(int fd, size_t size) {
+    const size_t whole = whole_pages(size), all = whole + whole_pages(SORAI_MAP_TAIL);
+    char *base = mmap(NULL, all, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED || mmap(base, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0) != MAP_FAILED) return base;
+    (void)munmap(base, all);
+    return MAP_FAILED;
+}
 
 static int open_failure(int code, const char *path, sora_error *err) {
     if (code == ENOENT || code == ENOTDIR) return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: no such file", path);
@@ -34,7 +48,7 @@ int sorai_map_open(sorai_map *out, const char *path, sora_error *err) {
     else if (st.st_size == 0)
         out->data = nothing;
     else {
-        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        void *p = map_with_tail(fd, (size_t)st.st_size);
         if (p == MAP_FAILED)
             status = sorai_fail(err, SORA_E_IO, "%.300s: can't be mapped (error %d)", path, errno);
         else {
@@ -47,7 +61,7 @@ int sorai_map_open(sorai_map *out, const char *path, sora_error *err) {
 }
 
 void sorai_map_close(sorai_map *map) {
-    if (map->data && map->size) munmap((void *)(uintptr_t)map->data, map->size);
+    if (map->data && map->size) (void)munmap((void *)(uintptr_t)map->data, whole_pages(map->size) + whole_pages(SORAI_MAP_TAIL));
     map->data = NULL;
     map->size = 0;
 }

@@ -4,6 +4,8 @@
 
 #include "lib/base/error.h"
 
+#define SORAI_MAP_TAIL 64 /* bytes behind the file that may be read too */
+
 typedef struct sorai_map {
     const unsigned char *data; /* never NULL while open */
     size_t size;

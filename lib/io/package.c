@@ -25,7 +25,7 @@ struct sorai_package {
     } blobs[MAX_BLOBS];
     size_t blob_count;
     json_t *index;
-    bool narrow;
+    bool narrow, mapped; /* mapped: file is */
     sorai_adapt_fn *adapt;
     void (*adapt_release)(void *user);
     void *adapt_user;
@@ -54,6 +54,7 @@ int sorai_package_open_source(sorai_package **out, sorai_mem *mem, sorai_source 
     }
     sorai_package *p;
     SORA_TRY(create(&p, mem, sorai_source_name(source), err));
+    p->mapped = sorai_source_peek(source, 0, 1) != NULL;
     int status = sorai_sora_file_open(&p->file, mem, source, err);
     if (status != SORA_OK) sorai_package_close(&p);
     *out = p;
@@ -329,6 +330,15 @@ int sorai_package_tensor(sorai_package *p, const char *part, size_t i, sorai_ten
     }
     if (p->file && !own_part(p, part)) info->name += strlen(part) + 1;
     return SORA_OK;
+}
+
+bool sorai_package_maps(const sorai_package *p, const char *part, const sorai_tensor_info *info) {
+    const sorai_part *own = own_part(p, part);
+    const sorai_tensor_info *stored = own ? &sorai_weights_table(own->weights)->items[info->file] : info;
+    const size_t width = sorai_dtype_size(stored->dtype);
+    if ((p->adapt && info->rank >= 2) || (!own && p->file && !p->mapped)) return false;
+    return width && !stored->encoding && stored->codec == SORAI_CODEC_NONE && stored->row == 0 &&
+           stored->size == info->size && stored->offset % width == 0;
 }
 
 int sorai_package_blob(sorai_package *p, const char *name, sorai_bytes *out, sora_error *err) {

@@ -51,7 +51,7 @@ int sorai_source_bytes(sorai_source *s, uint64_t offset, uint64_t n, sorai_bytes
 void sorai_bytes_release(sorai_bytes *bytes); /* a zeroed one is fine */
 
 /* A tensor of the range (its bytes are those of dtype and shape, checked by the caller against n): a view when the
- * bytes are in memory and aligned for the type, else a copy. */
+ * bytes are in memory, aligned for the type and followed by SORAI_MAP_TAIL that may be read, else a copy. */
 int sorai_source_tensor(sorai_source *s, uint64_t offset, int32_t dtype, int32_t rank, const int64_t *shape,
                         sora_tensor **out, sora_error *err);
 

@@ -19,6 +19,7 @@ typedef struct sorai_exec {
     sorai_arena data;     /* device memory of temporaries */
     sorai_arena meta;     /* host memory of tensor structs, tape nodes */
     int32_t product;      /* SORA_DTYPE_F32 or SORA_DTYPE_BF16: type of the matrix products */
+    int32_t streamed;     /* 1: weights are packed for each product anew and not kept, unless that was done before */
     sorai_tape *tape;     /* NULL: inference */
     atomic_int *cancel;   /* polled by sorai_exec_poll; NULL: never */
     int status;           /* SORA_OK or the first failure */

@@ -21,21 +21,48 @@ static void run_gemm(sorai_exec *x, const sorak_gemm_args *args) {
         sorai_run(x, SK_OP_gemm, sorai_product_dt(x), args, sorak_gemm_units(args));
 }
 
-/* w [n, k] as factor of y = x w^T: k runs along w's rows; transposed, of dx = dy w: n does. */
+/* Rows first..first+n-1 of w [.., k] as factor of y = x w^T: k runs along them. */
+static void pack_rows(sorai_exec *x, const sorai_param *p, int64_t first, int64_t n, int64_t k, void *dst) {
+    const sorak_gemm_pack_args args = {.src = sorai_param_rows(x, p, first, n), .dst = dst, .n = n, .k = k, .segments = 1, .n_stride = k,
+                                       .k_stride = 1, .src_dtype = SK_DT_f32};
+    if (args.src && dst)
+        sorai_run(x, SK_OP_gemm_pack, sorai_product_dt(x), &args, sorak_gemm_pack_units(&args));
+}
+
+/* All of w [n, k]; transposed, as factor of dx = dy w: n runs along its rows. */
 static void pack_weight(sorai_exec *x, const sorai_param *p, int transposed, const void *how, void *dst) {
     (void)how;
     const int64_t n = p->value->shape[0], k = sorai_tensor_count(p->value) / n;
-    sorak_gemm_pack_args args = {.src = sorai_param_f32(x, p), .dst = dst, .n = n, .k = k, .segments = 1, .n_stride = k, .k_stride = 1,
-                                 .src_dtype = SK_DT_f32};
-    if (!args.src)
+    if (!transposed) {
+        pack_rows(x, p, 0, n, k, dst);
         return;
-    if (transposed) {
-        args.n = k;
-        args.k = n;
-        args.n_stride = 1;
-        args.k_stride = k;
     }
-    sorai_run(x, SK_OP_gemm_pack, sorai_product_dt(x), &args, sorak_gemm_pack_units(&args));
+    const sorak_gemm_pack_args args = {.src = sorai_param_f32(x, p), .dst = dst, .n = k, .k = n, .segments = 1, .n_stride = 1, .k_stride = k,
+                                       .src_dtype = SK_DT_f32};
+    if (args.src)
+        sorai_run(x, SK_OP_gemm_pack, sorai_product_dt(x), &args, sorak_gemm_pack_units(&args));
+}
+
+/* A weight that is not kept is packed this many bytes at a time: enough for all threads, and still in the cache when it is used. */
+#define STREAMED_BYTES ((size_t)4 << 20)
+
+/* The product of args with a weight that is packed on the way, columns by columns: the same bits as with one packed whole. */
+static void run_streamed(sorai_exec *x, const sorai_param *w, const sorak_gemm_args *all) {
+    const int dt = sorai_product_dt(x);
+    const int64_t k = all->k, fit = (int64_t)(STREAMED_BYTES / sorak_gemm_packed_bytes(dt, SORAK_GEMM_COLS, k, 1));
+    const int64_t step = (fit > 1 ? fit : 1) * SORAK_GEMM_COLS;
+    const sorai_exec_mark mark = sorai_exec_here(x);
+    for (int64_t j = 0; j < all->n && x->status == SORA_OK; j += step) {
+        sorak_gemm_args args = *all;
+        args.n = all->n - j < step ? all->n - j : step;
+        args.c = all->c + j;
+        args.bias = all->bias ? all->bias + j : NULL;
+        void *const packed = sorai_temp_bytes(x, sorak_gemm_packed_bytes(dt, args.n, k, 1));
+        pack_rows(x, w, j, args.n, k, packed);
+        args.b = packed;
+        run_gemm(x, &args);
+        sorai_drop_scratch(x, mark);
+    }
 }
 
 static void linear_backward(sorai_exec *x, const sorai_node *node) {
@@ -80,10 +107,14 @@ sora_tensor *sorai_linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_
     if (!out)
         return NULL;
     const sorai_exec_mark mark = sorai_exec_here(x);
-    const sorak_gemm_args args = {
-        .a = in->data, .b = sorai_packed(x, w, 0, sorak_gemm_packed_bytes(sorai_product_dt(x), n, k, 1), pack_weight, NULL),
-        .bias = sorai_param_f32(x, b), .c = out->data, .m = m, .n = n, .k = k, .a_row = k, .a_col = 1, .ldc = n, .scale = 1.0f};
-    run_gemm(x, &args);
+    sorak_gemm_args args = {.a = in->data, .bias = sorai_param_f32(x, b), .c = out->data, .m = m, .n = n, .k = k, .a_row = k, .a_col = 1,
+                            .ldc = n, .scale = 1.0f};
+    if (sorai_streamed(x, w, 0)) {
+        run_streamed(x, w, &args);
+    } else {
+        args.b = sorai_packed(x, w, 0, sorak_gemm_packed_bytes(sorai_product_dt(x), n, k, 1), pack_weight, NULL);
+        run_gemm(x, &args);
+    }
     sorai_drop_scratch(x, mark);
     sorai_node *node = NULL;
     if (x->tape && x->status == SORA_OK && (sorai_wants(in) || sorai_wants_param(w) || sorai_wants_param(b)))

@@ -78,7 +78,21 @@ static void to_f32(float *dst, const sora_tensor *src, int64_t count) {
         dst[i] = src->dtype == SORA_DTYPE_BF16 ? sorak_bf16_to_f32(half[i]) : half_to_f32(half[i]);
 }
 
-static int fill_found(sorai_store *s, sorai_param *p, const sora_tensor *found, int32_t rank, const int64_t *shape, sora_error *err) {
+static void found_release(void *user, void *data) {
+    sora_tensor *found = user;
+    (void)data;
+    sorai_tensor_unref(&found);
+}
+
+/* A value that is used where it lies: in a mapped file, or in the memory that it was multiplied out to. */
+static int refer(sorai_store *s, sorai_param *p, sora_tensor *found, int32_t rank, const int64_t *shape, sora_error *err) {
+    SORA_TRY(sorai_tensor_wrap(&p->value, s->mem, found->dtype, rank, shape, found->data, s->device, found_release, found, err));
+    sorai_tensor_ref(found);
+    p->mapped = sorai_tensor_borrows(found);
+    return SORA_OK;
+}
+
+static int fill_found(sorai_store *s, sorai_param *p, sora_tensor *found, int32_t rank, const int64_t *shape, sora_error *err) {
     /* Checkpoints differ in axes of extent one ([c, 1, 1, 1] for a norm); the order of elements is the same. */
     int64_t want = 1;
     for (int32_t i = 0; i < rank; i++)
@@ -103,6 +117,8 @@ static int fill_found(sorai_store *s, sorai_param *p, const sora_tensor *found, 
     if (found->dtype != SORA_DTYPE_F32 && found->dtype != SORA_DTYPE_BF16 && found->dtype != SORA_DTYPE_F16)
         return sorai_fail(err, SORA_E_FORMAT, "tensor %s%s: weights of type %s are not supported", s->prefix, p->name,
                           sorai_dtype_name(found->dtype));
+    if (!s->trainable && s->device->host_memory)
+        return refer(s, p, found, rank, shape, err);
     const int32_t dtype = s->trainable ? SORA_DTYPE_F32 : found->dtype;
     SORA_TRY(sorai_device_tensor(&p->value, s->mem, s->device, dtype, rank, shape, err));
     int status;
@@ -212,7 +228,9 @@ int sorai_store_get(sorai_store *s, sorai_param **out, const char *name, int32_t
     p->version = 1;
     p->trainable = s->trainable;
     if (s->blank) {
-        status = sorai_device_tensor(&p->value, s->mem, s->device, s->blank(s->lookup_user, name), rank, shape, err);
+        const int32_t dtype = s->blank(s->lookup_user, name, &p->mapped);
+        status = p->mapped ? sorai_tensor_wrap(&p->value, s->mem, dtype, rank, shape, &s->device, s->device, NULL, NULL, err)
+                           : sorai_device_tensor(&p->value, s->mem, s->device, dtype, rank, shape, err);
     } else if (s->lookup) {
         status = s->lookup(s->lookup_user, name, &found, err);
         if (status != SORA_OK)

@@ -12,6 +12,7 @@ typedef struct sorai_param {
     sora_tensor *value;   /* f32 when trainable, else f32, bf16 or f16 as stored; on the store's device */
     sora_tensor *grad;    /* f32, same shape, persistent; NULL unless trainable */
     int32_t trainable;
+    int32_t mapped;       /* value looks into a mapped file: it takes no memory */
     uint64_t version;     /* raised whenever value changes */
     /* the packed forms that products use, made on first use by the op (under the store's lock: models are shared between threads) and
      * again when version changed: [0] forward, [1] transposed for the gradient of the input; [+ 2]: in bf16 instead of f32 */
@@ -39,8 +40,9 @@ typedef struct sorai_store {
     sorai_device *device;
     sorai_lookup_fn *lookup; /* NULL: a new network */
     void *lookup_user;
-    /* On a device that only counts memory: gives the type a value would have, and values stay undefined. NULL otherwise. */
-    int32_t (*blank)(void *user, const char *name);
+    /* On a device that only counts memory: gives the type a value would have and whether it would be mapped; values stay undefined. NULL
+     * otherwise. */
+    int32_t (*blank)(void *user, const char *name, int32_t *mapped);
     const char *prefix;      /* put before every name when asking lookup; "" by default */
     uint64_t seed;           /* of the initial values */
     int32_t grow;            /* what lookup does not have is new; what it has smaller fills the first places of a new value */

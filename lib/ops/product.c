@@ -2,16 +2,45 @@
 
 #include "lib/ops/util.h"
 
+static void lock(sorai_store *store) {
+    while (atomic_flag_test_and_set_explicit(&store->packing, memory_order_acquire)) {
+        /* Another thread packs a weight of the same model, which takes milliseconds and happens once. */
+    }
+}
+
+static void unlock(sorai_store *store) {
+    atomic_flag_clear_explicit(&store->packing, memory_order_release);
+}
+
+static int slot_of(const sorai_exec *x, int transposed) {
+    return (transposed ? 1 : 0) + (x->product == SORA_DTYPE_BF16 ? 2 : 0);
+}
+
+int sorai_streamed(sorai_exec *x, sorai_param *p, int transposed) {
+    if (!x->streamed || x->tape)
+        return 0;
+    /* Packed for another pipeline of the model? Then it is there until the model goes. */
+    sorai_store *const store = p->store;
+    lock(store);
+    const int kept = p->packed[slot_of(x, transposed)].data && p->packed[slot_of(x, transposed)].version == p->version;
+    unlock(store);
+    return !kept;
+}
+
 const void *sorai_packed(sorai_exec *x, sorai_param *p, int transposed, size_t bytes, sorai_pack_fn *pack,
                          const void *how) {
-    const int slot = (transposed ? 1 : 0) + (x->product == SORA_DTYPE_BF16 ? 2 : 0);
+    const int slot = slot_of(x, transposed);
     const void *result = NULL;
     if (x->status != SORA_OK)
         return NULL;
     sorai_store *const store = p->store;
-    while (atomic_flag_test_and_set_explicit(&store->packing, memory_order_acquire)) {
-        /* Another thread packs a weight of the same model, which takes milliseconds and happens once. */
+    if (sorai_streamed(x, p, transposed)) {
+        void *const dst = sorai_temp_bytes(x, bytes);
+        if (dst)
+            pack(x, p, transposed, how, dst);
+        return x->status == SORA_OK ? dst : NULL;
     }
+    lock(store);
     if (p->packed[slot].data && p->packed[slot].bytes != bytes) {
         store->device->free(store->device, p->packed[slot].data);
         p->packed[slot].data = NULL;
@@ -34,7 +63,7 @@ const void *sorai_packed(sorai_exec *x, sorai_param *p, int transposed, size_t b
         if (x->status == SORA_OK)
             result = p->packed[slot].data;
     }
-    atomic_flag_clear_explicit(&store->packing, memory_order_release);
+    unlock(store);
     return result;
 }
 

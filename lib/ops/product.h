@@ -14,6 +14,9 @@ typedef void sorai_pack_fn(sorai_exec *x, const sorai_param *p, int transposed, 
 const void *sorai_packed(sorai_exec *x, sorai_param *p, int transposed, size_t bytes, sorai_pack_fn *pack,
                          const void *how);
 
+/* Whether x's products with p pack it each time: then sorai_packed gives scratch, which goes with the operation's. */
+int sorai_streamed(sorai_exec *x, sorai_param *p, int transposed);
+
 /* Gives back everything made since `mark`, also while a tape is active: only for an operation's own scratch. */
 void sorai_drop_scratch(sorai_exec *x, sorai_exec_mark mark);
 

@@ -10,16 +10,20 @@ typedef struct names {
     const char *part;
 } names;
 
-/* The type that a parameter's value has once bound. */
-static int32_t type_of(void *user, const char *name) {
+/* The type that a parameter's value has once bound, and whether it stays in the file. */
+static int32_t type_of(void *user, const char *name, int32_t *mapped) {
     const names *n = user;
     sorai_tensor_info info;
     size_t count = 0;
+    *mapped = 0;
     if (sorai_package_tensor_count(n->model->package, n->part, &count, NULL) != SORA_OK)
         return SORA_DTYPE_F32;
     for (size_t i = 0; i < count; i++)
-        if (sorai_package_tensor(n->model->package, n->part, i, &info, NULL) == SORA_OK && strcmp(info.name, name) == 0)
+        if (sorai_package_tensor(n->model->package, n->part, i, &info, NULL) == SORA_OK && strcmp(info.name, name) == 0) {
+            *mapped = info.dtype != SORA_DTYPE_I8 && n->model->device->host_memory &&
+                      sorai_package_maps(n->model->package, n->part, &info);
             return info.dtype == SORA_DTYPE_I8 ? SORA_DTYPE_BF16 : info.dtype ? info.dtype : SORA_DTYPE_F32;
+        }
     return SORA_DTYPE_F32;
 }
 
@@ -29,7 +33,7 @@ static uint64_t held_by(const sora_model *m, enum sorai_model_net net) {
     const sorai_store *s = &m->stores[net];
     for (size_t i = 0; m->bound[net] && i < s->count; i++) {
         const sorai_param *p = s->params[i];
-        sum += sorai_tensor_bytes(p->value) + 2 * SORAI_ALIGN;
+        sum += p->mapped ? 0 : sorai_tensor_bytes(p->value) + 2 * SORAI_ALIGN;
         for (size_t k = 0; k < sizeof p->packed / sizeof *p->packed; k++)
             sum += p->packed[k].data ? p->packed[k].bytes + SORAI_ALIGN : 0;
     }
@@ -56,6 +60,7 @@ typedef struct dry_run {
     sorai_t5 t5;
     sorai_vision vision;
     const sora_pipeline *pipeline;
+    int32_t tokens; /* of the longer text; 0: none is encoded */
     uint64_t lists; /* bytes of networks that are not bound yet, beside their weights */
 } dry_run;
 
@@ -86,13 +91,29 @@ static int bind(dry_run *r, enum sorai_model_net net, const char *part, sora_err
     return status;
 }
 
-static sora_tensor *text_pass(dry_run *r) {
-    int32_t ids[8] = {0}, length = 8;
-    const sora_model *m = r->model;
-    if (!m->has_t5)
-        return sorai_temp(&r->exec, 3, (const int64_t[]){1, m->defaults.text_length, m->dit_config.text_dim});
-    return sorai_t5_pad(&r->exec, sorai_t5_forward(&r->exec, &r->t5, ids, &length, 1, m->defaults.text_length < 8 ? 1 : 8), &length,
-                        m->defaults.text_length < 8 ? 8 : m->defaults.text_length);
+/* Tokens of a text that the run will encode. */
+static int count_tokens(sora_pipeline *p, sora_slot slot, sora_param param, int32_t *most, sora_error *err) {
+    if (p->slots[slot])
+        return SORA_OK;
+    sorai_ids ids;
+    sorai_ids_init(&ids, p->mem);
+    const char *text = p->params.text[param];
+    const int status = sorai_model_tokenize(p->model, text ? text : "", p->params.length[param], &ids, err);
+    *most = (int32_t)ids.count > *most ? (int32_t)ids.count : *most;
+    sorai_ids_release(&ids);
+    return status;
+}
+
+static void text_pass(dry_run *r) {
+    sorai_exec *x = &r->exec;
+    int32_t *ids = r->tokens ? sorai_calloc(x->mem, (size_t)r->tokens, sizeof *ids) : NULL;
+    x->streamed = 1;
+    if (ids)
+        sorai_t5_pad(x, sorai_t5_forward(x, &r->t5, ids, &r->tokens, 1, r->tokens), &r->tokens, r->model->defaults.text_length);
+    else if (r->tokens)
+        sorai_exec_fail(x, SORA_E_NOMEM, "no memory for an estimate");
+    x->streamed = 0;
+    sorai_free(x->mem, ids);
 }
 
 static void rewind_all(sorai_exec *x) {
@@ -218,14 +239,17 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
     SORA_TRY(sorai_plan_make(p, &plan, err));
     if (m->has_ltx)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: there is no estimate for LTX-Video", sorai_package_name(m->package));
-    if (m->has_t5 && (!p->slots[SORA_SLOT_TEXT] || (plan.guided && !p->slots[SORA_SLOT_NEGATIVE])))
-        SORA_TRY(sorai_model_need_tokenizer(m, err)); /* its size is known once it is there */
+    int32_t tokens = 0; /* counting them makes the tokenizer, whose size is known once it is there */
+    SORA_TRY(count_tokens(p, SORA_SLOT_TEXT, SORA_PARAM_PROMPT, &tokens, err));
+    if (plan.guided)
+        SORA_TRY(count_tokens(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE, &tokens, err));
     dry_run *r = sorai_calloc(p->mem, 1, sizeof *r);
     if (!r)
         return sorai_fail(err, SORA_E_NOMEM, "no memory for an estimate");
     r->model = m;
     r->pipeline = p;
     r->plan = &plan;
+    r->tokens = tokens;
     const enum sorai_model_net expert = larger_expert(m);
     sorai_counting_device_init(&r->device);
     sorai_lock_take(&m->lock); /* the package is read for types */
@@ -238,7 +262,7 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
         status = bind(r, SORAI_NET_ENCODER, "vae", err);
     if (status == SORA_OK)
         status = bind(r, SORAI_NET_DECODER, "vae", err);
-    if (status == SORA_OK && m->has_t5)
+    if (status == SORA_OK && tokens)
         status = bind(r, SORAI_NET_TEXT, "text_encoder", err);
     uint64_t held = 0;
     for (int i = 0; i < SORAI_NET_COUNT; i++)

@@ -86,7 +86,7 @@ int sorai_tensor_new(sora_tensor **out, sorai_mem *mem, int32_t dtype, int32_t r
     size_t bytes;
     *out = NULL;
     SORA_TRY(sorai_shape_bytes(dtype, rank, shape, &bytes, err));
-    void *data = sorai_calloc(mem, 1, bytes);
+    void *data = sorai_calloc(mem, 1, bytes + SORAI_ALIGN);
     if (!data)
         return sorai_fail(err, SORA_E_NOMEM, "no memory for a tensor of %zu bytes", bytes);
     const int status = sorai_tensor_wrap(out, mem, dtype, rank, shape, data, NULL, release_owned, mem, err);
@@ -94,6 +94,8 @@ int sorai_tensor_new(sora_tensor **out, sorai_mem *mem, int32_t dtype, int32_t r
         sorai_free(mem, data);
     return status;
 }
+
+int sorai_tensor_borrows(const sora_tensor *t) { return t->release != release_owned; }
 
 sora_tensor *sorai_tensor_ref(sora_tensor *t) {
     if (t && atomic_load(&t->refs) > 0)

@@ -40,11 +40,12 @@ size_t sorai_tensor_bytes(const sora_tensor *t);
 /* Checks rank and shape (each 0..2^40, product of bytes below 2^62) and gives the bytes. */
 int sorai_shape_bytes(int32_t dtype, int32_t rank, const int64_t *shape, size_t *bytes, sora_error *err);
 
-/* A host tensor that owns zeroed memory from mem. */
+/* A host tensor that owns zeroed memory from mem, with SORAI_ALIGN bytes behind it that kernels may read. */
 int sorai_tensor_new(sora_tensor **out, sorai_mem *mem, int32_t dtype, int32_t rank, const int64_t *shape, sora_error *err);
 /* A tensor around memory of others: release(user, data) is called by the last unref (NULL: never). */
 int sorai_tensor_wrap(sora_tensor **out, sorai_mem *mem, int32_t dtype, int32_t rank, const int64_t *shape, void *data,
                       struct sorai_device *device, sorai_release_fn *release, void *user, sora_error *err);
+int sorai_tensor_borrows(const sora_tensor *t); /* its memory is that of others, such as a mapped file */
 sora_tensor *sorai_tensor_ref(sora_tensor *t);
 void sorai_tensor_unref(sora_tensor **t);
 

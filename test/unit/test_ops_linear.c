@@ -198,6 +198,46 @@ START_TEST(linear_stored_bf16) {
 }
 END_TEST
 
+/* A weight that is packed on the way gives the same bits as one that is kept, and leaves nothing behind. */
+static int give_many(void *user, const char *name, sora_tensor **out, sora_error *err) {
+    sora_context *const c = user;
+    const int64_t shape[2] = {name[1] - '0' ? 144 : 150, 10240};
+    SORA_TRY(sorai_tensor_new(out, &c->mem, SORA_DTYPE_BF16, 2, shape, err));
+    for (int64_t i = 0; i < sorai_tensor_count(*out); i++)
+        ((uint16_t *)(*out)->data)[i] = sorak_f32_to_bf16((float)(i * 7919 % 2003 - 1001) * 1e-3f);
+    return SORA_OK;
+}
+
+START_TEST(linear_streamed) {
+    sora_context *c;
+    sorai_store store;
+    sorai_param *w;
+    sorai_exec x;
+    ck_assert_int_eq(sorai_context_create(&c, &(sorai_context_config){.threads = 2}, NULL), SORA_OK);
+    ck_assert_int_eq(sorai_store_init(&store, &c->mem, sorai_context_device(c, NULL)), SORA_OK);
+    store.lookup = give_many;
+    store.lookup_user = c;
+    const int64_t n = _i % 2 ? 144 : 150, rows = _i / 2 % 2 ? 130 : 3; /* the last columns of 144 fill half a panel */
+    float *in = malloc((size_t)rows * 10240 * sizeof *in), *y = malloc((size_t)(2 * rows * n) * sizeof *y);
+    for (int64_t i = 0; i < rows * 10240; i++)
+        in[i] = (float)(i * 104729 % 1009 - 504) * 1e-3f;
+    ck_assert_int_eq(sorai_store_get(&store, &w, _i % 2 ? "w1" : "w0", 2, (int64_t[]){n, 10240}, SORAI_INIT_ZERO, 0, NULL), SORA_OK);
+    ck_assert_int_eq(sorai_exec_init(&x, sorai_context_device(c, NULL), &c->mem, _i / 4 ? SORA_DTYPE_BF16 : SORA_DTYPE_F32, NULL), SORA_OK);
+    for (int kept = 0; kept < 2; kept++) {
+        x.streamed = !kept;
+        sora_tensor *t = sorai_linear(&x, sorai_upload(&x, SORA_DTYPE_F32, 2, (int64_t[]){rows, 10240}, in), w, NULL, SORAI_ACT_NONE);
+        ck_assert_int_eq(sorai_download(&x, t, y + kept * rows * n), SORA_OK);
+        ck_assert(!w->packed[0].data == !(kept && _i < 4) && !w->packed[2].data == !(kept && _i >= 4));
+    }
+    ck_assert_mem_eq(y, y + rows * n, (size_t)(rows * n) * sizeof *y);
+    sorai_exec_release(&x);
+    sorai_store_release(&store);
+    sorai_context_unref(&c);
+    free(in);
+    free(y);
+}
+END_TEST
+
 Suite *suite_ops_linear(void) {
     Suite *s = suite_create("ops_linear");
     TCase *c = tcase_create("ops_linear");
@@ -209,6 +249,7 @@ Suite *suite_ops_linear(void) {
     tcase_add_test(c, matmul_both_ways);
     tcase_add_test(c, linear_versions_and_errors);
     tcase_add_test(c, linear_stored_bf16);
+    tcase_add_loop_test(c, linear_streamed, 0, 8);
     suite_add_tcase(s, c);
     return s;
 }
