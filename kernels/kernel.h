@@ -22,7 +22,7 @@
     X(rmsnorm) X(rmsnorm_bwd) X(layernorm) X(layernorm_bwd) X(gate) X(gate_bwd) X(rope)                               \
     X(unary) X(unary_bwd) X(binary) X(softmax) X(softmax_bwd)                                                         \
     X(copy) X(reduce) X(resample) X(embed) X(embed_bwd) X(convert)                                    \
-    X(loss) X(adamw) X(sumsq)
+    X(loss) X(adamw) X(sumsq) X(muon)
 
 enum sorak_op {
 #define SORAK_OP_ENUM(name) SK_OP_##name,

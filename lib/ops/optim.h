@@ -27,9 +27,17 @@ typedef struct sorai_muon {
     int32_t rehearse;  /* 1: everything but the changes, so that the exec has the memory for the step itself */
 } sorai_muon;
 
-/* One Muon step: momentum m = momentum m + (1 - momentum) g, then the nearest orthogonal matrix of it as the direction. p is read as the matrix
- * [first axis, product of the others] and needs at least two axes. Temporaries come from the exec and are given back. */
-void sorai_optim_muon(sorai_exec *x, const sorai_muon *o, sora_tensor *p, const sora_tensor *g, sora_tensor *m, sora_tensor *ema);
+typedef struct sorai_muon_item {
+    sora_tensor *p;       /* read as the matrix [first axis, product of the others]; at least two axes */
+    const sora_tensor *g; /* p, g, m, ema: f32, same size */
+    sora_tensor *m;       /* momentum, zero at the beginning */
+    sora_tensor *ema;     /* NULL: no average is kept */
+} sorai_muon_item;
+
+/* One Muon step for each of `count` matrices: momentum m = momentum m + (1 - momentum) g, then the nearest orthogonal matrix of it as the
+ * direction; then ema = ema_decay ema + (1 - ema_decay) p. Matrices that one core can hold are worked on side by side, larger ones after
+ * them, by all threads together. Temporaries come from the exec and are given back. */
+void sorai_optim_muon(sorai_exec *x, const sorai_muon *o, const sorai_muon_item *items, size_t count);
 
 /* ema = decay * ema + (1 - decay) * p. */
 void sorai_optim_ema(sorai_exec *x, sora_tensor *ema, const sora_tensor *p, double decay);

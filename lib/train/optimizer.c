@@ -63,17 +63,30 @@ double sorai_optimizer_rate(const sorai_optimizer_config *c, uint64_t step) {
     return c->rate_last + 0.5 * (c->rate - c->rate_last) * (1.0 + cos(3.14159265358979324 * done));
 }
 
-/* Half a step would be a damage, so the first one is preceded by one that changes nothing: afterwards the exec holds the memory, which it
- * never gives back, and no later step can run out of it. */
-static void rehearse(sorai_exec *x, sorai_optimizer *o, const sorai_muon *muon) {
-    sorai_muon harmless = *muon;
-    harmless.rehearse = 1;
-    for (size_t i = 0; i < o->store->count && x->status == SORA_OK; i++) {
+/* Muon's step for all parameters that have no second moment. Half a step would be a damage, so the first one is preceded by a rehearsal,
+ * which changes nothing: afterwards the exec holds the memory, which it never gives back, and no later step can run out of it. */
+static void muon_step(sorai_exec *x, sorai_optimizer *o, const sorai_muon *muon) {
+    const sorai_exec_mark mark = sorai_exec_here(x);
+    sorai_muon_item *items = sorai_arena_alloc(&x->meta, (o->store->count + 1) * sizeof *items);
+    size_t count = 0;
+    if (!items)
+        sorai_exec_fail(x, SORA_E_NOMEM, "no memory for the optimiser");
+    for (size_t i = 0; items && i < o->store->count; i++) {
         const sorai_moments *s = &o->moments[i];
-        if (!s->v)
-            sorai_optim_muon(x, &harmless, o->store->params[i]->value, o->store->params[i]->grad, s->m, s->ema);
+        const sorai_param *p = o->store->params[i];
+        if (p->trainable && !s->v)
+            items[count++] = (sorai_muon_item){p->value, p->grad, s->m, s->ema};
     }
-    o->rehearsed = x->status == SORA_OK;
+    if (!o->rehearsed) {
+        sorai_muon harmless = *muon;
+        harmless.rehearse = 1;
+        sorai_optim_muon(x, &harmless, items, count);
+    }
+    if (x->status == SORA_OK) {
+        o->rehearsed = 1;
+        sorai_optim_muon(x, muon, items, count);
+    }
+    sorai_exec_rewind(x, mark);
 }
 
 void sorai_optimizer_step(sorai_exec *x, sorai_optimizer *o, const sorai_optimizer_config *c, uint64_t step, double grad_scale) {
@@ -81,25 +94,18 @@ void sorai_optimizer_step(sorai_exec *x, sorai_optimizer *o, const sorai_optimiz
     const double early = (1.0 + (double)step) / (10.0 + (double)step), ema = early < c->ema ? early : c->ema;
     const sorai_adamw adamw = {rate, c->beta1, c->beta2, c->eps, c->decay, (int64_t)step + 1, grad_scale, ema};
     const sorai_muon muon = {rate * c->muon_scale, c->momentum, c->decay, grad_scale, ema, 1, 0, 1, 0};
-    if (!o->rehearsed)
-        rehearse(x, o, &muon);
-    if (x->status != SORA_OK)
-        return;
+    muon_step(x, o, &muon);
     for (size_t i = 0; i < o->store->count && x->status == SORA_OK; i++) {
         sorai_param *p = o->store->params[i];
         const sorai_moments *s = &o->moments[i];
-        const sorai_exec_mark mark = sorai_exec_here(x);
         if (!p->trainable)
             continue;
-        if (!s->v) {
-            sorai_optim_muon(x, &muon, p->value, p->grad, s->m, s->ema);
-        } else {
+        if (s->v) {
             sorai_adamw own = adamw;
             /* Norms, biases and tables are not pulled towards zero. */
             own.decay = p->value->rank > 1 ? c->decay : 0.0;
             sorai_optim_adamw(x, &own, p->value, p->grad, s->m, s->v, s->ema);
         }
-        sorai_exec_rewind(x, mark);
         p->version++;
     }
 }

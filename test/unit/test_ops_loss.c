@@ -160,11 +160,11 @@ START_TEST(adamw) {
 END_TEST
 
 /* The step's direction is nearly orthogonal: all singular values near one, and on the side of the gradient. */
-static void muon_case(int64_t rows, int64_t cols) {
+static void muon_case(int32_t product, int64_t rows, int64_t cols) {
     gradcheck g;
     gradcheck_begin(&g, build, NULL);
     sorai_exec x;
-    ck_assert_int_eq(sorai_exec_init(&x, sorai_context_device(g.context, NULL), &g.context->mem, SORA_DTYPE_F32, NULL), SORA_OK);
+    ck_assert_int_eq(sorai_exec_init(&x, sorai_context_device(g.context, NULL), &g.context->mem, product, NULL), SORA_OK);
     const int64_t n = rows * cols, shape[3] = {rows, cols / 2, 2}, small = rows < cols ? rows : cols;
     float *values = calloc((size_t)n, sizeof *values), *grad = malloc((size_t)n * sizeof *grad);
     for (int64_t i = 0; i < n; i++)
@@ -173,7 +173,7 @@ static void muon_case(int64_t rows, int64_t cols) {
     sora_tensor *dp = sorai_upload(&x, SORA_DTYPE_F32, 3, shape, grad);
     const sorai_muon o = {.lr = 1, .momentum = 0.95, .decay = 0.5, .grad_scale = 1, .nesterov = 1};
     const sorai_exec_mark before = sorai_exec_here(&x);
-    sorai_optim_muon(&x, &o, p, dp, m, NULL);
+    sorai_optim_muon(&x, &o, &(sorai_muon_item){p, dp, m, NULL}, 1);
     const sorai_exec_mark after = sorai_exec_here(&x);
     ck_assert_msg(x.status == SORA_OK, "%s", x.error.message);
     ck_assert_mem_eq(&before, &after, sizeof before);
@@ -203,8 +203,13 @@ static void muon_case(int64_t rows, int64_t cols) {
 }
 
 START_TEST(muon) {
-    muon_case(12, 20);
-    muon_case(40, 6);
+    for (int i = 0; i < 2; i++) {
+        const int32_t product = i ? SORA_DTYPE_BF16 : SORA_DTYPE_F32;
+        muon_case(product, 12, 20);
+        muon_case(product, 40, 6);
+        muon_case(product, 8, 24000); /* more than one core is given */
+        muon_case(product, 24000, 6);
+    }
 }
 END_TEST
 

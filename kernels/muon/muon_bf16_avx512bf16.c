@@ -1,0 +1,4 @@
+#define BLOCK_BF16 1
+#define BLOCK_NAME sorak_block_bf16_avx512bf16
+#define MUON_NAME sorak_muon_bf16_avx512bf16
+#include "kernels/muon/muon_body.h"
