@@ -32,6 +32,8 @@ typedef int32_t sora_param;
                                        over STEPS; a SHIFT that is set is applied to them, the model's own is not */
 #define SORA_PARAM_CONTROL_SCALE 14 /* strength of the control branch */
 #define SORA_PARAM_KEEP 15     /* 1: pixels given by conditions of strength 1 come out as they were given; 0: as the autoencoder gives them back */
+#define SORA_PARAM_RESAMPLE 16 /* with conditions: each step is done over so many times, with its noise put back between, so that what is made
+                                  fits what is given better (RePaint, arXiv 2201.09865); 0..100, the work grows with it */
 
 #define SORA_SAMPLER_DEFAULT 0
 #define SORA_SAMPLER_EULER 1

@@ -180,8 +180,8 @@ static json_t *describe_defaults(const sorai_model_defaults *d) {
 /* How pictures and clips that are given reach the transformer: docs/conditions.md. */
 static const char *conditions_of(const sora_model *m) {
     return !m->has_dit || !m->has_vae                        ? "none"
-           : m->dit_config.vace_count                        ? "control branch"
-           : m->dit_config.in_channels > m->vae_config.z_dim ? "joined channels"
+           : m->dit_config.vace_count                        ? "control branch, replacement"
+           : m->dit_config.in_channels > m->vae_config.z_dim ? "joined channels, replacement"
            : m->expand_timesteps                             ? "timesteps of tokens"
                                                              : "replacement";
 }

@@ -11,6 +11,7 @@ typedef struct source {
     const sora_tensor *video; /* NULL: grey */
     const float *mask;        /* [frames, h, w]; NULL: all is made anew */
     float *own_mask;          /* to be freed */
+    const sorai_timeline *line; /* what conditions give lies over the video; NULL: nothing does */
     int64_t frames, h, w;
     int keep; /* 1: what the mask keeps, 0: what it gives up */
 } source;
@@ -76,10 +77,19 @@ static int check(const source *s, sora_error *err) {
     return SORA_OK;
 }
 
-/* Mask values are cut to 0..1. */
-static float mask_at(const source *s, int64_t i) {
-    const float v = s->mask ? s->mask[i] : 1.0f;
-    return v > 1.0f ? 1.0f : v > 0.0f ? v : 0.0f;
+/* Whether a condition gives pixel (x, y) of frame f, and which. */
+static const uint8_t *given_pixel(const source *s, int64_t f, int64_t x, int64_t y) {
+    const uint8_t *rgb, *keep;
+    if (!s->line) return NULL;
+    sorai_timeline_frame(s->line, f, &rgb, &keep);
+    const int64_t at = sorai_timeline_pixel(s->line, &s->p->plan, x, y);
+    return keep[at] >= SORAI_GIVEN ? rgb + 3 * at : NULL;
+}
+
+/* Mask values are cut to 0..1; what conditions give is not made anew. */
+static float mask_at(const source *s, int64_t f, int64_t x, int64_t y) {
+    const float v = s->mask ? s->mask[(f * s->h + y) * s->w + x] : 1.0f;
+    return given_pixel(s, f, x, y) ? 0.0f : v > 1.0f ? 1.0f : v > 0.0f ? v : 0.0f;
 }
 
 static int fill(void *user, int64_t first, int64_t n, float *piece, sora_error *err) {
@@ -100,8 +110,11 @@ static int fill(void *user, int64_t first, int64_t n, float *piece, sora_error *
                                            : NULL;
             float *to = piece + (c * n + i) * plane;
             for (int64_t k = 0; k < plane; k++) {
-                const int anew = mask_at(s, f * plane + k) > 0.5f;
-                to[k] = from && anew != s->keep ? from[k] : 0.0f;
+                const int64_t x = k % s->w, y = k / s->w;
+                const uint8_t *given = given_pixel(s, f, x, y);
+                const int anew = mask_at(s, f, x, y) > 0.5f;
+                const float value = given ? 2.0f * ((float)given[c] / 255.0f) - 1.0f : from ? from[k] : 0.0f;
+                to[k] = anew != s->keep ? value : 0.0f;
             }
         }
         sorai_free(s->p->mem, scaled);
@@ -200,16 +213,36 @@ static void place_mask(sora_tensor *control, const source *s, int64_t first, int
             for (int64_t y = 0; y < h; y++)
                 for (int64_t x = 0; x < w; x++)
                     ((float *)control->data)[(((first + c) * all + at + k) * h + y) * w + x] =
-                        mask_at(s, (f * s->h + y * space + c / space) * s->w + x * space + c % space);
+                        mask_at(s, f, x * space + c % space, y * space + c / space);
     }
 }
 
-int sorai_control_make(sora_pipeline *p, sora_tensor **out, sora_error *err) {
+/* Latents that are given as such stand for what would have been encoded. */
+static void place_latents(sora_tensor *control, const sora_pipeline *p, int64_t z) {
+    const int64_t t = control->shape[1], plane = control->shape[2] * control->shape[3];
+    const int64_t time = sorai_vae_time_factor(&p->model->vae_config);
+    for (size_t i = 0; i < p->conditions.count; i++) {
+        const sora_condition *c = &p->conditions.list[i];
+        if (!c->latent || c->strength < 1.0) continue;
+        const sorai_latent_range r = sorai_condition_range(c, &p->plan, time);
+        for (int64_t k = 0; k < control->shape[0]; k++) {
+            float *to = (float *)control->data + (k * t + p->plan.references + r.to) * plane;
+            const size_t bytes = (size_t)(r.count * plane) * sizeof *to;
+            if (k < z)
+                memcpy(to, (const float *)c->latent->data + (k * c->latent->shape[1] + r.from) * plane, bytes);
+            else if (k >= 2 * z) /* nothing of it is made anew */
+                memset(to, 0, bytes);
+        }
+    }
+}
+
+int sorai_control_make(sora_pipeline *p, const sorai_timeline *line, sora_tensor **out, sora_error *err) {
     const sorai_plan *plan = &p->plan;
     const int64_t z = p->model->vae_config.z_dim, space = sorai_vae_space_factor(&p->model->vae_config);
     const int64_t shape[4] = {p->model->dit_config.vace_in_channels, plan->latent[1], plan->latent[2], plan->latent[3]};
     source s = {.p = p,
                 .video = p->slots[SORA_SLOT_VIDEO],
+                .line = line,
                 .frames = plan->full_frames,
                 .h = plan->full_height,
                 .w = plan->full_width};
@@ -236,6 +269,7 @@ int sorai_control_make(sora_pipeline *p, sora_tensor **out, sora_error *err) {
     }
     if (status == SORA_OK) {
         place_mask(control, &s, 2 * z, plan->references, space);
+        place_latents(control, p, z);
         *out = control;
     } else {
         sorai_tensor_unref(&control);

@@ -135,24 +135,15 @@ static int wants_embeds(const dry_run *r) {
     return r->plan->needs_embeds && !r->pipeline->slots[SORA_SLOT_IMAGE_EMBEDS];
 }
 
-/* Whether pixels lie on the timeline. */
-static int lays_pixels(const sora_pipeline *p) {
-    for (size_t i = 0; i < p->conditions.count; i++)
-        if (p->conditions.list[i].frames)
-            return 1;
-    return 0;
-}
-
 static int wants_encoder(const dry_run *r) {
-    return lays_pixels(r->pipeline) || (r->plan->needs_condition && !r->pipeline->slots[SORA_SLOT_CONDITION]) ||
+    return sorai_conditions_lay_pixels(r->pipeline) || (r->plan->needs_condition && !r->pipeline->slots[SORA_SLOT_CONDITION]) ||
            (r->plan->needs_control && !r->pipeline->slots[SORA_SLOT_CONTROL]);
 }
 
 /* Rows of picture embeddings. */
 static int64_t embed_rows(const dry_run *r) {
     const sora_tensor *given = r->pipeline->slots[SORA_SLOT_IMAGE_EMBEDS];
-    const int two = r->pipeline->slots[SORA_SLOT_LAST_IMAGE] != NULL;
-    return given ? given->shape[0] : sorai_vision_rows(&r->model->vision_config) * (two ? 2 : 1);
+    return given ? given->shape[0] : sorai_vision_rows(&r->model->vision_config) * (sorai_embeds_two(r->pipeline) ? 2 : 1);
 }
 
 static void picture_passes(dry_run *r) {
@@ -171,7 +162,7 @@ static void picture_passes(dry_run *r) {
     sorai_vae_stream stream = {0};
     sorai_vae_stream_begin(&stream, m->mem);
     /* A first frame that stands in the latent is encoded alone. */
-    const int single = !lays_pixels(r->pipeline) && !plan->needs_control && m->dit_config.in_channels == m->vae_config.z_dim;
+    const int single = !sorai_conditions_lay_pixels(r->pipeline) && !plan->needs_control && m->dit_config.in_channels == m->vae_config.z_dim;
     for (int i = 0; i < (single ? 1 : 3); i++) {
         sora_tensor *video = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, 3, i ? time : 1, h, w}));
         sorai_dit_to_planes(x, sorai_vae_normalize(x, &r->encoder, sorai_vae_encode(x, &r->encoder, &stream, video, NULL)));

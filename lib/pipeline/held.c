@@ -1,66 +1,10 @@
-#include "lib/pipeline/held.h"
+#include "lib/pipeline/conditions.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "lib/ops/ops.h"
 #include "lib/pipeline/pipeline.h"
-
-#define MANY 4096 /* conditions of one pipeline */
-
-static int host_u8(const sora_tensor *t, int32_t rank) {
-    return t->dtype == SORA_DTYPE_U8 && t->rank == rank && !t->device && sorai_tensor_count(t) > 0;
-}
-
-static int check(const sora_condition *c, sora_error *err) {
-    if (!c->frames == !c->latent)
-        return sorai_fail(err, SORA_E_INVALID, "a condition is frames or a latent, one of both");
-    if (c->frames && (!host_u8(c->frames, 4) || c->frames->shape[3] != 3 || c->frames->shape[1] > 16384 || c->frames->shape[2] > 16384))
-        return sorai_fail(err, SORA_E_INVALID, "a condition's frames are u8 [n, height, width, 3]");
-    if (c->latent && (c->latent->dtype != SORA_DTYPE_F32 || c->latent->rank != 4 || c->latent->device || !sorai_tensor_count(c->latent)))
-        return sorai_fail(err, SORA_E_INVALID, "a condition's latent is f32 [C, T, h, w]");
-    if (c->mask && (!c->frames || !host_u8(c->mask, 3) || (c->mask->shape[0] != 1 && c->mask->shape[0] != c->frames->shape[0]) ||
-                    c->mask->shape[1] != c->frames->shape[1] || c->mask->shape[2] != c->frames->shape[2]))
-        return sorai_fail(err, SORA_E_INVALID, "a condition's mask is u8 [1 or n, height, width] like its frames");
-    if (!(c->strength >= 0.0 && c->strength <= 1.0))
-        return sorai_fail(err, SORA_E_INVALID, "a condition's strength is 0..1");
-    if (c->fit < SORA_FIT_FILL || c->fit > SORA_FIT_EXACT)
-        return sorai_fail(err, SORA_E_INVALID, "a condition's fit is one of SORA_FIT_*");
-    const int64_t far = INT64_C(1) << 40;
-    if (c->at_frame < -far || c->at_frame > far)
-        return sorai_fail(err, SORA_E_INVALID, "a condition's at_frame is out of range");
-    return SORA_OK;
-}
-
-int sorai_conditions_add(sora_pipeline *p, const sora_condition *condition, sora_error *err) {
-    sorai_conditions *const all = &p->conditions;
-    SORA_TRY(check(condition, err));
-    if (all->count == all->capacity) {
-        const size_t capacity = all->capacity ? all->capacity * 2 : 8;
-        if (capacity > MANY)
-            return sorai_fail(err, SORA_E_LIMIT, "more than %d conditions", MANY);
-        sora_condition *grown = sorai_realloc(p->mem, all->list, capacity * sizeof *grown);
-        if (!grown)
-            return sorai_fail(err, SORA_E_NOMEM, "no memory for a condition");
-        all->list = grown;
-        all->capacity = capacity;
-    }
-    sorai_tensor_ref(condition->frames);
-    sorai_tensor_ref(condition->mask);
-    sorai_tensor_ref(condition->latent);
-    all->list[all->count++] = *condition;
-    return SORA_OK;
-}
-
-void sorai_conditions_clear(sora_pipeline *p) {
-    for (size_t i = 0; i < p->conditions.count; i++) {
-        sorai_tensor_unref(&p->conditions.list[i].frames);
-        sorai_tensor_unref(&p->conditions.list[i].mask);
-        sorai_tensor_unref(&p->conditions.list[i].latent);
-    }
-    sorai_free(p->mem, p->conditions.list);
-    memset(&p->conditions, 0, sizeof p->conditions);
-}
 
 void sorai_held_release(sorai_held **handle) {
     sorai_held *h = *handle;
@@ -142,23 +86,19 @@ static const uint8_t *shown_frame(const sorai_timeline *line, int64_t f) {
     return line->rgb + from * line->width * line->height * 3;
 }
 
-/* Beyond the picture its edge goes on. */
 static int fill_piece(void *user, int64_t first, int64_t n, float *piece, sora_error *err) {
     const pieces *e = user;
     const sorai_plan *plan = e->plan;
     const sorai_timeline *line = e->line;
-    const int64_t left = (plan->full_width - plan->width) / 2, top = (plan->full_height - plan->height) / 2;
     const int64_t plane = (int64_t)plan->full_width * plan->full_height;
     (void)err;
     for (int64_t i = 0; i < n; i++) {
         const uint8_t *const rgb = shown_frame(line, first + i);
-        for (int64_t y = 0; y < plan->full_height; y++)
-            for (int64_t x = 0; x < plan->full_width; x++) {
-                const int64_t v = y - top < 0 ? 0 : y - top < line->height ? y - top : line->height - 1;
-                const int64_t u = x - left < 0 ? 0 : x - left < line->width ? x - left : line->width - 1;
-                for (int64_t c = 0; c < 3; c++)
-                    piece[(c * n + i) * plane + y * plan->full_width + x] = (float)rgb[(v * line->width + u) * 3 + c] / 127.5f - 1.0f;
-            }
+        for (int64_t k = 0; k < plane; k++) {
+            const uint8_t *const pixel = rgb + 3 * sorai_timeline_pixel(line, plan, k % plan->full_width, k / plan->full_width);
+            for (int64_t c = 0; c < 3; c++)
+                piece[(c * n + i) * plane + k] = (float)pixel[c] / 127.5f - 1.0f;
+        }
     }
     return SORA_OK;
 }
@@ -176,60 +116,41 @@ static int encode(sora_pipeline *p, const sorai_plan *plan, const sorai_timeline
 }
 
 /* Latents that were given as such replace what was encoded. */
-static int place_latent(sorai_held *h, const sora_condition *c, size_t index, int64_t time, float *known, sora_error *err) {
-    const int64_t *l = h->latent, *s = c->latent->shape, plane = l[2] * l[3];
-    const int64_t t0 = c->at_frame <= 0 ? c->at_frame / time : 1 + (c->at_frame - 1) / time;
-    if (s[0] != l[4] || s[2] != l[2] || s[3] != l[3])
-        return sorai_fail(err, SORA_E_INVALID, "condition %zu: its latent is not [%lld, T, %lld, %lld] as this video's is", index + 1,
-                          (long long)l[4], (long long)l[2], (long long)l[3]);
-    if (c->at_frame > 0 ? (c->at_frame - 1) % time : c->at_frame % time)
-        return sorai_fail(err, SORA_E_INVALID, "condition %zu: a latent begins at frame 0 or %lld n + 1", index + 1, (long long)time);
-    for (int64_t i = 0; i < s[1]; i++) {
-        const int64_t t = h->lead + t0 + i;
-        if (t < h->lead || t >= l[1])
-            continue;
+static void place_latent(sorai_held *h, const sora_condition *c, const sorai_latent_range *r, float *known) {
+    const int64_t *l = h->latent, plane = l[2] * l[3];
+    for (int64_t i = 0; i < r->count; i++) {
+        const int64_t t = h->lead + r->to + i;
         for (int64_t k = 0; k < l[4]; k++)
-            memcpy(h->x0 + (k * l[1] + t) * plane, (const float *)c->latent->data + (k * s[1] + i) * plane, (size_t)plane * sizeof *h->x0);
+            memcpy(h->x0 + (k * l[1] + t) * plane, (const float *)c->latent->data + (k * c->latent->shape[1] + r->from + i) * plane,
+                   (size_t)plane * sizeof *h->x0);
         for (int64_t k = 0; k < plane; k++)
             known[t * plane + k] = (float)c->strength;
     }
-    return SORA_OK;
 }
 
-static int outside(const sora_condition *c, int64_t frames, int64_t time) {
-    const int64_t n = c->frames ? c->frames->shape[0] : (c->latent->shape[1] - 1) * time + 1;
-    return c->at_frame >= frames || c->at_frame + n <= 0;
-}
-
-static int fill(sora_pipeline *p, const sorai_plan *plan, sorai_held *h, sorai_timeline *line, float *known, sora_error *err) {
+static int fill(sora_pipeline *p, const sorai_plan *plan, sorai_held *h, const sorai_timeline *line, float *known, sora_error *err) {
     const sora_model *m = p->model;
     const int64_t space = sorai_vae_space_factor(&m->vae_config), time = sorai_vae_time_factor(&m->vae_config);
-    int pixels = 0;
-    for (size_t i = 0; i < p->conditions.count; i++) {
-        if (outside(&p->conditions.list[i], plan->frames, time))
-            return sorai_fail(err, SORA_E_INVALID, "condition %zu lies outside of the video's %lld frames", i + 1, (long long)plan->frames);
-        pixels |= p->conditions.list[i].frames != NULL;
-    }
-    SORA_TRY(sorai_timeline_make(line, p->mem, &p->conditions, plan, err));
     share_of_places(line, plan, h->lead, space, time, known);
-    if (pixels)
+    if (sorai_conditions_lay_pixels(p))
         SORA_TRY(encode(p, plan, line, h, err));
-    for (size_t i = 0; i < p->conditions.count; i++)
-        if (p->conditions.list[i].latent)
-            SORA_TRY(place_latent(h, &p->conditions.list[i], i, time, known, err));
+    for (size_t i = 0; i < p->conditions.count; i++) {
+        const sora_condition *c = &p->conditions.list[i];
+        if (c->latent) {
+            const sorai_latent_range range = sorai_condition_range(c, plan, time);
+            place_latent(h, c, &range, known);
+        }
+    }
     levels_of_tokens(h, known);
     return SORA_OK;
 }
 
-int sorai_held_make(sora_pipeline *p, const sorai_plan *plan, sorai_held **out, sora_error *err) {
+int sorai_held_make(sora_pipeline *p, const sorai_plan *plan, sorai_timeline *line, sorai_held **out, sora_error *err) {
     *out = NULL;
-    if (!p->conditions.count)
-        return SORA_OK;
     const int64_t *l = plan->latent, places = l[1] * l[2] * l[3];
     const int32_t *patch = p->model->dit_config.patch_size;
     sorai_held *h = sorai_calloc(p->mem, 1, sizeof *h);
     float *known = sorai_calloc(p->mem, (size_t)places, sizeof *known);
-    sorai_timeline line = {0};
     int status = h && known ? SORA_OK : sorai_fail(err, SORA_E_NOMEM, "no memory for the conditions");
     if (status == SORA_OK) {
         h->mem = p->mem;
@@ -246,13 +167,12 @@ int sorai_held_make(sora_pipeline *p, const sorai_plan *plan, sorai_held **out, 
             status = sorai_fail(err, SORA_E_NOMEM, "no memory for the conditions");
     }
     if (status == SORA_OK)
-        status = fill(p, plan, h, &line, known, err);
+        status = fill(p, plan, h, line, known, err);
     if (status == SORA_OK && p->params.i[SORA_PARAM_KEEP]) {
-        h->rgb = line.rgb;
-        h->keep = line.keep;
-        line.rgb = line.keep = NULL;
+        h->rgb = line->rgb;
+        h->keep = line->keep;
+        line->rgb = line->keep = NULL;
     }
-    sorai_timeline_release(&line);
     sorai_free(p->mem, known);
     if (status != SORA_OK)
         sorai_held_release(&h);
@@ -304,14 +224,20 @@ int sorai_held_start(sorai_exec *x, sorai_held *h, const sora_tensor *noise, sor
     return status;
 }
 
-/* 1 for tokens that are held at this noise. */
-static sora_tensor *held_now(sorai_exec *x, const sorai_held *h, float sigma) {
+/* Whether a token is held in the step under way: when most of the step lies above its level. With few steps the last one begins with a lot
+ * of noise; a token that were held through it would be given whole, however little is known of it. */
+static int is_held(const sorai_held *h, const sorai_sampler *s, int64_t token) {
+    return 0.5f * (s->sigmas[s->index] + s->sigmas[s->index + 1]) > h->level[token];
+}
+
+/* 1 for tokens that are held. */
+static sora_tensor *held_now(sorai_exec *x, const sorai_held *h, const sorai_sampler *s) {
     const int64_t n = h->tokens[0] * h->tokens[1] * h->tokens[2];
     float *const on = sorai_alloc(h->mem, (size_t)n * sizeof *on);
     if (!on)
         return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for the conditions");
     for (int64_t i = 0; i < n; i++)
-        on[i] = sigma > h->level[i] ? 1.0f : 0.0f;
+        on[i] = is_held(h, s, i) ? 1.0f : 0.0f;
     sora_tensor *out = spread(x, h, on);
     sorai_free(h->mem, on);
     return out;
@@ -323,7 +249,7 @@ static sora_tensor *choose(sorai_exec *x, sora_tensor *a, sora_tensor *b, sora_t
 }
 
 sora_tensor *sorai_held_input(sorai_exec *x, const sorai_held *h, const sorai_sampler *s) {
-    return sorai_held_told(h) ? choose(x, s->x, h->given, held_now(x, h, s->sigmas[s->index])) : s->x;
+    return sorai_held_told(h) ? choose(x, s->x, h->given, held_now(x, h, s)) : s->x;
 }
 
 int sorai_held_told(const sorai_held *h) {
@@ -331,15 +257,14 @@ int sorai_held_told(const sorai_held *h) {
 }
 
 float sorai_held_time(const sorai_held *h, const sorai_sampler *s, int64_t token) {
-    return s->sigmas[s->index] > h->level[token] ? 1000.0f * h->level[token] : s->timesteps[s->index];
+    return is_held(h, s, token) ? 1000.0f * h->level[token] : s->timesteps[s->index];
 }
 
 sora_tensor *sorai_held_velocity(sorai_exec *x, const sorai_held *h, const sorai_sampler *s, sora_tensor *velocity) {
     if (!h)
         return velocity;
-    const float sigma = s->sigmas[s->index];
-    const double scale = 1.0 / (double)sigma;
-    return choose(x, velocity, sorai_axpby(x, scale, s->x, -scale, h->clean), held_now(x, h, sigma));
+    const double scale = 1.0 / (double)s->sigmas[s->index];
+    return choose(x, velocity, sorai_axpby(x, scale, s->x, -scale, h->clean), held_now(x, h, s));
 }
 
 void sorai_held_keep(const sorai_held *h, const sorai_plan *plan, int64_t index, uint8_t *rgb) {

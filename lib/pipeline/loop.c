@@ -227,18 +227,30 @@ static sora_tensor *velocity(sora_pipeline *p, const sorai_loop *l) {
     return sorai_guide(x, cond, uncond, guidance);
 }
 
-/* For the LCM solver: value i of [C, T, h, w] of step k is number k * count + i of the stream. */
-static sora_tensor *fresh_noise(sora_pipeline *p, const sorai_loop *l) {
+/* Value i of [C, T, h, w] is number times * count + i of the stream. */
+static sora_tensor *fresh_noise(sora_pipeline *p, const sorai_loop *l, const char *stream, uint64_t times) {
     sorai_exec *x = &p->exec;
     const int64_t *s = l->sampler.shape, shape[5] = {1, s[4], s[1], s[2], s[3]};
     const size_t count = (size_t)(s[1] * s[2] * s[3] * s[4]);
     float *values = sorai_alloc(p->mem, count * sizeof *values);
     if (!values) return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for noise");
-    sorai_rng_normals(l->plan->seed, sorai_rng_stream("fresh noise"), (uint64_t)l->sampler.index * count, values,
-                      count);
+    sorai_rng_normals(l->plan->seed, sorai_rng_stream(stream), times * count, values, count);
     sora_tensor *noise = sorai_upload(x, SORA_DTYPE_F32, 5, shape, values);
     sorai_free(p->mem, values);
     return sorai_dit_from_planes(x, noise);
+}
+
+/* Goes back over a step beside held places, until it has been done over as often as the plan says. From pure noise that would be another
+ * beginning, not a better step. */
+static void step_back(sora_pipeline *p, sorai_loop *l) {
+    sorai_sampler *s = &l->sampler;
+    const int32_t from = s->index - 1;
+    if (!l->in.given || l->again >= l->plan->resample || !(s->sigmas[from] < 1.0f)) {
+        l->again = 0;
+        return;
+    }
+    sorai_sampler_back(&p->exec, s, fresh_noise(p, l, "noise put back", (uint64_t)from * 128 + (uint64_t)l->again));
+    l->again++;
 }
 
 int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
@@ -248,8 +260,10 @@ int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
     const enum sorai_model_net net = sorai_model_expert(p->model, s->timesteps[s->index]);
     if (net != loop->net) SORA_TRY(load(p, loop, net, err));
     sora_tensor *v = sorai_held_velocity(x, loop->in.given, s, velocity(p, loop));
-    if (s->solver == SORAI_SOLVER_LCM && s->index + 1 < s->steps) s->fresh = fresh_noise(p, loop);
+    if (s->solver == SORAI_SOLVER_LCM && s->index + 1 < s->steps)
+        s->fresh = fresh_noise(p, loop, "fresh noise", (uint64_t)s->index);
     sorai_sampler_step(x, s, v);
+    if (v) step_back(p, loop);
     sorai_exec_rewind(x, loop->mark);
     return sorai_exec_finish(x, err);
 }

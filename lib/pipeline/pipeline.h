@@ -3,7 +3,7 @@
 #define SORAI_PIPELINE_PIPELINE_H
 
 #include "lib/model/model.h"
-#include "lib/pipeline/held.h"
+#include "lib/pipeline/conditions.h"
 #include "lib/pipeline/params.h"
 #include "lib/sampler/sampler.h"
 #include "sora/pipeline.h"
@@ -26,6 +26,7 @@ struct sorai_plan {
     float timesteps[SORAI_GIVEN_STEPS];
     uint64_t seed;
     float control_scale;
+    int32_t resample; /* times that a step with held places is done over (RePaint) */
     int32_t needs_embeds, needs_condition, needs_control; /* beside the text */
     int32_t references;                 /* latent frames in front of the video that hold reference pictures */
 };
@@ -45,6 +46,7 @@ typedef struct sorai_loop {
     sorai_inputs in;
     const sorai_plan *plan;
     sorai_sampler sampler;
+    int32_t again; /* times that the step under way has been done over */
     enum sorai_model_net net, held; /* the transformer in use; the expert that is to be given back */
     const sorai_dit_prompt *prompt; /* of text and negative */
     sora_tensor *condition, *control;
@@ -95,7 +97,7 @@ int sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan, sora_error *er
 /* loop.c. `in` and `plan` are borrowed until end; noise [c, t, h, w]. SORA_E_INVALID when the inputs do not fit the transformer. */
 int sorai_loop_begin(sora_pipeline *p, sorai_loop *loop, const sorai_inputs *in, const sorai_plan *plan, const sora_tensor *noise,
                      sora_error *err);
-int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err); /* one step; until sampler.index == sampler.steps */
+int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err); /* one step or step over; until sampler.index == sampler.steps */
 sora_tensor *sorai_loop_result(sora_pipeline *p, const sorai_loop *loop); /* a device tensor [1, t, h, w, c] */
 void sorai_loop_end(sora_pipeline *p, sorai_loop *loop);                  /* also of one that failed; twice does no harm */
 
@@ -104,13 +106,9 @@ typedef int sorai_fill_fn(void *user, int64_t first, int64_t n, float *piece, so
 int sorai_encode_frames(sora_pipeline *p, int64_t f, int64_t h, int64_t w, sorai_fill_fn *fill, void *user, sora_tensor **out,
                         sora_error *err);
 
-/* condition.c: what the plan says is needed beside the text, from the slots, into made[]. */
-int sorai_conditions_make(sora_pipeline *p, sora_error *err);
-/* u8 [h, w, 3] -> floats [3, height, width] in -1..1, resized as the reference does. The caller frees them. */
+/* pictures.c. u8 [h, w, 3] -> floats [3, height, width] in -1..1, resized as the reference does. The caller frees them. */
 int sorai_picture_floats(float **out, sorai_mem *mem, const uint8_t *rgb, int32_t w, int32_t h, int32_t width, int32_t height, sora_error *err);
 int sorai_check_picture(const sora_tensor *t, const char *name, sora_error *err); /* NULL is fine */
-/* control.c: the control latent of VACE. */
-int sorai_control_make(sora_pipeline *p, sora_tensor **out, sora_error *err);
 
 /* run.c */
 int sorai_pipeline_begin(sora_pipeline *p, sora_error *err);

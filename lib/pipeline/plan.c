@@ -53,6 +53,7 @@ int sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan, sora_error *er
     plan->guided = plan->guidance > 1.0;
     plan->seed = (uint64_t)i[SORA_PARAM_SEED];
     plan->control_scale = (float)f[SORA_PARAM_CONTROL_SCALE];
+    plan->resample = (int32_t)i[SORA_PARAM_RESAMPLE];
     const int64_t solver = i[SORA_PARAM_SAMPLER] ? i[SORA_PARAM_SAMPLER] : d->solver;
     plan->solver = solver == SORA_SAMPLER_EULER   ? SORAI_SOLVER_EULER
                    : solver == SORA_SAMPLER_DPMPP ? SORAI_SOLVER_DPMPP
@@ -86,18 +87,19 @@ static int plan_conditions(const sora_pipeline *p, sorai_plan *plan, sora_error 
     SORA_TRY(sorai_check_picture(p->slots[SORA_SLOT_IMAGE], "image", err));
     SORA_TRY(sorai_check_picture(p->slots[SORA_SLOT_LAST_IMAGE], "last image", err));
     const int image = has_picture(p, SORA_SLOT_IMAGE), first = m->expand_timesteps && (image || p->slots[SORA_SLOT_CONDITION]);
+    const int begins = image || sorai_conditions_lay_pixels(p); /* there is a picture to begin with */
     plan->needs_condition = more > 0 || first;
     plan->needs_embeds = c->image_dim > 0 && c->added_kv_proj_dim > 0;
     plan->needs_control = c->vace_count > 0;
     if (more > 0 && !p->slots[SORA_SLOT_CONDITION]) {
-        if (!image)
+        if (!begins && !p->conditions.count)
             return sorai_fail(err, SORA_E_INVALID, "%s: the model wants an image to begin with", name);
         if (more != z + sorai_vae_time_factor(&m->vae_config))
             return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: %d more channels than an image fills; set the condition slot", name, (int)more);
     }
-    if (plan->needs_embeds && !p->slots[SORA_SLOT_IMAGE_EMBEDS] && (!image || !m->has_vision))
+    if (plan->needs_embeds && !p->slots[SORA_SLOT_IMAGE_EMBEDS] && (!begins || !m->has_vision))
         return sorai_fail(err, SORA_E_INVALID, "%s: the model wants %s", name,
-                          image ? "image embeddings, and has no image encoder to make them" : "an image to begin with");
+                          begins ? "image embeddings, and has no image encoder to make them" : "an image to begin with");
     if (!plan->needs_condition && !plan->needs_embeds && (image || has_picture(p, SORA_SLOT_LAST_IMAGE)))
         return sorai_fail(err, SORA_E_INVALID, "%s: the model takes no image", name);
     int control = p->slots[SORA_SLOT_CONTROL] || p->slots[SORA_SLOT_VIDEO] || p->slots[SORA_SLOT_MASK];

@@ -69,14 +69,32 @@ int sorai_pipeline_begin(sora_pipeline *p, sora_error *err) {
     return SORA_OK;
 }
 
-/* Shares of the work, by how many passes through the networks there are; the decoder's passes are the dearer ones. */
+/* Whether something is made of pictures or clips, which is a step and a phase of its own. */
+static int has_conditions(const sora_pipeline *p) {
+    return p->conditions.count || p->plan.needs_embeds || p->plan.needs_condition || p->plan.needs_control;
+}
+
+/* Shares of the work, by how many passes through the networks there are; the autoencoder's passes are the dearer ones. */
 static int report(sora_pipeline *p, int32_t phase, int32_t step, int32_t steps, sora_error *err) {
     if (!p->progress)
         return SORA_OK;
-    const double denoise = p->plan.steps * (p->plan.guided ? 2.0 : 1.0), decode = 0.3 * denoise / p->plan.steps * 10.0;
-    const double total = 1.0 + denoise + decode;
-    double done = phase == SORA_PHASE_TEXT ? 0.0 : phase == SORA_PHASE_DENOISE ? 1.0 : 1.0 + denoise;
-    done += (phase == SORA_PHASE_TEXT ? 1.0 : phase == SORA_PHASE_DENOISE ? denoise : decode) * step / (steps ? steps : 1);
+    const double pass = p->plan.guided ? 2.0 : 1.0;
+    const struct {
+        int32_t phase;
+        double share;
+    } order[] = {{SORA_PHASE_TEXT, 1.0},
+                 {SORA_PHASE_CONDITION, has_conditions(p) ? 1.5 * pass : 0.0},
+                 {SORA_PHASE_DENOISE, p->plan.steps * pass},
+                 {SORA_PHASE_DECODE, 3.0 * pass}};
+    double done = 0.0, total = 0.0;
+    for (size_t i = 0, before = 1; i < sizeof order / sizeof *order; i++) {
+        if (order[i].phase == phase) {
+            done += order[i].share * step / (steps ? steps : 1);
+            before = 0;
+        }
+        done += before ? order[i].share : 0.0;
+        total += order[i].share;
+    }
     const sora_progress now = {sizeof now, phase, step, steps, done / total, seconds_now() - p->begun};
     return p->progress(p->progress_user, &now) == 0 ? SORA_OK : sorai_fail(err, SORA_E_CANCELLED, "stopped by the progress callback");
 }
@@ -112,14 +130,13 @@ static int step_text(sora_pipeline *p, sora_error *err) {
     SORA_TRY(make_text(p, SORA_SLOT_TEXT, SORA_PARAM_PROMPT, err));
     if (p->plan.guided)
         SORA_TRY(make_text(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE, err));
-    SORA_TRY(sorai_conditions_make(p, err));
     p->state = SORAI_RUN_CONDITION;
     return report(p, SORA_PHASE_TEXT, 1, 1, err);
 }
 
 static int step_condition(sora_pipeline *p, sora_error *err) {
     sora_tensor *noise = NULL;
-    SORA_TRY(sorai_held_make(p, &p->plan, &p->held, err));
+    SORA_TRY(sorai_conditions_make(p, err));
     const sorai_inputs in = {.text = p->made[SORA_SLOT_TEXT],
                              .negative = p->made[SORA_SLOT_NEGATIVE],
                              .embeds = p->made[SORA_SLOT_IMAGE_EMBEDS],
@@ -132,7 +149,7 @@ static int step_condition(sora_pipeline *p, sora_error *err) {
     sorai_tensor_unref(&noise);
     SORA_TRY(status);
     p->state = SORAI_RUN_DENOISE;
-    return p->held ? report(p, SORA_PHASE_CONDITION, 1, 1, err) : SORA_OK;
+    return has_conditions(p) ? report(p, SORA_PHASE_CONDITION, 1, 1, err) : SORA_OK;
 }
 
 static int step_denoise(sora_pipeline *p, sora_error *err) {
@@ -252,7 +269,7 @@ int sorai_pipeline_step(sora_pipeline *p, sora_error *err) {
                  : state == SORAI_RUN_CONDITION ? step_condition(p, err)
                  : state == SORAI_RUN_DENOISE   ? step_denoise(p, err)
                                                 : step_decode(p, err);
-    if (status == SORA_OK && state == SORAI_RUN_TEXT && !p->conditions.count) /* without conditions no step of its own */
+    if (status == SORA_OK && state == SORAI_RUN_TEXT && !has_conditions(p)) /* no step of its own then */
         status = step_condition(p, err);
     if (status != SORA_OK)
         return give_up(p, status);

@@ -36,6 +36,7 @@ static uint64_t fingerprint(const sora_pipeline *p) {
     return sorai_checksum_end(&sum);
 }
 
+#define PLACE 5 /* index, order and number of steps; steps since noise was put back; times that the next one has been done over */
 enum { X, M0, M1, LAST, TENSORS };
 static const char *const names[TENSORS] = {"x", "m0", "m1", "last"};
 
@@ -56,7 +57,7 @@ int sorai_pipeline_save(sora_pipeline *p, const char *path, sora_error *err) {
     if (p->state != SORAI_RUN_DENOISE)
         return sorai_fail(err, SORA_E_STATE, "only a run that is being denoised can be saved");
     const uint64_t print = fingerprint(p);
-    const int32_t place[3] = {s->index, s->order, s->steps};
+    const int32_t place[PLACE] = {s->index, s->order, s->steps, s->since, p->loop.again};
     sora_tensor *made[TENSORS + 2] = {NULL};
     sorai_named_tensor list[TENSORS + 2];
     size_t count = 0;
@@ -73,7 +74,7 @@ int sorai_pipeline_save(sora_pipeline *p, const char *path, sora_error *err) {
         count++;
     }
     if (status == SORA_OK)
-        status = small(&made[count], p->mem, SORA_DTYPE_I32, 3, place, err);
+        status = small(&made[count], p->mem, SORA_DTYPE_I32, PLACE, place, err);
     list[count] = (sorai_named_tensor){"place", made[count]};
     count++;
     if (status == SORA_OK)
@@ -96,8 +97,8 @@ static int lookup(const sorai_safetensors *file, const char *path, const char *n
     return sorai_fail(err, SORA_E_FORMAT, "%s: %s is not that of this run", path, name);
 }
 
-static int check_request(const sora_pipeline *p, const sorai_safetensors *file, const char *path, int32_t place[3], sora_error *err) {
-    const int64_t eight = 8, three = 3;
+static int check_request(const sora_pipeline *p, const sorai_safetensors *file, const char *path, int32_t place[PLACE], sora_error *err) {
+    const int64_t eight = 8, numbers = PLACE;
     sora_tensor *t = NULL;
     SORA_TRY(lookup(file, path, "request", SORA_DTYPE_U8, 1, &eight, &t, err));
     const uint64_t print = fingerprint(p);
@@ -105,16 +106,17 @@ static int check_request(const sora_pipeline *p, const sorai_safetensors *file, 
     sorai_tensor_unref(&t);
     if (!same)
         return sorai_fail(err, SORA_E_INVALID, "%s: was saved of another request: set the same parameters, slots and conditions", path);
-    SORA_TRY(lookup(file, path, "place", SORA_DTYPE_I32, 1, &three, &t, err));
-    memcpy(place, t->data, 3 * sizeof *place);
+    SORA_TRY(lookup(file, path, "place", SORA_DTYPE_I32, 1, &numbers, &t, err));
+    memcpy(place, t->data, PLACE * sizeof *place);
     sorai_tensor_unref(&t);
     return SORA_OK;
 }
 
-static int restore(sora_pipeline *p, const sorai_safetensors *file, const char *path, const int32_t place[3], sora_error *err) {
+static int restore(sora_pipeline *p, const sorai_safetensors *file, const char *path, const int32_t place[PLACE], sora_error *err) {
     sorai_sampler *s = &p->loop.sampler;
     sorai_device *dev = p->model->device;
-    if (place[0] < 0 || place[0] >= s->steps || place[2] != s->steps || place[1] < 0 || place[1] > 2)
+    if (place[0] < 0 || place[0] >= s->steps || place[2] != s->steps || place[1] < 0 || place[1] > 2 || place[3] < 0 || place[3] > place[0] ||
+        place[4] < 0 || place[4] > p->plan.resample)
         return sorai_fail(err, SORA_E_FORMAT, "%s: place is not that of this run", path);
     for (int i = 0; i < TENSORS; i++) {
         sora_tensor *to = part(s, i), *from = NULL;
@@ -128,12 +130,14 @@ static int restore(sora_pipeline *p, const sorai_safetensors *file, const char *
     }
     s->index = place[0];
     s->order = place[1];
+    s->since = place[3];
+    p->loop.again = place[4];
     return SORA_OK;
 }
 
 int sorai_pipeline_resume(sora_pipeline *p, const char *path, sora_error *err) {
     sorai_safetensors *file = NULL;
-    int32_t place[3];
+    int32_t place[PLACE];
     SORA_TRY(sorai_safetensors_open_path(&file, p->mem, path, err));
     int status = check_request(p, file, path, place, err);
     if (status == SORA_OK)

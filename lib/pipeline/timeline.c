@@ -1,7 +1,7 @@
 /* The pixels of conditions on one timeline: fitted to the picture, later ones over earlier ones. */
 #include <string.h>
 
-#include "lib/pipeline/held.h"
+#include "lib/pipeline/conditions.h"
 #include "lib/pipeline/pipeline.h"
 #include "lib/vision/vision.h"
 
@@ -11,6 +11,17 @@ void sorai_timeline_release(sorai_timeline *t) {
     sorai_free(t->mem, t->keep);
     sorai_free(t->mem, t->there);
     memset(t, 0, sizeof *t);
+}
+
+int64_t sorai_timeline_pixel(const sorai_timeline *t, const sorai_plan *plan, int64_t x, int64_t y) {
+    const int64_t u = x - (plan->full_width - plan->width) / 2, v = y - (plan->full_height - plan->height) / 2;
+    return (v < 0 ? 0 : v < t->height ? v : t->height - 1) * t->width + (u < 0 ? 0 : u < t->width ? u : t->width - 1);
+}
+
+void sorai_timeline_frame(const sorai_timeline *t, int64_t f, const uint8_t **rgb, const uint8_t **keep) {
+    const int64_t from = f < t->frames ? f : t->frames - 1, size = (int64_t)t->width * t->height;
+    *rgb = t->rgb + from * size * 3;
+    *keep = t->keep + from * size;
 }
 
 /* Where a picture of w x h lies on the canvas, and its size there. */

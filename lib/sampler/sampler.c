@@ -77,7 +77,7 @@ static sora_tensor *combine(sorai_exec *x, double a, sora_tensor *t, double b, s
 static sora_tensor *dpmpp_update(sorai_exec *x, sorai_sampler *s) {
     const double sigma = s->sigmas[s->index], next = s->sigmas[s->index + 1];
     const double h = half_log_snr(next) - half_log_snr(sigma), gain = (1.0 - next) * expm1(-h);
-    if (s->index == 0 || s->index == s->steps - 1)
+    if (s->since == 0 || s->index == s->steps - 1)
         return combine(x, next / sigma, s->x, -gain, s->m0, 0.0, NULL);
     const double r = (half_log_snr(sigma) - half_log_snr(s->sigmas[s->index - 1])) / h;
     return combine(x, next / sigma, s->x, -gain * (1.0 + 0.5 / r), s->m0, 0.5 * gain / r, s->m1);
@@ -129,14 +129,14 @@ void sorai_sampler_step(sorai_exec *x, sorai_sampler *s, sora_tensor *velocity) 
         keep(x, s->x, next > 0.0 ? sorai_axpby(x, 1.0 - next, x0, next, s->fresh) : x0);
     } else {
         sora_tensor *x0 = sorai_axpby(x, 1.0, s->x, -sigma, velocity);
-        if (s->solver == SORAI_SOLVER_UNIPC && s->index > 0)
+        if (s->solver == SORAI_SOLVER_UNIPC && s->since > 0)
             keep(x, s->x, unic(x, s, x0, s->order));
-        if (s->index > 0)
+        if (s->since > 0)
             keep(x, s->m1, s->m0);
         keep(x, s->m0, x0);
         if (s->solver == SORAI_SOLVER_UNIPC) {
             /* Order 2 but for the first step and the last. */
-            s->order = s->index == 0 || s->index == s->steps - 1 ? 1 : 2;
+            s->order = s->since == 0 || s->index == s->steps - 1 ? 1 : 2;
             keep(x, s->last, s->x);
             keep(x, s->x, unip(x, s, s->x, s->order));
         } else {
@@ -144,7 +144,20 @@ void sorai_sampler_step(sorai_exec *x, sorai_sampler *s, sora_tensor *velocity) 
         }
     }
     s->index++;
+    s->since++;
     s->fresh = NULL;
+    sorai_exec_rewind(x, mark);
+}
+
+void sorai_sampler_back(sorai_exec *x, sorai_sampler *s, sora_tensor *noise) {
+    if (!noise || x->status != SORA_OK || s->index < 1)
+        return;
+    const sorai_exec_mark mark = sorai_exec_here(x);
+    /* From t back to u > t: the signal falls to (1 - u) / (1 - t) of itself, and so does the noise in x; the rest is new. */
+    const double u = s->sigmas[s->index - 1], t = s->sigmas[s->index], a = (1.0 - u) / (1.0 - t);
+    keep(x, s->x, sorai_axpby(x, a, s->x, sqrt(u * u - a * a * t * t), noise));
+    s->index--;
+    s->since = 0;
     sorai_exec_rewind(x, mark);
 }
 

@@ -26,6 +26,7 @@ typedef struct sorai_sampler {
     sora_tensor *m0, *m1;  /* predictions of x0: of the last step and of the one before */
     sora_tensor *last;     /* UniPC: the sample before the last prediction */
     int32_t order;         /* UniPC: of the last prediction */
+    int32_t since;         /* multistep: steps since the start or since noise was put back */
     sora_tensor *fresh;    /* LCM: noise of x's shape, set by the caller before each step but the last; not kept */
 } sorai_sampler;
 
@@ -38,6 +39,10 @@ void sorai_sampler_release(sorai_sampler *s);
 /* What the network is to be asked next: sample s->x at timestep s->timesteps[s->index], if index < steps. Then this takes its answer
  * (guidance already applied) and advances. */
 void sorai_sampler_step(sorai_exec *x, sorai_sampler *s, sora_tensor *velocity);
+
+/* Undoes the last step but for what it has found: noise goes back onto x until it has the level that the step began with (RePaint, arXiv
+ * 2201.09865). `noise`: of x's shape. The step after it is of order 1: what went before belongs to another noise. */
+void sorai_sampler_back(sorai_exec *x, sorai_sampler *s, sora_tensor *noise);
 
 /* uncond + guidance (cond - uncond). */
 sora_tensor *sorai_guide(sorai_exec *x, sora_tensor *cond, sora_tensor *uncond, double guidance);

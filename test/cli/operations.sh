@@ -50,6 +50,31 @@ ok "inpaint under a mask" $?
 run inpaint "$tmp/a" $common --mask "$(frame "$tmp/b" 0)" -o "$tmp/inpaint2"
 [ $? = 0 ] && [ "$(frames "$tmp/inpaint2")" = 7 ]; ok "inpaint under a mask of any picture" $?
 
+# The same operations on the relatives, with random weights: joined channels, first and last picture, control branch, a timestep for each
+# token, replacement with and without steps done over. Given frames stay as they are in all of them.
+{ printf 'P5\n32 32\n255\n'; for y in $(seq 32); do printf '%016d' 0 | tr 0 '\000'; printf '%016d' 0 | tr 0 '\377'; done; } >"$tmp/half.pgm"
+says() { run info "$1" && grep -q "^conditions  *$2\$" "$tmp/out"; }
+for k in "t2v replacement" "i2v joined channels, replacement" "flf joined channels, replacement" "i2v_a14b joined channels, replacement" \
+    "vace control branch, replacement" "ti2v timesteps of tokens"; do
+    name=${k%% *}
+    sh test/tiny/make.sh "$tmp/$name" "$name" && says "$tmp/$name" "${k#* }"; ok "$name: info says how conditions reach it" $?
+    common="--model $tmp/$name --steps 2 --seed 4 --quiet --size 32x32 -p cat"
+    o=$tmp/of-$name
+    run animate "$(frame "$tmp/a" 0)" $common -o "$o-animate" && same "$o-animate" 0 "$tmp/a" 0 && ! same "$o-animate" 1 "$tmp/a" 0
+    ok "$name: animate" $?
+    run extend "$tmp/a" $common --before 0.25 --after 0.25 -o "$o-extend" && [ "$(frames "$o-extend")" = 11 ] && same "$o-extend" 2 "$tmp/a" 0 &&
+        same "$o-extend" 8 "$tmp/a" 6
+    ok "$name: extend" $?
+    run loop "$tmp/a" $common --seconds 0.375 -o "$o-loop" && [ "$(frames "$o-loop")" = 10 ]; ok "$name: loop" $?
+    run edit "$tmp/a" $common --strength 0.9 -o "$o-edit" && ! same "$o-edit" 0 "$tmp/a" 0; ok "$name: edit" $?
+    run connect "$tmp/a" "$tmp/b" $common --seconds 0.5 -o "$o-connect" && same "$o-connect" 11 "$tmp/b" 0; ok "$name: connect" $?
+    run fill "$tmp/a" $common --missing 2-3 -o "$o-fill" && same "$o-fill" 4 "$tmp/a" 4 && ! same "$o-fill" 2 "$tmp/a" 2; ok "$name: fill" $?
+    run fill "$tmp/a" $common --missing 2-3 --resample 1 -o "$o-again"
+    [ $? = 0 ] && same "$o-again" 4 "$tmp/a" 4 && ! same "$o-again" 2 "$o-fill" 2; ok "$name: fill, steps done over" $?
+    run inpaint "$tmp/a" $common --mask "$tmp/half.pgm" -o "$o-inpaint" && ! same "$o-inpaint" 0 "$tmp/a" 0; ok "$name: inpaint" $?
+done
+common="--model $model --steps 2 --seed 4 --quiet --size 32x32 -p cat"
+
 refused "extend without seconds" 2 extend "$tmp/a" $common -o "$tmp/no"
 refused "fill of a frame that is not there" 2 fill "$tmp/a" $common --missing 7 -o "$tmp/no"
 refused "fill of no list" 2 fill "$tmp/a" $common --missing 1-x -o "$tmp/no"

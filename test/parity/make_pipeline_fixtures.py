@@ -24,7 +24,7 @@ from diffusers import (
 from make_fixtures import forget_paths, perturb, picture
 from PIL import Image
 from safetensors.torch import save_file
-from transformers import CLIPVisionConfig, CLIPVisionModel
+from transformers import CLIPVisionConfig, CLIPVisionModel, UMT5Config, UMT5EncoderModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 torch.set_num_threads(1)
@@ -73,6 +73,16 @@ def encoder(seed):
                                              patch_size=4, hidden_act="gelu")).float().eval()
     perturb(model, seed, 0.7)
     return model, CLIPImageProcessorPil(size={"shortest_edge": 12}, crop_size=12)
+
+
+def text(root):
+    """A text encoder that fits the transformers of all loops, for runs of the program on them (test/tiny/make.sh)."""
+    torch.manual_seed(80)
+    model = UMT5EncoderModel(UMT5Config(vocab_size=60, d_model=6, d_kv=4, d_ff=8, num_layers=1, num_heads=2, dropout_rate=0.0)).float().eval()
+    perturb(model, 80, 0.7)
+    path = os.path.join(root, "loop_text", "text_encoder")
+    model.save_pretrained(path)
+    forget_paths(path)
 
 
 def save(root, name, pipe, **index):
@@ -279,7 +289,7 @@ def vace_a14b(root):
 
 
 LOOPS = {"t2v": t2v, "fast": fast, "a14b": a14b, "i2v": i2v, "flf": flf, "i2v_a14b": i2v_a14b, "ti2v": ti2v, "vace": vace,
-         "vace_a14b": vace_a14b}
+         "vace_a14b": vace_a14b, "text": text}
 
 
 def main():

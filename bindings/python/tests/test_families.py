@@ -73,6 +73,30 @@ def test_what_was_made_can_be_given() -> None:
     assert not np.array_equal(pipeline.denoise(joined, 500, text).numpy(), velocity.numpy())  # without the picture
 
 
+@pytest.mark.parametrize("family", ["loop_t2v", "loop_i2v", "loop_flf", "loop_i2v_a14b", "loop_vace", "loop_ti2v"])
+def test_conditions_reach_every_kind(family: str) -> None:
+    """Animate, extend, connect, inpaint and edit are conditions, whatever the model takes them by; given pixels stay."""
+    pipeline, tensors = opened(family)
+    name = next(n for n in tensors if n.endswith("/text")).split("/")[0]
+    common = {"steps": 2, "width": 32, "height": 32, "frames": 9, "guidance": 1, "seed": 3}
+    text = tensors[f"{name}/text"].numpy()
+    clip = np.random.default_rng(1).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    left = np.where(np.arange(32) < 16, 255, 0).astype(np.uint8)[None, None].repeat(32, 1)
+
+    def run(*conditions: sora.Condition, **more: int) -> np.ndarray:
+        return pipeline.generate(text, conditions=conditions, **common, **more)
+
+    assert np.array_equal(run(sora.Condition(clip[0]))[0], clip[0])
+    assert np.array_equal(run(sora.Condition(clip, at_frame=4))[4:], clip)
+    both = run(sora.Condition(clip[:1]), sora.Condition(clip[4:], at_frame=8))
+    assert np.array_equal(both[[0, 8]], clip[[0, 4]])
+    assert not np.array_equal(run(sora.Condition(clip[:1]), sora.Condition(clip[4:], at_frame=8), resample=1), both)
+    inpainted = run(sora.Condition(clip, mask=left))
+    assert np.array_equal(inpainted[:5, :, :16], clip[:, :, :16])
+    assert not np.array_equal(inpainted[:5, :, 16:], clip[:, :, 16:])
+    assert not np.array_equal(run(sora.Condition(clip, strength=0.3))[:5], clip)
+
+
 def test_many_references_are_refused() -> None:
     pipeline, _ = opened("loop_vace")
     picture = np.zeros((8, 8, 3), np.uint8)

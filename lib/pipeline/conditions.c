@@ -1,0 +1,122 @@
+/* The list of conditions, and their ways to the network: one timeline, from which everything that the model takes is made. */
+#include "lib/pipeline/conditions.h"
+
+#include <string.h>
+
+#include "lib/pipeline/pipeline.h"
+
+#define MANY 4096 /* conditions of one pipeline */
+
+static int host_u8(const sora_tensor *t, int32_t rank) {
+    return t->dtype == SORA_DTYPE_U8 && t->rank == rank && !t->device && sorai_tensor_count(t) > 0;
+}
+
+static int check(const sora_condition *c, sora_error *err) {
+    if (!c->frames == !c->latent)
+        return sorai_fail(err, SORA_E_INVALID, "a condition is frames or a latent, one of both");
+    if (c->frames && (!host_u8(c->frames, 4) || c->frames->shape[3] != 3 || c->frames->shape[1] > 16384 || c->frames->shape[2] > 16384))
+        return sorai_fail(err, SORA_E_INVALID, "a condition's frames are u8 [n, height, width, 3]");
+    if (c->latent && (c->latent->dtype != SORA_DTYPE_F32 || c->latent->rank != 4 || c->latent->device || !sorai_tensor_count(c->latent)))
+        return sorai_fail(err, SORA_E_INVALID, "a condition's latent is f32 [C, T, h, w]");
+    if (c->mask && (!c->frames || !host_u8(c->mask, 3) || (c->mask->shape[0] != 1 && c->mask->shape[0] != c->frames->shape[0]) ||
+                    c->mask->shape[1] != c->frames->shape[1] || c->mask->shape[2] != c->frames->shape[2]))
+        return sorai_fail(err, SORA_E_INVALID, "a condition's mask is u8 [1 or n, height, width] like its frames");
+    if (!(c->strength >= 0.0 && c->strength <= 1.0))
+        return sorai_fail(err, SORA_E_INVALID, "a condition's strength is 0..1");
+    if (c->fit < SORA_FIT_FILL || c->fit > SORA_FIT_EXACT)
+        return sorai_fail(err, SORA_E_INVALID, "a condition's fit is one of SORA_FIT_*");
+    const int64_t far = INT64_C(1) << 40;
+    if (c->at_frame < -far || c->at_frame > far)
+        return sorai_fail(err, SORA_E_INVALID, "a condition's at_frame is out of range");
+    return SORA_OK;
+}
+
+int sorai_conditions_add(sora_pipeline *p, const sora_condition *condition, sora_error *err) {
+    sorai_conditions *const all = &p->conditions;
+    SORA_TRY(check(condition, err));
+    if (all->count == all->capacity) {
+        const size_t capacity = all->capacity ? all->capacity * 2 : 8;
+        if (capacity > MANY)
+            return sorai_fail(err, SORA_E_LIMIT, "more than %d conditions", MANY);
+        sora_condition *grown = sorai_realloc(p->mem, all->list, capacity * sizeof *grown);
+        if (!grown)
+            return sorai_fail(err, SORA_E_NOMEM, "no memory for a condition");
+        all->list = grown;
+        all->capacity = capacity;
+    }
+    sorai_tensor_ref(condition->frames);
+    sorai_tensor_ref(condition->mask);
+    sorai_tensor_ref(condition->latent);
+    all->list[all->count++] = *condition;
+    return SORA_OK;
+}
+
+void sorai_conditions_clear(sora_pipeline *p) {
+    for (size_t i = 0; i < p->conditions.count; i++) {
+        sorai_tensor_unref(&p->conditions.list[i].frames);
+        sorai_tensor_unref(&p->conditions.list[i].mask);
+        sorai_tensor_unref(&p->conditions.list[i].latent);
+    }
+    sorai_free(p->mem, p->conditions.list);
+    memset(&p->conditions, 0, sizeof p->conditions);
+}
+
+int sorai_conditions_lay_pixels(const sora_pipeline *p) {
+    for (size_t i = 0; i < p->conditions.count; i++)
+        if (p->conditions.list[i].frames)
+            return 1;
+    return 0;
+}
+
+sorai_latent_range sorai_condition_range(const sora_condition *c, const sorai_plan *plan, int64_t time) {
+    const int64_t t0 = c->at_frame <= 0 ? c->at_frame / time : 1 + (c->at_frame - 1) / time, n = c->latent->shape[1];
+    const int64_t last = plan->latent[1] - plan->references; /* of the video */
+    sorai_latent_range r = {t0 < 0 ? -t0 : 0, t0 < 0 ? 0 : t0, n};
+    r.count = t0 + n > last ? last - r.to : t0 + n - r.to;
+    return r;
+}
+
+/* What shows only when the size of the video is known. */
+static int check_place(const sora_condition *c, size_t index, const sorai_plan *plan, int64_t time, sora_error *err) {
+    const int64_t *l = plan->latent, n = c->frames ? c->frames->shape[0] : (c->latent->shape[1] - 1) * time + 1;
+    if (c->at_frame >= plan->frames || c->at_frame + n <= 0)
+        return sorai_fail(err, SORA_E_INVALID, "condition %zu lies outside of the video's %lld frames", index + 1, (long long)plan->frames);
+    const int64_t *s = c->latent ? c->latent->shape : NULL;
+    if (s && (s[0] != l[4] || s[2] != l[2] || s[3] != l[3]))
+        return sorai_fail(err, SORA_E_INVALID, "condition %zu: its latent is not [%lld, T, %lld, %lld] as this video's is", index + 1,
+                          (long long)l[4], (long long)l[2], (long long)l[3]);
+    if (s && (c->at_frame > 0 ? (c->at_frame - 1) % time : c->at_frame % time))
+        return sorai_fail(err, SORA_E_INVALID, "condition %zu: a latent begins at frame 0 or %lld n + 1", index + 1, (long long)time);
+    return SORA_OK;
+}
+
+/* What was set wins. */
+static int taken(sora_pipeline *p, sora_slot slot) {
+    if (p->slots[slot])
+        p->made[slot] = sorai_tensor_ref(p->slots[slot]);
+    return p->slots[slot] != NULL;
+}
+
+static int make_all(sora_pipeline *p, sorai_timeline *line, sora_error *err) {
+    const sorai_plan *plan = &p->plan;
+    if (plan->needs_embeds && !taken(p, SORA_SLOT_IMAGE_EMBEDS))
+        SORA_TRY(sorai_embeds_make(p, line, &p->made[SORA_SLOT_IMAGE_EMBEDS], err));
+    if (plan->needs_condition && !taken(p, SORA_SLOT_CONDITION))
+        SORA_TRY(sorai_joined_make(p, line, &p->made[SORA_SLOT_CONDITION], err));
+    if (plan->needs_control && !taken(p, SORA_SLOT_CONTROL))
+        SORA_TRY(sorai_control_make(p, line, &p->made[SORA_SLOT_CONTROL], err));
+    return line ? sorai_held_make(p, plan, line, &p->held, err) : SORA_OK;
+}
+
+int sorai_conditions_make(sora_pipeline *p, sora_error *err) {
+    sorai_timeline line = {0};
+    const int64_t time = sorai_vae_time_factor(&p->model->vae_config);
+    if (!p->conditions.count)
+        return make_all(p, NULL, err);
+    for (size_t i = 0; i < p->conditions.count; i++)
+        SORA_TRY(check_place(&p->conditions.list[i], i, &p->plan, time, err));
+    SORA_TRY(sorai_timeline_make(&line, p->mem, &p->conditions, &p->plan, err));
+    const int status = make_all(p, &line, err);
+    sorai_timeline_release(&line);
+    return status;
+}

@@ -1,0 +1,106 @@
+/* Conditions: what is known of a video before it is made, and how it reaches the network. Pixels with their masks are laid onto one
+ * timeline (timeline.c). From it everything is made that the model's config asks for, all that apply at once (conditions.c):
+ *
+ * - places of the latent that are held (held.c), for every model. A place has a level, 1 - strength * (share of its pixels that is known).
+ *   In steps that lie above the level, for the most part, its velocity is the one that leads to what is given, (x - x0) / sigma, so that any
+ *   solver keeps it on that path; below, the place is free. A model that was trained with a timestep per token (expand_timesteps) sees it
+ *   at its level, and told so; any other model sees it at the noise of the schedule (replacement). Level 0 is a place that is given, 1 one
+ *   that is to be made; a whole clip at a level between is SDEdit (arXiv 2108.01073);
+ * - channels joined behind the noise: mask and encoded clip, and the embeddings of pictures beside the text (pictures.c);
+ * - the latent of a control branch, VACE (control.c).
+ *
+ * Channels and control tell what is given whole: strength 1, and a mask of at least a half. */
+#ifndef SORAI_PIPELINE_CONDITIONS_H
+#define SORAI_PIPELINE_CONDITIONS_H
+
+#include "lib/sampler/sampler.h"
+#include "sora/pipeline.h"
+
+struct sora_pipeline;
+typedef struct sorai_plan sorai_plan;
+
+/* ---- the list (conditions.c) ---------------------------------------------------------------------------------------------- */
+
+typedef struct sorai_conditions { /* as added, in order; tensors are references */
+    sora_condition *list;
+    size_t count, capacity;
+} sorai_conditions;
+
+int sorai_conditions_add(struct sora_pipeline *p, const sora_condition *condition, sora_error *err);
+void sorai_conditions_clear(struct sora_pipeline *p);
+int sorai_conditions_lay_pixels(const struct sora_pipeline *p); /* some are frames, not latents */
+
+/* Everything that the plan says is needed beside the text, from conditions and slots, into made[] and held. Encodes, so it may take
+ * long; polls for cancellation. */
+int sorai_conditions_make(struct sora_pipeline *p, sora_error *err);
+
+/* Of a latent that is given as such: `count` of its frames, `from`..., lie on the video's latent frames `to`... */
+typedef struct sorai_latent_range {
+    int64_t from, to, count;
+} sorai_latent_range;
+sorai_latent_range sorai_condition_range(const sora_condition *c, const sorai_plan *plan, int64_t time);
+
+/* ---- pixels (timeline.c) -------------------------------------------------------------------------------------------------- */
+
+typedef struct sorai_timeline { /* of the size asked for */
+    sorai_mem *mem;
+    int64_t frames;
+    int32_t width, height;
+    uint8_t *rgb;   /* [frames, height, width, 3] */
+    uint8_t *known; /* [frames, height, width]: strength * mask * 255 */
+    uint8_t *keep;  /* the same with strengths below 1 as 0 */
+    uint8_t *there; /* [frames]: something lies on this frame */
+} sorai_timeline;
+
+int sorai_timeline_make(sorai_timeline *t, sorai_mem *mem, const sorai_conditions *conditions, const sorai_plan *plan, sora_error *err);
+void sorai_timeline_release(sorai_timeline *t);
+/* The pixel of a frame's plane that stands for (x, y) of the full size that is made: beyond the picture its edge goes on. */
+int64_t sorai_timeline_pixel(const sorai_timeline *t, const sorai_plan *plan, int64_t x, int64_t y);
+/* Frame f of the full length: RGB and how much is given whole, [height, width]; behind the last frame that one goes on. */
+void sorai_timeline_frame(const sorai_timeline *t, int64_t f, const uint8_t **rgb, const uint8_t **keep);
+#define SORAI_GIVEN 128 /* `keep` from here on counts as given where there is only yes or no */
+
+/* ---- places that are held (held.c) ----------------------------------------------------------------------------------------- */
+
+typedef struct sorai_held {
+    sorai_mem *mem;
+    int64_t tokens[3], patch[3]; /* t, h, w */
+    int64_t latent[5];
+    int64_t lead;      /* latent frames in front of the video, which hold other things */
+    float *level;      /* of each token */
+    float *x0;         /* [C, T, h, w] until sorai_held_start */
+    sora_tensor *clean; /* device: x0 */
+    sora_tensor *given; /* device: the places at their levels, x0 + level * (noise - x0) */
+    int32_t told;      /* the model takes a timestep for each token */
+    uint8_t *rgb;      /* [frames, height, width, 3] as given; NULL: nothing of the result is kept from it */
+    uint8_t *keep;     /* [frames, height, width]: how much of a pixel is kept */
+} sorai_held;
+
+/* Takes pixels over from the timeline, where the result keeps them. */
+int sorai_held_make(struct sora_pipeline *p, const sorai_plan *plan, sorai_timeline *line, sorai_held **out, sora_error *err);
+/* noise: the sampler's first sample, on the device. */
+int sorai_held_start(sorai_exec *x, sorai_held *held, const sora_tensor *noise, sora_error *err);
+void sorai_held_release(sorai_held **held);
+
+/* What the network is shown in place of s->x. held NULL: s->x. */
+sora_tensor *sorai_held_input(sorai_exec *x, const sorai_held *held, const sorai_sampler *s);
+/* Whether the network is told a timestep for each token, and which. */
+int sorai_held_told(const sorai_held *held);
+float sorai_held_time(const sorai_held *held, const sorai_sampler *s, int64_t token);
+/* The network's velocity, exact where places are held. held NULL: as it is. */
+sora_tensor *sorai_held_velocity(sorai_exec *x, const sorai_held *held, const sorai_sampler *s, sora_tensor *velocity);
+
+/* Lays what is kept over frame `index` of the result. */
+void sorai_held_keep(const sorai_held *held, const sorai_plan *plan, int64_t index, uint8_t *rgb);
+
+/* ---- what the model takes beside the text; line NULL: there are no conditions ------------------------------------------------ */
+
+/* pictures.c. Embeddings of the slots' pictures or, without, of the first (and last) frame that something lies on. */
+int sorai_embeds_make(struct sora_pipeline *p, const sorai_timeline *line, sora_tensor **out, sora_error *err);
+int sorai_embeds_two(const struct sora_pipeline *p); /* of two pictures */
+/* Channels joined behind the noise, or the first frame that stands in its place. */
+int sorai_joined_make(struct sora_pipeline *p, const sorai_timeline *line, sora_tensor **out, sora_error *err);
+/* control.c: the control latent of VACE; conditions lie over the video and mask of the slots. */
+int sorai_control_make(struct sora_pipeline *p, const sorai_timeline *line, sora_tensor **out, sora_error *err);
+
+#endif

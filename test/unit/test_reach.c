@@ -1,0 +1,382 @@
+/* How conditions reach each kind of model, on the random models of the parity fixtures: what they ask for is made from the timeline, equal
+ * to what pictures and control videos of the slots give where those say the same (which is the reference's, see test/parity/loop.c). */
+#define _POSIX_C_SOURCE 200809L
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sora/sora.h>
+
+#include "lib/pipeline/pipeline.h"
+
+enum { W = 32, H = 48, FRAMES = 9, SIZE = W * H };
+
+typedef struct rig {
+    sora_context *ctx;
+    sora_model *model;
+    sora_pipeline *p;
+    sora_error err;
+} rig;
+
+static sora_tensor *tensor(rig *r, int32_t dtype, int32_t rank, const int64_t *shape, int start) {
+    sora_tensor_desc d = {.struct_size = sizeof d, .dtype = dtype, .rank = rank};
+    sora_tensor *t = NULL;
+    memcpy(d.shape, shape, (size_t)rank * sizeof *shape);
+    ck_assert_int_eq(sora_tensor_create(&t, r->ctx, &d, &r->err), SORA_OK);
+    const size_t n = sora_tensor_bytes(t) / (dtype == SORA_DTYPE_U8 ? 1 : 4);
+    for (size_t i = 0; i < n; i++) {
+        if (dtype == SORA_DTYPE_U8)
+            ((uint8_t *)sora_tensor_data(t))[i] = (uint8_t)((size_t)start + i * 5 % 241 + i / SIZE);
+        else
+            ((float *)sora_tensor_data(t))[i] = (float)((i + (size_t)start) * 29 % 97) / 97.0f - 0.5f;
+    }
+    return t;
+}
+
+static sora_tensor *clip(rig *r, int64_t n, int start) {
+    return tensor(r, SORA_DTYPE_U8, 4, (const int64_t[]){n, H, W, 3}, start);
+}
+
+static void open_rig(rig *r, const char *name) {
+    char path[128];
+    memset(r, 0, sizeof *r);
+    r->err.struct_size = sizeof r->err;
+    ck_assert_int_eq(sora_context_create(&r->ctx, NULL, &r->err), SORA_OK);
+    snprintf(path, sizeof path, "test/parity/fixtures/loop_%s", name);
+    sora_model_opts opts;
+    sora_model_opts_init(&opts);
+    opts.dtype = SORA_DTYPE_F32;
+    ck_assert_msg(sora_model_open(&r->model, r->ctx, path, &opts, &r->err) == SORA_OK, "%s", r->err.message);
+    ck_assert_int_eq(sora_pipeline_create(&r->p, r->model, &r->err), SORA_OK);
+    for (sora_slot slot = SORA_SLOT_TEXT; slot <= SORA_SLOT_NEGATIVE; slot++) {
+        sora_tensor *t = tensor(r, SORA_DTYPE_F32, 2, (const int64_t[]){512, 6}, slot);
+        ck_assert_int_eq(sora_pipeline_set_tensor(r->p, slot, t), SORA_OK);
+        sora_tensor_unref(&t);
+    }
+    sora_pipeline_set_i64(r->p, SORA_PARAM_WIDTH, W);
+    sora_pipeline_set_i64(r->p, SORA_PARAM_HEIGHT, H);
+    sora_pipeline_set_i64(r->p, SORA_PARAM_FRAMES, FRAMES);
+    sora_pipeline_set_i64(r->p, SORA_PARAM_STEPS, 2);
+}
+
+static void close_rig(rig *r) {
+    sora_pipeline_destroy(&r->p);
+    sora_model_unref(&r->model);
+    sora_context_unref(&r->ctx);
+}
+
+static void add(rig *r, sora_tensor *frames, sora_tensor *mask, int64_t at, double strength) {
+    sora_condition c;
+    sora_condition_init(&c);
+    c.frames = frames;
+    c.mask = mask;
+    c.at_frame = at;
+    c.strength = strength;
+    ck_assert_msg(sora_pipeline_add_condition(r->p, &c, &r->err) == SORA_OK, "%s", r->err.message);
+}
+
+static void run(rig *r) { ck_assert_msg(sora_pipeline_run(r->p, &r->err) == SORA_OK, "%s", r->err.message); }
+
+static sora_tensor *made(rig *r, sora_slot slot) {
+    sora_tensor *t = NULL;
+    ck_assert_int_eq(sora_pipeline_get_tensor(r->p, slot, &t), SORA_OK);
+    return t;
+}
+
+static void set(rig *r, sora_slot slot, sora_tensor *t) { ck_assert_int_eq(sora_pipeline_set_tensor(r->p, slot, t), SORA_OK); }
+
+/* Frame f of a clip as a picture [H, W, 3]. */
+static sora_tensor *picture_of(rig *r, const sora_tensor *frames, int64_t f) {
+    sora_tensor *t = tensor(r, SORA_DTYPE_U8, 3, (const int64_t[]){H, W, 3}, 0);
+    memcpy(sora_tensor_data(t), (const uint8_t *)sora_tensor_data(frames) + f * SIZE * 3, SIZE * 3);
+    return t;
+}
+
+static void same(const sora_tensor *a, const sora_tensor *b, const char *what) {
+    ck_assert_msg(sora_tensor_bytes(a) == sora_tensor_bytes(b) &&
+                      memcmp(sora_tensor_data(a), sora_tensor_data(b), sora_tensor_bytes(a)) == 0,
+                  "%s differs", what);
+}
+
+static uint8_t *frames_of(rig *r) {
+    uint8_t *rgb = malloc(FRAMES * SIZE * 3);
+    ck_assert_ptr_nonnull(rgb);
+    ck_assert_int_eq(sora_pipeline_read_frames(r->p, 0, FRAMES, rgb, FRAMES * SIZE * 3), SORA_OK);
+    return rgb;
+}
+
+static const char *const kinds[] = {"t2v", "i2v", "flf", "i2v_a14b", "vace", "vace_a14b", "ti2v", "a14b"};
+#define KINDS (int)(sizeof kinds / sizeof *kinds)
+
+/* A clip at the start, an image at the end, half a frame between: every kind of model keeps them, and the estimate holds. What a phase
+ * reports comes in order, and its fractions rise. */
+typedef struct seen {
+    int32_t phase;
+    double fraction;
+    int phases[8], frames, falls;
+} seen;
+static int on_progress(void *user, const sora_progress *p) {
+    seen *s = user;
+    s->falls += p->fraction < s->fraction || p->fraction > 1.0 + 1e-9;
+    s->fraction = p->fraction;
+    s->phases[p->phase]++;
+    return 0;
+}
+static int on_frame(void *user, int64_t index, const uint8_t *rgb, int32_t width, int32_t height) {
+    seen *s = user;
+    (void)rgb;
+    s->falls += index != s->frames || width != W || height != H;
+    s->frames++;
+    return 0;
+}
+
+START_TEST(every_kind_keeps_what_is_given) {
+    rig r;
+    open_rig(&r, kinds[_i]);
+    sora_tensor *begin = clip(&r, 5, 3), *end = clip(&r, 1, 90), *mask = tensor(&r, SORA_DTYPE_U8, 3, (const int64_t[]){1, H, W}, 0);
+    for (int i = 0; i < SIZE; i++) ((uint8_t *)sora_tensor_data(mask))[i] = i % W < W / 2 ? 255 : 0;
+    add(&r, begin, NULL, 0, 1.0);
+    add(&r, end, NULL, FRAMES - 1, 1.0);
+    add(&r, end, mask, 6, 1.0);
+    seen s = {0};
+    sora_memory before = {.struct_size = sizeof before}, after = before, estimate = before;
+    ck_assert_msg(sora_pipeline_estimate(r.p, &estimate, &r.err) == SORA_OK, "%s", r.err.message);
+    sora_context_memory(r.ctx, &before);
+    sora_pipeline_set_progress(r.p, on_progress, &s);
+    sora_pipeline_set_frame_callback(r.p, on_frame, &s);
+    run(&r);
+    sora_context_memory(r.ctx, &after);
+    const double taken = (double)(after.peak - before.used);
+    ck_assert_msg((double)estimate.peak >= taken && (double)estimate.peak <= 1.15 * taken + 131072, "%s: estimate %.3f MiB, taken %.3f MiB",
+                  kinds[_i], (double)estimate.peak / 1048576, taken / 1048576);
+    ck_assert(s.falls == 0 && s.frames == FRAMES && fabs(s.fraction - 1.0) < 1e-9);
+    ck_assert(s.phases[SORA_PHASE_TEXT] == 1 && s.phases[SORA_PHASE_CONDITION] == 1 && s.phases[SORA_PHASE_DENOISE] == 2 &&
+              s.phases[SORA_PHASE_DECODE] == 3);
+    uint8_t *rgb = frames_of(&r);
+    const uint8_t *last = sora_tensor_data(end);
+    ck_assert_mem_eq(rgb, sora_tensor_data(begin), 5 * SIZE * 3);
+    ck_assert_mem_eq(rgb + 8 * SIZE * 3, last, SIZE * 3);
+    for (int i = 0; i < SIZE; i++)
+        if (i % W < W / 2) ck_assert_mem_eq(rgb + (6 * SIZE + i) * 3, last + i * 3, 3);
+    ck_assert_int_ne(memcmp(rgb + 6 * SIZE * 3, last, SIZE * 3), 0);
+    free(rgb);
+    sora_tensor_unref(&begin);
+    sora_tensor_unref(&end);
+    sora_tensor_unref(&mask);
+    close_rig(&r);
+}
+END_TEST
+
+/* Joined channels: an image at the first frame (and one at the last) is what the slots' pictures are. */
+START_TEST(pictures_are_conditions) {
+    const char *const name = _i == 0 ? "i2v" : _i == 1 ? "flf" : "i2v_a14b";
+    rig r;
+    open_rig(&r, name);
+    sora_tensor *a = clip(&r, 1, 3), *b = clip(&r, 1, 90), *first = picture_of(&r, a, 0), *last = picture_of(&r, b, 0);
+    const int embeds = _i < 2;
+    set(&r, SORA_SLOT_IMAGE, first);
+    if (_i == 1) set(&r, SORA_SLOT_LAST_IMAGE, last);
+    run(&r);
+    sora_tensor *joined = made(&r, SORA_SLOT_CONDITION), *rows = embeds ? made(&r, SORA_SLOT_IMAGE_EMBEDS) : NULL, *again;
+    set(&r, SORA_SLOT_IMAGE, NULL);
+    set(&r, SORA_SLOT_LAST_IMAGE, NULL);
+    ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_E_INVALID); /* nothing to begin with */
+    add(&r, a, NULL, 0, 1.0);
+    if (_i == 1) add(&r, b, NULL, FRAMES - 1, 1.0);
+    run(&r);
+    again = made(&r, SORA_SLOT_CONDITION);
+    same(joined, again, "the joined channels");
+    sora_tensor_unref(&again);
+    if (embeds) {
+        again = made(&r, SORA_SLOT_IMAGE_EMBEDS);
+        same(rows, again, "the embeddings");
+        sora_tensor_unref(&again);
+    }
+    /* A clip of strength below 1 is not told as given, but held. */
+    ck_assert_int_eq(sora_pipeline_clear_conditions(r.p), SORA_OK);
+    add(&r, a, NULL, 0, 0.9);
+    run(&r);
+    again = made(&r, SORA_SLOT_CONDITION);
+    const float *mask = sora_tensor_data(again);
+    for (int i = 0; i < 4 * 3 * 6 * 4; i++) ck_assert(mask[i] == 0.0f);
+    sora_tensor *all[] = {a, b, first, last, joined, rows, again};
+    for (size_t i = 0; i < 7; i++) sora_tensor_unref(&all[i]);
+    close_rig(&r);
+}
+END_TEST
+
+/* The mask channels: one for each frame of a latent frame, whole squares only, odd lengths repeat the last frame. */
+START_TEST(masks_tell_frames) {
+    rig r;
+    open_rig(&r, "i2v_a14b");
+    sora_pipeline_set_i64(r.p, SORA_PARAM_FRAMES, 7); /* made as 9 */
+    sora_tensor *a = clip(&r, 2, 3), *end = clip(&r, 1, 50), *half = tensor(&r, SORA_DTYPE_U8, 3, (const int64_t[]){1, H, W}, 0);
+    for (int i = 0; i < SIZE; i++) ((uint8_t *)sora_tensor_data(half))[i] = i % W < 12 ? 255 : 0; /* a square and a half */
+    add(&r, a, half, 3, 1.0);
+    add(&r, end, NULL, 6, 1.0);
+    run(&r);
+    sora_tensor *joined = made(&r, SORA_SLOT_CONDITION);
+    const float *m = sora_tensor_data(joined);
+    for (int c = 0; c < 4; c++)
+        for (int t = 0; t < 3; t++)
+            for (int i = 0; i < 24; i++) {
+                const int frame = t ? 1 + (t - 1) * 4 + c : 0, x = i % 4;
+                const int want = frame >= 6 || ((frame == 3 || frame == 4) && x == 0);
+                ck_assert_msg(m[(c * 3 + t) * 24 + i] == (float)want, "frame %d, place %d", frame, i);
+            }
+    sora_tensor_unref(&a);
+    sora_tensor_unref(&end);
+    sora_tensor_unref(&half);
+    sora_tensor_unref(&joined);
+    close_rig(&r);
+}
+END_TEST
+
+/* Control branch: a clip under a mask is what the slots' video and mask are; over a control video it takes its place. */
+START_TEST(control_is_made_of_conditions) {
+    rig r;
+    open_rig(&r, "vace");
+    sora_tensor *a = clip(&r, FRAMES, 3), *other = clip(&r, FRAMES, 100), *given = tensor(&r, SORA_DTYPE_U8, 3, (const int64_t[]){FRAMES, H, W}, 0),
+                *anew = tensor(&r, SORA_DTYPE_U8, 3, (const int64_t[]){FRAMES, H, W}, 0);
+    for (int i = 0; i < FRAMES * SIZE; i++) {
+        ((uint8_t *)sora_tensor_data(given))[i] = i / SIZE < 5 && i % W < 20 ? 255 : 0;
+        ((uint8_t *)sora_tensor_data(anew))[i] = i / SIZE < 5 && i % W < 20 ? 0 : 255;
+    }
+    /* The clip with grey where it is made anew, as the reference has it in its own examples. */
+    sora_tensor *video = clip(&r, FRAMES, 3);
+    const int64_t floats[4] = {3, FRAMES, H, W};
+    sora_tensor *exact = tensor(&r, SORA_DTYPE_F32, 4, floats, 0);
+    for (int i = 0; i < FRAMES * SIZE; i++)
+        for (int c = 0; c < 3; c++)
+            ((float *)sora_tensor_data(exact))[c * FRAMES * SIZE + i] =
+                ((uint8_t *)sora_tensor_data(given))[i] ? 2.0f * ((float)((uint8_t *)sora_tensor_data(a))[i * 3 + c] / 255.0f) - 1.0f : 0.0f;
+    set(&r, SORA_SLOT_VIDEO, exact);
+    set(&r, SORA_SLOT_MASK, anew);
+    run(&r);
+    sora_tensor *want = made(&r, SORA_SLOT_CONTROL);
+    set(&r, SORA_SLOT_VIDEO, NULL);
+    set(&r, SORA_SLOT_MASK, NULL);
+    add(&r, a, given, 0, 1.0);
+    run(&r);
+    sora_tensor *got = made(&r, SORA_SLOT_CONTROL);
+    same(want, got, "the control latent");
+    /* Over a control video: the reactive part is the video where nothing is given. */
+    sora_tensor_unref(&got);
+    set(&r, SORA_SLOT_VIDEO, other);
+    run(&r);
+    got = made(&r, SORA_SLOT_CONTROL);
+    const float *x = sora_tensor_data(want), *y = sora_tensor_data(got);
+    const size_t part = 3 * 3 * 24;
+    ck_assert_mem_eq(x, y, part * sizeof *x);                            /* what is kept */
+    ck_assert_int_ne(memcmp(x + part, y + part, part * sizeof *x), 0);   /* what is made anew is told by the video */
+    ck_assert_mem_eq(x + 2 * part, y + 2 * part, 64 * 3 * 24 * sizeof *x); /* the mask */
+    sora_tensor *all[] = {a, other, given, anew, video, exact, want, got};
+    for (size_t i = 0; i < 8; i++) sora_tensor_unref(&all[i]);
+    close_rig(&r);
+}
+END_TEST
+
+/* Latents reach channels and control as they are. */
+START_TEST(latents_reach_every_kind) {
+    const char *const name = _i == 0 ? "i2v_a14b" : _i == 1 ? "vace" : "t2v";
+    rig r;
+    open_rig(&r, name);
+    sora_condition c;
+    sora_condition_init(&c);
+    c.latent = tensor(&r, SORA_DTYPE_F32, 4, (const int64_t[]){3, 2, 6, 4}, 7);
+    c.at_frame = 1;
+    ck_assert_int_eq(sora_pipeline_add_condition(r.p, &c, &r.err), SORA_OK);
+    run(&r);
+    const float *given = sora_tensor_data(c.latent);
+    sora_tensor *latent = made(&r, SORA_SLOT_LATENT), *told = _i < 2 ? made(&r, _i == 0 ? SORA_SLOT_CONDITION : SORA_SLOT_CONTROL) : NULL;
+    const float *x = sora_tensor_data(latent), *y = told ? sora_tensor_data(told) : NULL;
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < 48; i++) {
+            ck_assert_float_le(fabsf(x[(k * 3 + 1) * 24 + i] - given[k * 48 + i]), 2e-5f);
+            if (y) ck_assert(y[((k + (_i == 0 ? 4 : 0)) * 3 + 1) * 24 + i] == given[k * 48 + i]);
+        }
+    for (int k = 0; y && k < (_i == 0 ? 4 : 64); k++)
+        for (int i = 0; i < 72; i++) ck_assert(y[(k + (_i == 0 ? 0 : 6)) * 72 + i] == (float)((i >= 24) == (_i == 0)));
+    sora_tensor_unref(&c.latent);
+    sora_tensor_unref(&latent);
+    sora_tensor_unref(&told);
+    close_rig(&r);
+}
+END_TEST
+
+/* Steps done over: another video, the same bits when it is saved between and resumed, given places still exact; without conditions
+ * nothing changes. */
+START_TEST(steps_can_be_done_over) {
+    rig r;
+    char path[64];
+    strcpy(path, "/tmp/sora-reach-XXXXXX");
+    const int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    open_rig(&r, "t2v");
+    sora_pipeline_set_i64(r.p, SORA_PARAM_STEPS, 3);
+    sora_pipeline_set_i64(r.p, SORA_PARAM_SAMPLER, 1 + _i);
+    sora_tensor *a = clip(&r, 1, 3), *free_run[2], *held[3];
+    for (int over = 0; over < 2; over++) {
+        sora_pipeline_set_i64(r.p, SORA_PARAM_RESAMPLE, over * 2);
+        run(&r);
+        free_run[over] = made(&r, SORA_SLOT_LATENT);
+    }
+    same(free_run[0], free_run[1], "a run without conditions");
+    add(&r, a, NULL, 0, 1.0);
+    run(&r);
+    held[0] = made(&r, SORA_SLOT_LATENT);
+    sora_pipeline_set_i64(r.p, SORA_PARAM_RESAMPLE, 0);
+    run(&r);
+    held[1] = made(&r, SORA_SLOT_LATENT);
+    const float *x = sora_tensor_data(held[0]), *y = sora_tensor_data(held[1]);
+    double worst = 0, other = 0;
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < 72; i++) {
+            const double d = fabs((double)(x[k * 72 + i] - y[k * 72 + i]));
+            if (i < 24)
+                worst = fmax(worst, d);
+            else
+                other = fmax(other, d);
+        }
+    ck_assert(worst < 4e-5 && other > 1e-3);
+    sora_pipeline_set_i64(r.p, SORA_PARAM_RESAMPLE, 2);
+    for (int stop = 3; stop < 10; stop += 2) { /* text, conditions, then 1 + 3 + 3 passes or 3 + 3 + 3 */
+        ck_assert_int_eq(sora_pipeline_begin(r.p, &r.err), SORA_OK);
+        for (int i = 0; i < stop; i++) ck_assert_int_eq(sora_pipeline_step(r.p, &r.err), SORA_MORE);
+        if (r.p->state != SORAI_RUN_DENOISE) stop = 10;
+        if (stop < 10) ck_assert_msg(sora_pipeline_save(r.p, path, &r.err) == SORA_OK, "%s", r.err.message);
+        sora_pipeline_cancel(r.p);
+        ck_assert_int_eq(sora_pipeline_step(r.p, &r.err), SORA_E_CANCELLED);
+        if (stop >= 10) break;
+        ck_assert_msg(sora_pipeline_resume(r.p, path, &r.err) == SORA_OK, "%s", r.err.message);
+        int status;
+        do status = sora_pipeline_step(r.p, &r.err);
+        while (status == SORA_MORE);
+        ck_assert_int_eq(status, SORA_OK);
+        held[2] = made(&r, SORA_SLOT_LATENT);
+        same(held[0], held[2], "a run that was saved between two passes of a step");
+        sora_tensor_unref(&held[2]);
+    }
+    remove(path);
+    sora_tensor *all[] = {a, free_run[0], free_run[1], held[0], held[1]};
+    for (size_t i = 0; i < 5; i++) sora_tensor_unref(&all[i]);
+    close_rig(&r);
+}
+END_TEST
+
+Suite *suite_reach(void);
+Suite *suite_reach(void) {
+    Suite *s = suite_create("reach");
+    TCase *c = tcase_create("reach");
+    tcase_set_timeout(c, 120);
+    tcase_add_loop_test(c, every_kind_keeps_what_is_given, 0, KINDS);
+    tcase_add_loop_test(c, pictures_are_conditions, 0, 3);
+    tcase_add_test(c, masks_tell_frames);
+    tcase_add_test(c, control_is_made_of_conditions);
+    tcase_add_loop_test(c, latents_reach_every_kind, 0, 3);
+    tcase_add_loop_test(c, steps_can_be_done_over, 0, 4);
+    suite_add_tcase(s, c);
+    return s;
+}
