@@ -57,7 +57,8 @@ int sorai_probe_bind(sorai_probe *probe, sorai_store *store, const sorai_probe_c
     probe->features = (int32_t)in;
     const int64_t outputs = probe->outputs;
     probe->norm = get(&b, "", "norm.gamma", 1, &in, SORAI_INIT_ONE, 0);
-    probe->hidden_w = get(&b, "", "hidden.weight", 2, (const int64_t[]){in, in}, SORAI_INIT_FAN_IN, 1.7);
+    probe->look_w = get(&b, "", "look.weight", 2, (const int64_t[]){SORAI_PROBE_LOOKS, in}, SORAI_INIT_FAN_IN, 1.0);
+    probe->hidden_w = get(&b, "", "hidden.weight", 2, (const int64_t[]){in, (SORAI_PROBE_LOOKS + 1) * in}, SORAI_INIT_FAN_IN, 1.7);
     probe->hidden_b = get(&b, "", "hidden.bias", 1, &in, SORAI_INIT_ZERO, 0);
     probe->head_w = get(&b, "", "head.weight", 2, (const int64_t[]){outputs, in}, SORAI_INIT_FAN_IN, 1.0);
     probe->head_b = get(&b, "", "head.bias", 1, &outputs, SORAI_INIT_ZERO, 0);
@@ -81,10 +82,15 @@ sora_tensor *sorai_probe_forward(sorai_exec *x, const sorai_probe *probe, sora_t
     if (!h)
         return NULL;
     const int64_t b = h->shape[0], places = h->shape[1] * h->shape[2] * h->shape[3], c = h->shape[4];
-    h = sorai_mean_axis(x, sorai_reshape(x, h, 3, (const int64_t[]){b, places, c}), 1);
-    h = sorai_reshape(x, h, 2, (const int64_t[]){b, c});
+    h = sorai_reshape(x, h, 3, (const int64_t[]){b, places, c});
+    sora_tensor *const mean = sorai_mean_axis(x, h, 1);
+    sora_tensor *const scores = sorai_permute(x, sorai_linear(x, h, probe->look_w, NULL, SORAI_ACT_NONE), (const int32_t[]){0, 2, 1});
+    sora_tensor *const looks = sorai_matmul(x, sorai_softmax(x, scores), h, 0, 1.0);
+    sora_tensor *parts[2] = {sorai_reshape(x, mean, 2, (const int64_t[]){b, c}),
+                             sorai_reshape(x, looks, 2, (const int64_t[]){b, SORAI_PROBE_LOOKS * c})};
     if (features)
-        *features = h;
+        *features = parts[0];
+    h = sorai_concat(x, parts, 2, 1);
     h = sorai_linear(x, h, probe->hidden_w, probe->hidden_b, SORAI_ACT_SILU);
     return sorai_linear(x, h, probe->head_w, probe->head_b, SORAI_ACT_NONE);
 }

@@ -1,11 +1,13 @@
 /* The attribute probe: a small video classifier with one head per attribute (subject, place, action ...), trained on rendered clips. It
- * judges what models make: `sora eval`. Convolutions and means only, so frames of any number and size go in. */
+ * judges what models make: `sora eval`. Convolutions, then means over all places: a plain one, and some that
+ * look for what matters, since a subject fills a small part of the picture. So frames of any number and size go in. */
 #ifndef SORAI_PROBE_PROBE_H
 #define SORAI_PROBE_PROBE_H
 
 #include "lib/ops/ops.h"
 
 #define SORAI_PROBE_STAGES 4
+#define SORAI_PROBE_LOOKS 8 /* weighted means */
 #define SORAI_PROBE_MAX_ATTRIBUTES 32
 
 typedef struct sorai_probe_config {
@@ -22,6 +24,7 @@ typedef struct sorai_probe {
         sorai_param *norm1, *conv1_w, *conv1_b;  /* residual block */
         sorai_param *norm2, *conv2_w, *conv2_b;
     } stage[SORAI_PROBE_STAGES];
+    sorai_param *look_w; /* of the places, for each weighted mean */
     sorai_param *norm, *hidden_w, *hidden_b, *head_w, *head_b;
 } sorai_probe;
 

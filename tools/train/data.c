@@ -1,5 +1,6 @@
 #include "tools/train/data.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,7 @@ static int read_bucket(data *d, json_t *item, const world_limits *limits) {
     b->frames = (int)number(item, "frames", 1);
     b->batch = (int)number(item, "batch", 8);
     b->share = number(item, "share", 1);
+    b->own = (uint64_t)fmin(1e9, fmax(0, number(item, "clips", 0)));
     b->from = number(item, "from", 0);
     b->to = number(item, "to", 1);
     b->limits = *limits;
@@ -102,7 +104,8 @@ static int open_source(data *d, json_t *section) {
 static uint64_t wanted(const data *d, json_t *section, const bucket *b, int split) {
     if (!d->source->endless)
         return d->source->count(d->source, b, split);
-    const double n = split == WORLD_TRAIN ? number(section, "clips", 0) : number(section, "heldout", 256);
+    const double all = b->own ? (double)b->own : number(section, "clips", 0);
+    const double n = split == WORLD_TRAIN ? all : number(section, "heldout", 256);
     return n >= 1 && n <= 1e12 ? (uint64_t)n : 0;
 }
 
@@ -114,8 +117,8 @@ static int open_caches(data *d, json_t *section) {
     for (int b = 0; b < d->bucket_count; b++) {
         bucket *k = &d->buckets[b];
         const bucket *of = k;
-        /* The world's images are the first frames of a clip bucket of the same size, if there is one. */
-        for (int c = 0; d->source->endless && c < d->bucket_count; c++)
+        /* The world's images are the first frames of a clip bucket of the same size, if there is one and no number of their own. */
+        for (int c = 0; d->source->endless && !k->own && c < d->bucket_count; c++)
             if (d->buckets[c].width == k->width && d->buckets[c].height == k->height && d->buckets[c].frames > of->frames && k->frames == 1)
                 of = &d->buckets[c];
         k->limits = of->limits;

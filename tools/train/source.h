@@ -18,6 +18,7 @@ typedef struct bucket {
     world_limits limits;
     struct latent_cache *cache; /* latents for training, or NULL */
     struct latent_cache *held;  /* latents of held-out clips: in one bucket, that of the longest clips */
+    uint64_t own;               /* clips of a cache of its own, when the recipe says so for the bucket; else 0 */
     uint64_t clips, held_clips; /* entries of the caches that are used */
     int cached_frames;          /* of the clips in the cache, of which an image is the first */
 } bucket;
