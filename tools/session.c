@@ -132,7 +132,7 @@ int session_open(session *s, const session_opts *opts, int32_t dtype) {
     sora_model_opts_init(&model);
     code = session_files(opts, &model, s);
     if (code != EXIT_DONE) return code;
-    model.dtype = opts->dtype == 0 ? SORA_DTYPE_F32 : opts->dtype == 1 ? SORA_DTYPE_BF16 : dtype;
+    model.dtype = opts->dtype == 0 ? SORA_DTYPE_F32 : opts->dtype == 1 ? SORA_DTYPE_BF16 : opts->dtype == 2 ? SORA_DTYPE_I8 : dtype;
     int status = sora_model_open(&s->model, s->ctx, s->path[0] ? s->path : NULL, &model, &err);
     if (status == SORA_OK) status = sora_pipeline_create(&s->pipeline, s->model, &err);
     return status == SORA_OK ? EXIT_DONE : complain(EXIT_FAILED, "%s", err.message);

@@ -20,7 +20,10 @@ typedef struct sora_model_opts {
     uint32_t struct_size; /* set by init */
     uint32_t flags;       /* 0 */
     const char *device;   /* name of a backend of the context; NULL: "cpu" */
-    int32_t dtype;        /* of the matrix products: 0 (default: what the processor multiplies fastest), SORA_DTYPE_F32 (exact), SORA_DTYPE_BF16 */
+    /* Of the matrix products: 0 (default: of the next two, what the processor multiplies fastest), SORA_DTYPE_F32 (exact), SORA_DTYPE_BF16, or
+     * SORA_DTYPE_I8: the linear layers of a transformer's blocks in int8, weights for each output channel, activations for each row and 512
+     * channels as they come; all else as with 0. */
+    int32_t dtype;
     int32_t reserved;     /* 0 */
     /* Single files (paths; NULL: none), in place of a model or of parts of one. Weights: safetensors, GGUF or .pth, under the names of
      * diffusers, of Wan's authors or of ComfyUI. Without a config.json beside a file, its shapes and the family's published values give one. */

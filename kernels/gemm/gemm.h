@@ -4,7 +4,8 @@
  * one group of 32 x 4 bytes for every step along k. A step is one k in f32, and a pair of neighbouring k in bf16 (what VDPBF16PS and
  * TDPBF16PS take):
  *     f32  [panels][segments][k][32]        bf16 [panels][segments][ceil(k / 2)][32][2]
- * with zeros for columns past n and for the odd k at the end. Segments (mostly 1) let k be cut into equal pieces that each begin with a
+ *     int8 [panels][k / 64 rounded up * 16][32][4], then scale f32 [panels][32], then sums i32 [k / SORAK_I8_BLOCK rounded up][panels][32]
+ * with zeros for columns past n and for k past the end. Segments (mostly 1) let k be cut into equal pieces that each begin with a
  * step of their own; convolutions need that. */
 #ifndef SORAK_GEMM_H
 #define SORAK_GEMM_H
@@ -14,11 +15,38 @@
 /* Columns of a panel. */
 static inline int64_t sorak_panel(int64_t n) { return n <= 16 ? 16 : 32; }
 static inline int64_t sorak_panels(int64_t n) { return (n + 31) / 32; }
-/* Steps of k along the packed form, and its size. dtype: SK_DT_f32 or SK_DT_bf16. */
-static inline int64_t sorak_steps(int dtype, int64_t k) { return dtype == SK_DT_bf16 ? (k + 1) / 2 : k; }
-static inline size_t sorak_gemm_packed_bytes(int dtype, int64_t n, int64_t k, int64_t segments) {
-    return (size_t)(sorak_panels(n) * segments * sorak_steps(dtype, k) * sorak_panel(n)) * 4;
+/* Steps of k along the packed form, and its size. dtype: SK_DT_f32, SK_DT_bf16, or SK_DT_i8 with one segment. */
+#define SORAK_I8_BLOCK 512
+static inline int64_t sorak_i8_blocks(int64_t k) { return (k + SORAK_I8_BLOCK - 1) / SORAK_I8_BLOCK; }
+static inline int64_t sorak_steps(int dtype, int64_t k) {
+    return dtype == SK_DT_bf16 ? (k + 1) / 2 : dtype == SK_DT_i8 ? (k + 63) / 64 * 16 : k;
 }
+static inline size_t sorak_gemm_packed_bytes(int dtype, int64_t n, int64_t k, int64_t segments) {
+    const int64_t more = dtype == SK_DT_i8 ? 1 + sorak_i8_blocks(k) : 0;
+    return (size_t)(sorak_panels(n) * sorak_panel(n) * (segments * sorak_steps(dtype, k) + more)) * 4;
+}
+
+/* A panel packed in int8. scale: of each column; sums: of its bytes in each block of k, for products that move a to 0..255. */
+typedef struct sorak_i8_panel {
+    int64_t width, steps, sums_step;
+    const int8_t *b;
+    const float *scale;
+    const int32_t *sums;
+} sorak_i8_panel;
+static inline sorak_i8_panel sorak_i8_panel_of(const void *packed, int64_t n, int64_t k, int64_t panel) {
+    sorak_i8_panel p = {.width = sorak_panel(n), .steps = sorak_steps(SK_DT_i8, k)};
+    const int8_t *const end = (const int8_t *)packed + sorak_panels(n) * p.width * p.steps * 4;
+    p.sums_step = sorak_panels(n) * p.width;
+    p.b = (const int8_t *)packed + panel * p.width * p.steps * 4;
+    p.scale = (const float *)(const void *)end + panel * p.width;
+    p.sums = (const int32_t *)(const void *)end + p.sums_step + panel * p.width;
+    return p;
+}
+
+/* What int8 makes of values whose largest is `most` (NaN if one is): whole numbers within +-127 times a step, ties to even. What is not
+ * finite is not lost: its step is NaN. */
+static inline float sorak_i8_step(float most) { return most < 1e-30f ? 0.0f : most <= 3.402823466e38f ? most / 127.0f : most - most; }
+static inline float sorak_i8_inverse(float most) { return most >= 1e-30f && most <= 3.402823466e38f ? 127.0f / most : 0.0f; }
 
 /* dst = packed b, where b(s, k, n) is src[(s * k_count + k) * k_stride + n * n_stride], times scale[n * scale_step] if there is one. The
  * row's dtype is that of the packed form; src is f32, or anything of kernels/stored.h: what is in blocks has one segment, k_stride 1 and an
@@ -40,7 +68,8 @@ static inline int64_t sorak_gemm_pack_units(const sorak_gemm_pack_args *a) {
 }
 
 /* c[m, n] = scale * a b (+ bias) (+ c). a f32 with strides (rows of a row-major matrix, or a transposed one), rounded to bf16 by the
- * bf16 rows; b packed with one segment; sums in f32. A unit is a block of SORAK_GEMM_ROWS x SORAK_GEMM_COLS, columns running faster. */
+ * bf16 rows, and by those of int8 to bytes for each row and each SORAK_I8_BLOCK of k, as the weights are for each column (sorak_i8_step),
+ * whose products are summed exactly within a block; b packed with one segment; sums in f32. A unit is a block of SORAK_GEMM_ROWS x SORAK_GEMM_COLS, columns running faster. */
 #define SORAK_GEMM_ROWS 96
 #define SORAK_GEMM_COLS 64
 typedef struct sorak_gemm_args {

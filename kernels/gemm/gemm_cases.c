@@ -41,6 +41,7 @@ int sorak_cases_gemm_pack(sorak_maker *m, sorak_case *c, int dtype, int bench, i
             a->scale_step = index % 2;
         }
     }
+    a->segments = dtype == SK_DT_i8 ? 1 : a->segments;
     const int64_t values = sorak_block_values(a->src_dtype), rows = (a->segments * a->k + values - 1) / values * values;
     const int64_t extra = bench ? 0 : sorak_make_int(m, 0, 3) * values;
     a->n_stride = rows_of_k ? 1 : rows + extra;

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "kernels/gemm/gemm.h"
@@ -83,5 +84,79 @@ int sorak_gemm_f32_ref(const void *args, const sorak_env *env) {
 int sorak_gemm_bf16_ref(const void *args, const sorak_env *env) {
     for (int64_t u = env->begin; u < env->end; u++)
         gemm_unit(args, 1, u);
+    return 0;
+}
+
+/* ---- int8 ---------------------------------------------------------------------------------------------------------------- */
+
+static float largest(const float *v, int64_t n, int64_t step) {
+    float most = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (fabsf(v[i * step]) > most || v[i * step] != v[i * step])
+            most = fabsf(v[i * step]);
+        else if (most != most)
+            break;
+    return most;
+}
+
+static int byte_of(float v, float most) { return sorak_i8_inverse(most) == 0.0f ? 0 : (int)rintf(v * sorak_i8_inverse(most)); }
+
+int sorak_gemm_pack_i8_ref(const void *args, const sorak_env *env) {
+    const sorak_gemm_pack_args *a = args;
+    const int64_t blocks = sorak_gemm_pack_blocks(a->k), values = sorak_stored_known(a->src_dtype) ? sorak_block_values(a->src_dtype) : 0;
+    if (values < 1 || a->segments != 1 || (values > 1 && (a->k_stride != 1 || a->n_stride % values)))
+        return -1;
+    for (int64_t u = env->begin; u < env->end; u++) {
+        const sorak_i8_panel p = sorak_i8_panel_of(a->dst, a->n, a->k, u / blocks);
+        for (int64_t j = 0; u % blocks == 0 && j < p.width; j++) { /* a panel's first unit does all of k */
+            const int64_t n = u / blocks * p.width + j;
+            float v[256], most = 0;
+            for (int64_t k = 0; n < a->n && k < a->k; k += 256) {
+                const int64_t count = a->k - k < 256 ? a->k - k : 256;
+                read_column(a, 0, k, n, count, v);
+                const float here = largest(v, count, 1);
+                most = here > most || here != here ? here : most;
+                if (most != most)
+                    break;
+            }
+            ((float *)(uintptr_t)p.scale)[j] = sorak_i8_step(most);
+            for (int64_t b = 0; b < sorak_i8_blocks(a->k); b++)
+                ((int32_t *)(uintptr_t)p.sums)[b * p.sums_step + j] = 0;
+            for (int64_t k = 0; k < 4 * p.steps; k++) {
+                if (k % 256 == 0 && k < a->k && n < a->n)
+                    read_column(a, 0, k, n, a->k - k < 256 ? a->k - k : 256, v);
+                const int q = k < a->k && n < a->n ? byte_of(v[k % 256], most) : 0;
+                ((int8_t *)(uintptr_t)p.b)[(k / 4 * p.width + j) * 4 + k % 4] = (int8_t)q;
+                ((int32_t *)(uintptr_t)p.sums)[k / SORAK_I8_BLOCK * p.sums_step + j] += q;
+            }
+        }
+    }
+    return 0;
+}
+
+int sorak_gemm_i8_ref(const void *args, const sorak_env *env) {
+    const sorak_gemm_args *a = args;
+    const int64_t across = (a->n + SORAK_GEMM_COLS - 1) / SORAK_GEMM_COLS;
+    for (int64_t u = env->begin; u < env->end; u++)
+        for (int64_t i = u / across * SORAK_GEMM_ROWS; i < (u / across + 1) * SORAK_GEMM_ROWS && i < a->m; i++)
+            for (int64_t j = u % across * SORAK_GEMM_COLS; j < (u % across + 1) * SORAK_GEMM_COLS && j < a->n; j++) {
+                const sorak_i8_panel p = sorak_i8_panel_of(a->b, a->n, a->k, j / sorak_panel(a->n));
+                double sum = 0;
+                for (int64_t k0 = 0; k0 < a->k; k0 += SORAK_I8_BLOCK) {
+                    const int64_t count = a->k - k0 < SORAK_I8_BLOCK ? a->k - k0 : SORAK_I8_BLOCK;
+                    const float *const v = a->a + i * a->a_row + k0 * a->a_col;
+                    const float most = largest(v, count, a->a_col);
+                    int64_t exact = 0;
+                    for (int64_t k = 0; k < count; k++)
+                        exact += byte_of(v[k * a->a_col], most) * p.b[((k0 + k) / 4 * p.width + j % p.width) * 4 + (k0 + k) % 4];
+                    sum += (double)exact * (double)sorak_i8_step(most);
+                }
+                sum *= (double)p.scale[j % p.width] * (double)a->scale;
+                if (a->bias)
+                    sum += (double)a->bias[j];
+                if (a->accumulate)
+                    sum += (double)a->c[i * a->ldc + j];
+                a->c[i * a->ldc + j] = (float)sum;
+            }
     return 0;
 }

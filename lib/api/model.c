@@ -31,8 +31,8 @@ static int take(sora_context *ctx, const sora_model_opts *opts, sora_model_opts 
     if (!*device)
         return sorai_fail(err, SORA_E_NOTFOUND, "sora_model_opts: no backend named %s is loaded", o.device);
     *product = o.dtype ? o.dtype : sorai_cpu_products();
-    if (*product != SORA_DTYPE_F32 && *product != SORA_DTYPE_BF16)
-        return sorai_fail(err, SORA_E_INVALID, "sora_model_opts: dtype is 0, f32 or bf16");
+    if (*product != SORA_DTYPE_F32 && *product != SORA_DTYPE_BF16 && *product != SORA_DTYPE_I8)
+        return sorai_fail(err, SORA_E_INVALID, "sora_model_opts: dtype is 0, f32, bf16 or i8");
     return SORA_OK;
 }
 
@@ -78,7 +78,7 @@ int sora_model_open(sora_model **out, sora_context *ctx, const char *path, const
         return sorai_fail(err, SORA_E_INVALID, "sora_model_open: path is needed");
     const sorai_model_files files = {path, o.transformer, o.transformer_2, o.vae, o.text_encoder, o.tokenizer, o.image_encoder};
     SORA_TRY(sorai_files_open(&package, &ctx->mem, &files, err));
-    sorai_package_narrow(package, product == SORA_DTYPE_BF16);
+    sorai_package_narrow(package, product != SORA_DTYPE_F32);
     const int status = add_loras(ctx, package, &o, err);
     if (status != SORA_OK) {
         sorai_package_close(&package);
@@ -241,7 +241,7 @@ int sora_model_save(sora_model *model, const char *to_path, int32_t weights, sor
     sorai_lock_take(&model->lock);
     sorai_package_narrow(model->package, false); /* what is written is exact */
     const int status = sorai_model_write(model->mem, model->package, to_path, weights, err);
-    sorai_package_narrow(model->package, model->product == SORA_DTYPE_BF16);
+    sorai_package_narrow(model->package, model->product != SORA_DTYPE_F32);
     sorai_lock_give(&model->lock);
     return status;
 }

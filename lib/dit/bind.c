@@ -99,6 +99,7 @@ static void bind_attention(binder *b, sorai_dit_attention *a, const char *path, 
 static void bind_block(binder *b, sorai_dit_block *block, const sorai_dit_config *c, const char *path, int64_t dim) {
     char name[96];
     const int64_t table[3] = {1, 6, dim};
+    b->store->eight = 1;
     snprintf(name, sizeof name, "%s.attn1", path);
     bind_attention(b, &block->self, name, dim, 0);
     snprintf(name, sizeof name, "%s.attn2", path);
@@ -109,6 +110,7 @@ static void bind_block(binder *b, sorai_dit_block *block, const sorai_dit_config
     }
     block->up = bind_linear(b, path, "ffn.net.0.proj", dim, c->ffn_dim, sqrt(3.0));
     block->down = bind_linear(b, path, "ffn.net.2", c->ffn_dim, dim, sqrt(3.0));
+    b->store->eight = 0;
     block->table = get(b, path, "scale_shift_table", 3, table, SORAI_INIT_NORMAL, 1.0 / sqrt((double)dim));
 }
 

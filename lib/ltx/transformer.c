@@ -73,6 +73,7 @@ static void bind_block(binder *b, sorai_ltx_block *block, const sorai_ltx_config
     char path[64], name[80];
     const int64_t table[2] = {6, dim};
     snprintf(path, sizeof path, "transformer_blocks.%d", i);
+    b->store->eight = 1;
     snprintf(name, sizeof name, "%s.attn1", path);
     bind_attention(b, &block->self, c, name, dim);
     snprintf(name, sizeof name, "%s.attn2", path);
@@ -83,6 +84,7 @@ static void bind_block(binder *b, sorai_ltx_block *block, const sorai_ltx_config
     }
     block->up = bind_linear(b, path, "ff.net.0.proj", dim, 4 * dim, 1, sqrt(3.0));
     block->down = bind_linear(b, path, "ff.net.2", 4 * dim, dim, 1, sqrt(3.0));
+    b->store->eight = 0;
     block->table = get(b, path, "scale_shift_table", 2, table, SORAI_INIT_NORMAL, 1.0 / sqrt((double)dim));
 }
 

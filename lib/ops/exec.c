@@ -16,11 +16,12 @@ static void device_release(void *user, void *ptr) {
 
 int sorai_exec_init(sorai_exec *x, sorai_device *device, sorai_mem *mem, int32_t product, sora_error *err) {
     memset(x, 0, sizeof *x);
-    if (!device || (product != SORA_DTYPE_F32 && product != SORA_DTYPE_BF16))
-        return sorai_fail(err, SORA_E_INVALID, "products are f32 or bf16, on a device");
+    if (!device || (product != SORA_DTYPE_F32 && product != SORA_DTYPE_BF16 && product != SORA_DTYPE_I8))
+        return sorai_fail(err, SORA_E_INVALID, "products are f32, bf16 or int8, on a device");
     x->device = device;
     x->mem = mem;
-    x->product = product;
+    x->eight = product == SORA_DTYPE_I8;
+    x->product = x->eight ? sorai_cpu_products() : product;
     const sorai_arena_source source = {device, device_chunk, device_release};
     sorai_arena_init(&x->data, mem, &source);
     sorai_arena_init(&x->meta, mem, NULL);

@@ -20,12 +20,14 @@ typedef struct sorai_exec {
     sorai_arena meta;     /* host memory of tensor structs, tape nodes */
     int32_t product;      /* SORA_DTYPE_F32 or SORA_DTYPE_BF16: type of the matrix products */
     int32_t streamed;     /* 1: weights are packed for each product anew and not kept, unless that was done before */
+    int32_t eight;        /* 1: linear layers whose weights allow it multiply in int8 instead; never while a tape is active */
     sorai_tape *tape;     /* NULL: inference */
     atomic_int *cancel;   /* polled by sorai_exec_poll; NULL: never */
     int status;           /* SORA_OK or the first failure */
     sora_error error;
 } sorai_exec;
 
+/* product: F32, BF16, or I8: int8 where weights allow it, and what the processor multiplies fastest elsewhere. */
 int sorai_exec_init(sorai_exec *x, sorai_device *device, sorai_mem *mem, int32_t product, sora_error *err);
 void sorai_exec_release(sorai_exec *x);
 

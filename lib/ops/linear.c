@@ -16,25 +16,31 @@ static const void *pack_temp(sorai_exec *x, const float *src, int64_t k, int64_t
     return x->status == SORA_OK ? dst : NULL;
 }
 
-static void run_gemm(sorai_exec *x, const sorak_gemm_args *args) {
+static void run_gemm(sorai_exec *x, int dt, const sorak_gemm_args *args) {
     if (args->b)
-        sorai_run(x, SK_OP_gemm, sorai_product_dt(x), args, sorak_gemm_units(args));
+        sorai_run(x, SK_OP_gemm, dt, args, sorak_gemm_units(args));
 }
 
-/* Rows first..first+n-1 of w [.., k] as factor of y = x w^T: k runs along them. */
-static void pack_rows(sorai_exec *x, const sorai_param *p, int64_t first, int64_t n, int64_t k, void *dst) {
-    const sorak_gemm_pack_args args = {.src = sorai_param_rows(x, p, first, n), .dst = dst, .n = n, .k = k, .segments = 1, .n_stride = k,
-                                       .k_stride = 1, .src_dtype = SK_DT_f32};
-    if (args.src && dst)
-        sorai_run(x, SK_OP_gemm_pack, sorai_product_dt(x), &args, sorak_gemm_pack_units(&args));
+/* Rows first..first+n-1 of w [.., k], as they are stored, as factor of y = x w^T: k runs along them. */
+static void pack_rows(sorai_exec *x, int dt, const sorai_param *p, int64_t first, int64_t n, int64_t k, void *dst) {
+    const sora_tensor *const w = p->value;
+    const int stored = sorai_stored_dt(w->dtype);
+    if (stored < 0) {
+        sorai_exec_fail(x, SORA_E_UNSUPPORTED, "%s: a weight of type %s is not supported here", p->name, sorai_dtype_name(w->dtype));
+        return;
+    }
+    const sorak_gemm_pack_args args = {.src = (const char *)w->data + (size_t)(first * k) * sorai_dtype_size(w->dtype), .dst = dst, .n = n,
+                                       .k = k, .segments = 1, .n_stride = k, .k_stride = 1, .src_dtype = stored};
+    if (dst)
+        sorai_run(x, SK_OP_gemm_pack, dt, &args, sorak_gemm_pack_units(&args));
 }
 
 /* All of w [n, k]; transposed, as factor of dx = dy w: n runs along its rows. */
-static void pack_weight(sorai_exec *x, const sorai_param *p, int transposed, const void *how, void *dst) {
+static void pack_weight(sorai_exec *x, const sorai_param *p, int form, const void *how, void *dst) {
     (void)how;
     const int64_t n = p->value->shape[0], k = sorai_tensor_count(p->value) / n;
-    if (!transposed) {
-        pack_rows(x, p, 0, n, k, dst);
+    if (form != SORAI_FORM_TRANSPOSED) {
+        pack_rows(x, form == SORAI_FORM_INT8 ? SK_DT_i8 : sorai_product_dt(x), p, 0, n, k, dst);
         return;
     }
     const sorak_gemm_pack_args args = {.src = sorai_param_f32(x, p), .dst = dst, .n = k, .k = n, .segments = 1, .n_stride = 1, .k_stride = k,
@@ -47,8 +53,7 @@ static void pack_weight(sorai_exec *x, const sorai_param *p, int transposed, con
 #define STREAMED_BYTES ((size_t)4 << 20)
 
 /* The product of args with a weight that is packed on the way, columns by columns: the same bits as with one packed whole. */
-static void run_streamed(sorai_exec *x, const sorai_param *w, const sorak_gemm_args *all) {
-    const int dt = sorai_product_dt(x);
+static void run_streamed(sorai_exec *x, int dt, const sorai_param *w, const sorak_gemm_args *all) {
     const int64_t k = all->k, fit = (int64_t)(STREAMED_BYTES / sorak_gemm_packed_bytes(dt, SORAK_GEMM_COLS, k, 1));
     const int64_t step = (fit > 1 ? fit : 1) * SORAK_GEMM_COLS;
     const sorai_exec_mark mark = sorai_exec_here(x);
@@ -58,9 +63,9 @@ static void run_streamed(sorai_exec *x, const sorai_param *w, const sorak_gemm_a
         args.c = all->c + j;
         args.bias = all->bias ? all->bias + j : NULL;
         void *const packed = sorai_temp_bytes(x, sorak_gemm_packed_bytes(dt, args.n, k, 1));
-        pack_rows(x, w, j, args.n, k, packed);
+        pack_rows(x, dt, w, j, args.n, k, packed);
         args.b = packed;
-        run_gemm(x, &args);
+        run_gemm(x, dt, &args);
         sorai_drop_scratch(x, mark);
     }
 }
@@ -74,17 +79,17 @@ static void linear_backward(sorai_exec *x, const sorai_node *node) {
         sora_tensor *const dx = sorai_temp_like(x, in);
         if (!dx)
             return;
-        const void *const b = sorai_packed(x, w, 1, sorak_gemm_packed_bytes(sorai_product_dt(x), k, n, 1), pack_weight, NULL);
+        const void *const b = sorai_packed(x, w, SORAI_FORM_TRANSPOSED, sorak_gemm_packed_bytes(sorai_product_dt(x), k, n, 1), pack_weight, NULL);
         const sorak_gemm_args args = {.a = dy, .b = b, .c = dx->data, .m = m, .n = k, .k = n, .a_row = n, .a_col = 1, .ldc = k,
                                       .scale = 1.0f};
-        run_gemm(x, &args);
+        run_gemm(x, sorai_product_dt(x), &args);
         sorai_tape_add_grad(x, in, dx);
     }
     if (sorai_wants_param(w)) {
         const sorai_exec_mark mark = sorai_exec_here(x);
         const sorak_gemm_args args = {.a = dy, .b = pack_temp(x, in->data, m, k, k, 1), .c = w->grad->data, .m = n, .n = k, .k = m,
                                       .a_row = 1, .a_col = n, .ldc = k, .scale = 1.0f, .accumulate = 1};
-        run_gemm(x, &args);
+        run_gemm(x, sorai_product_dt(x), &args);
         sorai_drop_scratch(x, mark);
     }
     sorai_bias_grad(x, node->param[1], dy, m, n);
@@ -107,13 +112,15 @@ sora_tensor *sorai_linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_
     if (!out)
         return NULL;
     const sorai_exec_mark mark = sorai_exec_here(x);
+    const int eight = x->eight && w->eight && !x->tape, dt = eight ? SK_DT_i8 : sorai_product_dt(x);
+    const int form = eight ? SORAI_FORM_INT8 : SORAI_FORM_FORWARD;
     sorak_gemm_args args = {.a = in->data, .bias = sorai_param_f32(x, b), .c = out->data, .m = m, .n = n, .k = k, .a_row = k, .a_col = 1,
                             .ldc = n, .scale = 1.0f};
-    if (sorai_streamed(x, w, 0)) {
-        run_streamed(x, w, &args);
+    if (sorai_streamed(x, w, form)) {
+        run_streamed(x, dt, w, &args);
     } else {
-        args.b = sorai_packed(x, w, 0, sorak_gemm_packed_bytes(sorai_product_dt(x), n, k, 1), pack_weight, NULL);
-        run_gemm(x, &args);
+        args.b = sorai_packed(x, w, form, sorak_gemm_packed_bytes(dt, n, k, 1), pack_weight, NULL);
+        run_gemm(x, dt, &args);
     }
     sorai_drop_scratch(x, mark);
     sorai_node *node = NULL;
@@ -150,7 +157,7 @@ static void batched(sorai_exec *x, int64_t batch, int64_t m, int64_t n, int64_t 
         const sorak_gemm_args args = {.a = a.data + i * a.step, .b = pack_temp(x, b.data + i * b.step, k, n, b.row, b.col),
                                       .c = c + i * m * n, .m = m, .n = n, .k = k, .a_row = a.row, .a_col = a.col, .ldc = n,
                                       .scale = (float)scale};
-        run_gemm(x, &args);
+        run_gemm(x, sorai_product_dt(x), &args);
         sorai_drop_scratch(x, mark);
     }
 }

@@ -18,7 +18,7 @@ int sorai_store_init(sorai_store *s, sorai_mem *mem, sorai_device *device) {
 static void param_free(sorai_store *s, sorai_param *p) {
     if (!p)
         return;
-    for (int i = 0; i < 4; i++)
+    for (size_t i = 0; i < sizeof p->packed / sizeof *p->packed; i++)
         if (p->packed[i].data)
             s->device->free(s->device, p->packed[i].data);
     sorai_tensor_unref(&p->grad);
@@ -227,6 +227,7 @@ int sorai_store_get(sorai_store *s, sorai_param **out, const char *name, int32_t
     p->store = s;
     p->version = 1;
     p->trainable = s->trainable;
+    p->eight = s->eight;
     if (s->blank) {
         const int32_t dtype = s->blank(s->lookup_user, name, &p->mapped);
         status = p->mapped ? sorai_tensor_wrap(&p->value, s->mem, dtype, rank, shape, &s->device, s->device, NULL, NULL, err)

@@ -13,14 +13,16 @@ typedef struct sorai_param {
     sora_tensor *grad;    /* f32, same shape, persistent; NULL unless trainable */
     int32_t trainable;
     int32_t mapped;       /* value looks into a mapped file: it takes no memory */
+    int32_t eight;        /* a linear layer that does with eight bits: products may round it to int8 */
     uint64_t version;     /* raised whenever value changes */
     /* the packed forms that products use, made on first use by the op (under the store's lock: models are shared between threads) and
-     * again when version changed: [0] forward, [1] transposed for the gradient of the input; [+ 2]: in bf16 instead of f32 */
+     * again when version changed: [0] forward, [1] transposed for the gradient of the input; [+ 2]: in bf16 instead of f32;
+     * [4] forward in int8 */
     struct {
         void *data;
         size_t bytes;
         uint64_t version;
-    } packed[4];
+    } packed[5];
     struct sorai_store *store;
 } sorai_param;
 
@@ -47,6 +49,7 @@ typedef struct sorai_store {
     uint64_t seed;           /* of the initial values */
     int32_t grow;            /* what lookup does not have is new; what it has smaller fills the first places of a new value */
     int32_t trainable;       /* parameters get gradients and f32 values */
+    int32_t eight;           /* what parameters are asked for now are allowed: set by networks around their blocks */
     sorai_param **params;    /* in order of first request */
     size_t count, capacity;
     atomic_flag packing;     /* held while a parameter is packed */

@@ -12,32 +12,32 @@ static void unlock(sorai_store *store) {
     atomic_flag_clear_explicit(&store->packing, memory_order_release);
 }
 
-static int slot_of(const sorai_exec *x, int transposed) {
-    return (transposed ? 1 : 0) + (x->product == SORA_DTYPE_BF16 ? 2 : 0);
+static int slot_of(const sorai_exec *x, int form) {
+    return form == SORAI_FORM_INT8 ? 4 : form + (x->product == SORA_DTYPE_BF16 ? 2 : 0);
 }
 
-int sorai_streamed(sorai_exec *x, sorai_param *p, int transposed) {
+int sorai_streamed(sorai_exec *x, sorai_param *p, int form) {
     if (!x->streamed || x->tape)
         return 0;
     /* Packed for another pipeline of the model? Then it is there until the model goes. */
     sorai_store *const store = p->store;
     lock(store);
-    const int kept = p->packed[slot_of(x, transposed)].data && p->packed[slot_of(x, transposed)].version == p->version;
+    const int kept = p->packed[slot_of(x, form)].data && p->packed[slot_of(x, form)].version == p->version;
     unlock(store);
     return !kept;
 }
 
-const void *sorai_packed(sorai_exec *x, sorai_param *p, int transposed, size_t bytes, sorai_pack_fn *pack,
+const void *sorai_packed(sorai_exec *x, sorai_param *p, int form, size_t bytes, sorai_pack_fn *pack,
                          const void *how) {
-    const int slot = slot_of(x, transposed);
+    const int slot = slot_of(x, form);
     const void *result = NULL;
     if (x->status != SORA_OK)
         return NULL;
     sorai_store *const store = p->store;
-    if (sorai_streamed(x, p, transposed)) {
+    if (sorai_streamed(x, p, form)) {
         void *const dst = sorai_temp_bytes(x, bytes);
         if (dst)
-            pack(x, p, transposed, how, dst);
+            pack(x, p, form, how, dst);
         return x->status == SORA_OK ? dst : NULL;
     }
     lock(store);
@@ -55,7 +55,7 @@ const void *sorai_packed(sorai_exec *x, sorai_param *p, int transposed, size_t b
     } else {
         if (p->packed[slot].version != p->version) {
             const sorai_exec_mark mark = sorai_exec_here(x);
-            pack(x, p, transposed, how, p->packed[slot].data); /* a weight of 16 bits is a temporary in f32 on the way */
+            pack(x, p, form, how, p->packed[slot].data); /* a weight of 16 bits is a temporary in f32 on the way */
             sorai_drop_scratch(x, mark);
             if (x->status == SORA_OK)
                 p->packed[slot].version = p->version;

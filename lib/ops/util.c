@@ -31,16 +31,13 @@ const float *sorai_param_f32(sorai_exec *x, const sorai_param *p) {
     return t ? t->data : NULL;
 }
 
-const float *sorai_param_rows(sorai_exec *x, const sorai_param *p, int64_t first, int64_t rows) {
-    if (!sorai_ready(x, p->value))
-        return NULL;
-    const sora_tensor *v = p->value;
-    const int64_t cols = v->shape[0] > 0 ? sorai_tensor_count(v) / v->shape[0] : 0;
-    sorai_param part = *p; /* some rows of a tensor are a tensor */
-    sora_tensor value = {.dtype = v->dtype, .rank = 2, .shape = {rows, cols}, .device = v->device,
-                         .data = (char *)v->data + (size_t)(first * cols) * sorai_dtype_size(v->dtype)};
-    part.value = &value;
-    return sorai_param_f32(x, &part);
+int sorai_stored_dt(int32_t dtype) {
+    switch (dtype) {
+    case SORA_DTYPE_F32: return SK_DT_f32;
+    case SORA_DTYPE_BF16: return SK_DT_bf16;
+    case SORA_DTYPE_F16: return SK_DT_f16;
+    default: return -1;
+    }
 }
 
 sora_tensor *sorai_param_value(sorai_exec *x, const sorai_param *p) {

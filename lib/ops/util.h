@@ -17,10 +17,10 @@ int sorai_same_shape(const sora_tensor *a, const sora_tensor *b);
 /* The last axis, and the product of the others; fails (0) when there is none or it is empty. */
 int sorai_rows_cols(sorai_exec *x, const sora_tensor *t, int64_t *rows, int64_t *cols);
 
+/* SK_DT_* of weights of this element type; -1: there is none. */
+int sorai_stored_dt(int32_t dtype);
 /* The parameter's value in f32: its own memory, or a converted temporary. NULL for NULL. */
 const float *sorai_param_f32(sorai_exec *x, const sorai_param *p);
-/* The same of rows (the first axis) first..first+rows-1. */
-const float *sorai_param_rows(sorai_exec *x, const sorai_param *p, int64_t first, int64_t rows);
 /* The same as a tensor; shares memory with the parameter when it is f32. */
 sora_tensor *sorai_param_value(sorai_exec *x, const sorai_param *p);
 

@@ -34,6 +34,10 @@ if [ -x "$parity" ]; then
         pick "$cases/transformer.cases.safetensors" "$tmp/in" latent=$c/latent:axis0 timestep=$c/timestep text=$c/text:axis0
         run stage denoise "$model" --in "$tmp/in" --out "$tmp/v" &&
             compare "$tmp/v" velocity "$cases/transformer.cases.safetensors" $c/velocity:axis0 1e-9; ok "stage denoise: $c as the reference" $?
+        run stage denoise "$model" --in "$tmp/in" --out "$tmp/v8" --dtype i8 && ! cmp -s "$tmp/v" "$tmp/v8" &&
+            compare "$tmp/v8" velocity "$cases/transformer.cases.safetensors" $c/velocity:axis0 1e-3; ok "stage denoise: $c in int8" $?
+        run stage denoise "$model" --in "$tmp/in" --out "$tmp/v81" --dtype i8 --threads 1 && cmp -s "$tmp/v8" "$tmp/v81"
+        ok "stage denoise: $c in int8, the same bytes with one thread" $?
     done
     for c in frame nine seventeen; do
         pick "$cases/vae.cases.safetensors" "$tmp/in" video=$c/video:axis0

@@ -42,6 +42,7 @@ void parity_transformers(parity *p) {
                                     .net_size = sizeof(sorai_dit),
                                     .config_size = sizeof(sorai_dit_config),
                                     .bf16 = PARITY_BF16_TRANSFORMER,
+                                    .i8 = PARITY_I8,
                                     .config = config,
                                     .bind = bind,
                                     .release = release,

@@ -75,6 +75,7 @@ void parity_ltx(parity *p) {
                                            .net_size = sizeof(sorai_ltx),
                                            .config_size = sizeof(sorai_ltx_config),
                                            .bf16 = PARITY_BF16_TRANSFORMER,
+                                           .i8 = PARITY_I8,
                                            .config = config,
                                            .bind = bind,
                                            .release = release,

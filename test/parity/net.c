@@ -44,7 +44,7 @@ static void forward(parity *p, const parity_net *kind, const parity_part *part, 
     const int n = kind->run(&c, &x, net, out);
     if (n == 0) parity_fail(p, name, "no output");
     for (int i = 0; i < n; i++) {
-        snprintf(what, sizeof what, "%.60s %.40s %s", name, out[i].name, product == SORA_DTYPE_F32 ? "f32" : "bf16");
+        snprintf(what, sizeof what, "%.60s %.40s %s", name, out[i].name, sorai_dtype_name(product));
         parity_check(p, &x, what, out[i].got, parity_in(&c, out[i].name, 1), limit);
     }
     sorai_exec_release(&x);
@@ -130,6 +130,7 @@ void parity_network(parity *p, const parity_net *kind, const char *folder) {
         for (int i = 0; i < n; i++) {
             forward(p, kind, &part, net, names[i], SORA_DTYPE_F32, PARITY_F32);
             forward(p, kind, &part, net, names[i], SORA_DTYPE_BF16, kind->bf16);
+            if (kind->i8 > 0.0) forward(p, kind, &part, net, names[i], SORA_DTYPE_I8, kind->i8);
             if (kind->extra) {
                 parity_case c = {.p = p, .part = &part, .name = names[i]};
                 kind->extra(&c, net);

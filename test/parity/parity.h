@@ -82,7 +82,7 @@ typedef struct parity_net {
     const char *part, *weights; /* folder and file */
     const char *mark;           /* the tensor that says what is a case */
     size_t net_size, config_size;
-    double bf16;
+    double bf16, i8;            /* limits; i8 0: is not run */
     const char *blind;          /* parameters with this in their name change nothing, whatever they are; NULL: none */
     int unused; /* 1: the file may have tensors that the network does not use */
     int (*config)(json_t *json, void *config, sora_error *err);
@@ -111,5 +111,6 @@ int parity_pick(int argc, char **argv); /* pick.c: for scripts */
 #define PARITY_GRAD 1e-6
 #define PARITY_BF16_TRANSFORMER 2e-4
 #define PARITY_BF16 5e-4
+#define PARITY_I8 1e-3
 
 #endif

@@ -238,6 +238,46 @@ START_TEST(linear_streamed) {
 }
 END_TEST
 
+/* int8 where exec and weight allow it: near the exact product, the same bits for any number of threads; else the exact product. */
+START_TEST(linear_int8) {
+    enum { M = 300, N = 70, K = 1100 };
+    float *in = malloc(M * K * sizeof *in), *y[4];
+    for (int i = 0; i < M * K; i++)
+        in[i] = sinf((float)i * 0.37f) * (i % 97 == 0 ? 9.0f : 1.0f);
+    for (int run = 0; run < 4; run++) { /* exact; int8 with 1 and 3 threads; a weight that takes no int8 */
+        sora_context *c;
+        sorai_store store;
+        sorai_param *w;
+        sorai_exec x;
+        y[run] = malloc(M * N * sizeof(float));
+        ck_assert_int_eq(sorai_context_create(&c, &(sorai_context_config){.threads = run == 2 ? 3 : 1}, NULL), SORA_OK);
+        ck_assert_int_eq(sorai_store_init(&store, &c->mem, sorai_context_device(c, NULL)), SORA_OK);
+        store.eight = run < 3;
+        ck_assert_int_eq(sorai_store_get(&store, &w, "w", 2, (int64_t[]){N, K}, SORAI_INIT_FAN_IN, 1.0, NULL), SORA_OK);
+        ck_assert_int_eq(sorai_exec_init(&x, sorai_context_device(c, NULL), &c->mem, run ? SORA_DTYPE_I8 : SORA_DTYPE_F32, NULL), SORA_OK);
+        if (run == 3)
+            x.product = SORA_DTYPE_F32;
+        sora_tensor *t = sorai_linear(&x, sorai_upload(&x, SORA_DTYPE_F32, 2, (int64_t[]){M, K}, in), w, NULL, SORAI_ACT_NONE);
+        ck_assert_int_eq(sorai_download(&x, t, y[run]), SORA_OK);
+        sorai_exec_release(&x);
+        sorai_store_release(&store);
+        sorai_context_unref(&c);
+    }
+    double error = 0, sum = 0;
+    for (int i = 0; i < M * N; i++) {
+        error += ((double)y[1][i] - (double)y[0][i]) * ((double)y[1][i] - (double)y[0][i]);
+        sum += (double)y[0][i] * (double)y[0][i];
+    }
+    ck_assert_double_lt(error, 1e-3 * sum);
+    ck_assert_double_gt(error, 1e-7 * sum);
+    ck_assert_mem_eq(y[1], y[2], M * N * sizeof(float));
+    ck_assert_mem_eq(y[0], y[3], M * N * sizeof(float));
+    for (int run = 0; run < 4; run++)
+        free(y[run]);
+    free(in);
+}
+END_TEST
+
 Suite *suite_ops_linear(void) {
     Suite *s = suite_create("ops_linear");
     TCase *c = tcase_create("ops_linear");
@@ -250,6 +290,7 @@ Suite *suite_ops_linear(void) {
     tcase_add_test(c, linear_versions_and_errors);
     tcase_add_test(c, linear_stored_bf16);
     tcase_add_loop_test(c, linear_streamed, 0, 8);
+    tcase_add_test(c, linear_int8);
     suite_add_tcase(s, c);
     return s;
 }

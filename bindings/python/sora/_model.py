@@ -79,7 +79,8 @@ class Model(Handle):
         source: path; or a binary file object with ``read`` and ``seek``, held while the model lives; or None with single files.
         context: where memory, threads and log come from; None: ``default_context()``.
         device: name of a backend of the context; None: ``"cpu"``.
-        dtype: of the matrix products: None (what the processor multiplies fastest), ``"f32"`` (exact) or ``"bf16"``.
+        dtype: of the matrix products: None (what the processor multiplies fastest), ``"f32"`` (exact), ``"bf16"``, or
+            ``"i8"`` (linear layers of the transformer's blocks in int8).
         transformer, transformer_2, vae, text_encoder, image_encoder: paths of single files, in place of a model or of parts of
             one: safetensors, GGUF or .pth, under the names of diffusers, of Wan's authors or of ComfyUI. transformer_2 is the
             expert for low noise, image_encoder the CLIP of image-to-video models.
@@ -109,8 +110,8 @@ class Model(Handle):
         tokenizer: Path | None = None,
         loras: Sequence[Path | Lora] = (),
     ) -> None:
-        if dtype not in (None, "f32", "bf16"):
-            raise ValueError(f"dtype is None, 'f32' or 'bf16', not {dtype!r}")
+        if dtype not in (None, "f32", "bf16", "i8"):
+            raise ValueError(f"dtype is None, 'f32', 'bf16' or 'i8', not {dtype!r}")
         self._context = context or default_context()
         opts = _capi.ModelOpts(dtype=DTYPES[dtype] if dtype else 0, device=device.encode() if device else None)
         files = {

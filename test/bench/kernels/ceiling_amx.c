@@ -15,7 +15,7 @@ double bench_peak_bf16_amx(int64_t rounds) {
     _tile_zero(2);
     _tile_zero(3);
     for (int64_t r = 0; r < rounds; r++) {
-        const uint16_t(*const at)[512] = data + r * 4 % TILES;
+        uint16_t(*const at)[512] = data + r * 4 % TILES;
         _tile_loadd(4, at[0], 64);
         _tile_loadd(6, at[2], 64);
         _tile_dpbf16ps(0, 4, 6);

@@ -1,0 +1,164 @@
+/* gemm and gemm_pack in int8 (template: GEMM_NAME(op), I8_ROWS and I8_UNSIGNED come first, and the function
+ *
+ *     static void block_sums(const uint8_t *a, int64_t a_row, const int8_t *b, int64_t width, int64_t steps, int64_t rows,
+ *                            const int32_t *begin, int32_t *sums);
+ *
+ * that fills sums [rows][32] with begin [32] plus a b over `steps` steps of 4 k; up to I8_ROWS rows, `width` columns.) */
+#include <string.h>
+
+#include "kernels/gemm/gemm.h"
+#include "kernels/simd.h"
+#include "kernels/stored.h"
+
+#define I8_MAGIC 12582912.0f       /* 1.5 * 2^23: what is added to it is rounded to a whole number, ties to even, in the lowest bits */
+#define I8_SUMS_AT ((size_t)3 << 20) /* bytes of scratch: quantised rows of a, then sums, then scales of a */
+#define I8_CACHE ((int64_t)3 << 19)  /* of rows of a at a time, which stay in the second level cache */
+
+static inline uint32_t bits_of(float f) {
+    union {
+        float f;
+        uint32_t u;
+    } x = {f};
+    return x.u;
+}
+
+/* The largest |v|; NaN if there is one. */
+static inline float largest(const float *v, int64_t n) {
+    uint32_t most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const uint32_t size = bits_of(v[i]) & 0x7fffffffu;
+        most = size > most ? size : most;
+    }
+    return sorak_bits_f32(most);
+}
+
+/* The bytes of n values divided by sorak_i8_step(largest). */
+static inline void to_bytes(uint8_t *q, const float *v, int64_t n, float most, uint8_t flip) {
+    const float inverse = sorak_i8_inverse(most);
+    for (int64_t i = 0; i < n; i++)
+        q[i] = (uint8_t)(bits_of(v[i] * inverse + I8_MAGIC) ^ flip);
+}
+
+/* Rows of a as bytes, `stride` apart, zeros up to 64 k; scales [block][rows]. */
+static void quantise(const sorak_gemm_args *g, int64_t row0, int64_t rows, uint8_t *q, int64_t stride, float *scale) {
+    for (int64_t i = 0; i < rows; i++) {
+        const float *const a = g->a + (row0 + i) * g->a_row;
+        for (int64_t k = 0; k < g->k; k += SORAK_I8_BLOCK) {
+            const int64_t n = g->k - k < SORAK_I8_BLOCK ? g->k - k : SORAK_I8_BLOCK;
+            const float most = largest(a + k, n);
+            scale[k / SORAK_I8_BLOCK * rows + i] = sorak_i8_step(most);
+            to_bytes(q + i * stride + k, a + k, n, most, I8_UNSIGNED ? 0x80 : 0);
+        }
+        memset(q + i * stride + g->k, 0, (size_t)(4 * sorak_steps(SK_DT_i8, g->k) - g->k));
+    }
+}
+
+static inline vf from_i32(const int32_t *p) {
+#if VW == 16
+    return _mm512_cvtepi32_ps(_mm512_loadu_si512(p));
+#else
+    return _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+#endif
+}
+
+/* One panel of columns, all of k, quantised rows. */
+static void run_panel(const sorak_gemm_args *g, const uint8_t *a, int64_t stride, const float *scale, int64_t row0, int64_t rows, int64_t panel,
+                      float *sums) {
+    const sorak_i8_panel p = sorak_i8_panel_of(g->b, g->n, g->k, panel);
+    const int64_t col0 = panel * p.width, cols = g->n - col0 < p.width ? g->n - col0 : p.width;
+    static const int32_t zeros[32];
+    int32_t begin[32], exact[I8_ROWS * 32];
+    for (int64_t k = 0, block = 0; k < p.steps; k += SORAK_I8_BLOCK / 4, block++) {
+        const int64_t steps = p.steps - k < SORAK_I8_BLOCK / 4 ? p.steps - k : SORAK_I8_BLOCK / 4;
+        for (int64_t j = 0; I8_UNSIGNED && j < p.width; j++)
+            begin[j] = -128 * p.sums[block * p.sums_step + j];
+        for (int64_t i = 0; i < rows; i += I8_ROWS) {
+            const int64_t n = rows - i < I8_ROWS ? rows - i : I8_ROWS;
+            block_sums(a + i * stride + 4 * k, stride, p.b + 4 * k * p.width, p.width, steps, n, I8_UNSIGNED ? begin : zeros, exact);
+            for (int64_t r = 0; r < n; r++)
+                for (int64_t j = 0; j < p.width; j += VW) {
+                    float *const sum = sums + (i + r) * 32 + j;
+                    const vf part = from_i32(exact + r * 32 + j), by = vset(scale[block * rows + i + r]);
+                    vstore(sum, vfma(part, by, block == 0 ? vset(0.0f) : vload(sum)));
+                }
+        }
+    }
+    for (int64_t j = 0; j < cols; j += VW) {
+        const int64_t n = cols - j;
+        const vf by = vload_n(p.scale + j, n) * vset(g->scale), bias = g->bias ? vload_n(g->bias + col0 + j, n) : vset(0.0f);
+        for (int64_t i = 0; i < rows; i++) {
+            float *const c = g->c + (row0 + i) * g->ldc + col0 + j;
+            vf v = vfma(vload(sums + i * 32 + j), by, bias);
+            if (g->accumulate)
+                v = v + vload_n(c, n);
+            vstore_n(c, v, n);
+        }
+    }
+}
+
+int GEMM_NAME(gemm)(const void *args, const sorak_env *env) {
+    const sorak_gemm_args *const g = args;
+    const int64_t across = (g->n + SORAK_GEMM_COLS - 1) / SORAK_GEMM_COLS, stride = (4 * sorak_steps(SK_DT_i8, g->k) / 64 | 1) * 64;
+    /* Rows at a time; whole tiles are read, so that up to 31 rows lie behind them. */
+    const int64_t fit = (I8_CACHE / stride - 32) / 32 * 32, most = fit < 32 ? 32 : fit < SORAK_GEMM_ROWS ? fit : SORAK_GEMM_ROWS;
+    if (g->a_col != 1 || (size_t)((most + 32) * stride) > I8_SUMS_AT)
+        return -1;
+    if (env->begin == env->end)
+        return 0;
+    uint8_t *const a = env->scratch;
+    float *const sums = (float *)(void *)((char *)env->scratch + I8_SUMS_AT), *const scale = sums + SORAK_GEMM_ROWS * 32;
+    I8_BEGIN
+    for (int64_t u = env->begin; u < env->end;) {
+        const int64_t row0 = u / across * SORAK_GEMM_ROWS, rows = g->m - row0 < SORAK_GEMM_ROWS ? g->m - row0 : SORAK_GEMM_ROWS;
+        const int64_t first = u % across, left = env->end - u, last = across - first < left ? across : first + left;
+        const int64_t parts = (rows + most - 1) / most, each = ((rows + parts - 1) / parts + 31) / 32 * 32;
+        for (int64_t r = 0; r < rows; r += each) {
+            const int64_t n = rows - r < each ? rows - r : each;
+            quantise(g, row0 + r, n, a, stride, scale);
+            for (int64_t panel = first * SORAK_GEMM_COLS / 32; panel < last * SORAK_GEMM_COLS / 32 && panel < sorak_panels(g->n); panel++)
+                run_panel(g, a, stride, scale, row0 + r, n, panel, sums);
+        }
+        u += last - first;
+    }
+    I8_END
+    return 0;
+}
+
+#ifndef GEMM_PRODUCT_ONLY
+int GEMM_NAME(gemm_pack)(const void *args, const sorak_env *env) {
+    const sorak_gemm_pack_args *const g = args;
+    const int64_t blocks = sorak_gemm_pack_blocks(g->k), values = sorak_stored_known(g->src_dtype) ? sorak_block_values(g->src_dtype) : 0;
+    const int64_t room = (int64_t)(SORAK_SCRATCH / 8);
+    if (values < 1 || g->segments != 1 || g->k_stride != 1 || g->n_stride % values || g->k > room - 64)
+        return -1;
+    if (env->begin == env->end)
+        return 0;
+    float *const v = env->scratch;
+    uint8_t *const q = (uint8_t *)env->scratch + SORAK_SCRATCH / 2;
+    for (int64_t u = env->begin; u < env->end; u++) {
+        if (u % blocks) /* the first of a panel's units does it all: the scale is that of whole columns */
+            continue;
+        const sorak_i8_panel p = sorak_i8_panel_of(g->dst, g->n, g->k, u / blocks);
+        for (int64_t j = 0; j < p.width; j++) {
+            const int64_t n = u / blocks * p.width + j, k = n < g->n ? g->k : 0;
+            if (k > 0)
+                sorak_stored_f32(g->src_dtype, g->src, n * g->n_stride, k, v);
+            for (int64_t i = 0; g->scale && i < k; i++)
+                v[i] *= g->scale[n * g->scale_step];
+            const float most = largest(v, k);
+            to_bytes(q, v, k, most, 0);
+            memset(q + k, 0, (size_t)(4 * p.steps - k));
+            for (int64_t s = 0; s < p.steps; s++)
+                memcpy((int8_t *)(uintptr_t)p.b + (s * p.width + j) * 4, q + 4 * s, 4);
+            ((float *)(uintptr_t)p.scale)[j] = sorak_i8_step(most);
+            for (int64_t i = 0, block = 0; i < 4 * p.steps; i += SORAK_I8_BLOCK, block++) {
+                int32_t sum = 0;
+                for (int64_t e = i; e < i + SORAK_I8_BLOCK && e < 4 * p.steps; e++)
+                    sum += (int8_t)q[e];
+                ((int32_t *)(uintptr_t)p.sums)[block * p.sums_step + j] = sum;
+            }
+        }
+    }
+    return 0;
+}
+#endif
