@@ -42,29 +42,53 @@ int clip_size(const char *path, int *width, int *height) {
     return status == SORA_OK ? EXIT_DONE : complain(EXIT_FAILED, "%s", err.message);
 }
 
-/* The frame that is shown at time k / fps. */
-static int64_t frame_at(const video_clip *v, int64_t k, double fps) {
-    const int64_t f = v->fps > 0 && fps > 0 ? (int64_t)floor((double)k * v->fps / fps + 1e-6) : k;
-    return f < v->frames ? f : v->frames - 1;
+/* Frames on their way into a clip of another size and rate. */
+typedef struct intake {
+    clip *out;
+    double fps;
+    int64_t ready;    /* frames of the clip that are settled; the one at `ready` is the last that came */
+    int width, height;
+    int code;         /* of the failure that stopped it */
+} intake;
+
+/* The last frame that came goes on up to frame `until` (not included). */
+static int go_on(intake *in, int64_t until) {
+    const size_t size = clip_frame_bytes(in->out);
+    for (; in->ready < until && in->code == EXIT_DONE; in->ready++) {
+        in->code = clip_grow(in->out, in->ready + 2 - in->out->frames, 0);
+        if (in->code == EXIT_DONE) memcpy(clip_frame(in->out, in->ready + 1), clip_frame(in->out, in->ready), size);
+    }
+    return in->code;
+}
+
+static int take_in(void *user, const uint8_t *rgb, int width, int height, double at) {
+    intake *in = user;
+    clip *c = in->out;
+    if (c->frames == 0) {
+        c->width = in->width ? in->width : width;
+        c->height = in->width ? in->height : height;
+        in->code = clip_grow(c, 1, 0);
+    } else { /* the frame before is shown until this one comes */
+        go_on(in, at >= 0 && in->fps > 0 ? (int64_t)ceil(at * in->fps - 1e-6) : in->ready + 1);
+    }
+    if (in->code == EXIT_DONE && video_fit(rgb, width, height, clip_frame(c, in->ready), c->width, c->height) != SORA_OK)
+        in->code = complain(EXIT_FAILED, "no memory for a frame");
+    if (in->code == EXIT_DONE && interrupted()) in->code = complain(EXIT_FAILED, "interrupted");
+    return in->code;
 }
 
 int clip_read(clip *out, const char *path, double fps, int width, int height) {
     sora_error err = {.struct_size = sizeof err};
-    video_clip v = {0};
+    intake in = {.out = out, .fps = fps, .width = width, .height = height};
+    double seconds = 0;
     memset(out, 0, sizeof *out);
-    int status = video_read(&v, path, 0, MOST_BYTES, &err);
-    if (status != SORA_OK) return complain(EXIT_FAILED, "%s", err.message);
-    out->width = width ? width : v.width;
-    out->height = width ? height : v.height;
-    const double seconds = v.fps > 0 ? (double)v.frames / v.fps : 0;
-    const int64_t n = v.fps > 0 && fps > 0 && v.frames > 1 ? (int64_t)fmax(1, floor(seconds * fps + 0.5)) : v.frames;
-    int code = clip_grow(out, n, 0);
-    for (int64_t k = 0; k < n && code == EXIT_DONE; k++) {
-        const uint8_t *from = v.rgb + (size_t)frame_at(&v, k, fps) * (size_t)v.width * (size_t)v.height * 3;
-        if (video_fit(from, v.width, v.height, clip_frame(out, k), out->width, out->height) != SORA_OK)
-            code = complain(EXIT_FAILED, "no memory for %s", path);
+    const int status = video_each(path, take_in, &in, &seconds, &err);
+    int code = in.code != EXIT_DONE ? in.code : status == SORA_OK ? EXIT_DONE : complain(EXIT_FAILED, "%s", err.message);
+    if (code == EXIT_DONE && seconds > 0 && fps > 0) { /* as long as the file, to the next frame */
+        const int64_t n = (int64_t)fmax(1, floor(seconds * fps + 0.5));
+        code = go_on(&in, n - 1);
+        out->frames = n;
     }
-    video_clip_free(&v);
     if (code != EXIT_DONE) clip_free(out);
     return code;
 }

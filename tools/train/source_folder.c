@@ -146,8 +146,7 @@ static const char *read_captions(media *m) {
 
 /* Frames at the recipe's rate: those whose time comes before the end. */
 static int64_t frames_at(const video_clip *c, double fps) {
-    const double rate = c->fps > 0 ? c->fps : fps;
-    const int64_t n = (int64_t)ceil((double)c->frames * fps / rate - 1e-6);
+    const int64_t n = c->at ? (int64_t)ceil(c->seconds * fps - 1e-6) : c->frames;
     return c->frames == 1 || n < 1 ? 1 : n;
 }
 
@@ -186,11 +185,10 @@ static size_t clip_bytes(const bucket *b) {
 
 /* All clips of a file at the bucket's size and the recipe's rate. NULL without memory. */
 static uint8_t *prepare(const folder_source *s, const video_clip *c, const bucket *b, int clips) {
-    const double rate = c->fps > 0 ? c->fps : s->fps;
     const size_t from = (size_t)c->width * (size_t)c->height * 3, to = clip_bytes(b) / (size_t)b->frames;
     uint8_t *rgb = malloc(clip_bytes(b) * (size_t)clips);
     for (int64_t f = 0; rgb && f < (int64_t)clips * b->frames; f++) {
-        int64_t at = (int64_t)floor((double)f * rate / s->fps + 1e-6);
+        int64_t at = c->at ? video_frame_at(c, (double)f / s->fps) : f;
         at = at < c->frames ? at : c->frames - 1;
         if (video_fit(c->rgb + from * (size_t)at, c->width, c->height, rgb + to * (size_t)f, b->width, b->height) != SORA_OK) {
             free(rgb);

@@ -29,14 +29,24 @@ void video_writer_abandon(video_writer **w);                                /* l
 typedef struct video_clip {
     int width, height;
     int64_t frames;
-    double fps; /* 0: the file does not say */
+    double fps;     /* mean; 0: the file does not say */
+    double seconds; /* how long it is shown; 0: the file does not say */
     uint8_t *rgb;
+    double *at; /* seconds at which each frame is shown first, from 0 on, rising; NULL: the file does not say */
 } video_clip;
 
+/* The frame that is shown at a time; only with `at`. */
+int64_t video_frame_at(const video_clip *c, double seconds);
+
 /* Decodes the first frames of a video, an image, or a folder of PNG (in the order of their names, without a rate), at most max_frames (0: all) and max_bytes of pixels (SORA_E_LIMIT).
- * A damaged file gives SORA_E_FORMAT; frames before a damage are not given. video_clip_free afterwards, also of a
+ * Pictures come out upright, with square pixels, over white, in sRGB: tools/video/convert.h. A damaged file gives SORA_E_FORMAT; frames before a damage are not given. video_clip_free afterwards, also of a
  * zeroed one. */
 int video_read(video_clip *out, const char *path, int64_t max_frames, size_t max_bytes, sora_error *err);
 void video_clip_free(video_clip *clip);
+
+/* The same, one frame after the other, of which only one is held: rgb is valid during the call, `at` the seconds at which it is shown first (below 0: the
+ * file does not say). Return 0 to go on; else SORA_E_CANCELLED. seconds: how long the whole is shown, 0 when the file does not say. */
+typedef int (*video_frame_fn)(void *user, const uint8_t *rgb, int width, int height, double at);
+int video_each(const char *path, video_frame_fn each, void *user, double *seconds, sora_error *err);
 
 #endif
