@@ -74,6 +74,31 @@ void sorai_exec_rewind(sorai_exec *x, sorai_exec_mark mark) {
     sorai_arena_rewind(&x->meta, mark.meta);
 }
 
+struct sorai_spare {
+    void *data;
+    size_t bytes;
+    struct sorai_spare *next;
+};
+
+void sorai_exec_spare(sorai_exec *x, const sora_tensor *t) {
+    struct sorai_spare *const s = sorai_arena_alloc(&x->meta, sizeof *s);
+    if (!s)
+        return; /* then it is not used again before the scope ends */
+    *s = (struct sorai_spare){t->data, sorai_tensor_bytes(t), x->spares};
+    x->spares = s;
+}
+
+/* The latest spare memory of exactly this size; NULL when there is none. */
+static void *take_spare(sorai_exec *x, size_t bytes) {
+    for (struct sorai_spare **s = &x->spares; *s; s = &(*s)->next)
+        if ((*s)->bytes == bytes) {
+            void *const data = (*s)->data;
+            *s = (*s)->next;
+            return data;
+        }
+    return NULL;
+}
+
 static sora_tensor *make(sorai_exec *x, int32_t dtype, int32_t rank, const int64_t *shape) {
     if (x->status != SORA_OK)
         return NULL;
@@ -85,7 +110,9 @@ static sora_tensor *make(sorai_exec *x, int32_t dtype, int32_t rank, const int64
         return sorai_exec_fail(x, status, "%s", err.message);
     sora_tensor *t = sorai_arena_alloc(&x->meta, sizeof *t);
     /* A little room behind every tensor lets kernels read whole vectors at the end. */
-    void *data = t ? sorai_arena_alloc(&x->data, bytes + SORAI_ALIGN) : NULL;
+    void *data = t ? take_spare(x, bytes) : NULL;
+    if (t && !data)
+        data = sorai_arena_alloc(&x->data, bytes + SORAI_ALIGN);
     if (!data)
         return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for a temporary of %zu bytes", bytes);
     memset(t, 0, sizeof *t);

@@ -18,6 +18,7 @@ typedef struct sorai_exec {
     sorai_mem *mem;       /* host memory for bookkeeping */
     sorai_arena data;     /* device memory of temporaries */
     sorai_arena meta;     /* host memory of tensor structs, tape nodes */
+    struct sorai_spare *spares; /* memory that a backward pass has done with; its next temporaries of the same size take it */
     int32_t product;      /* SORA_DTYPE_F32 or SORA_DTYPE_BF16: type of the matrix products */
     int32_t streamed;     /* 1: weights are packed for each product anew and not kept, unless that was done before */
     int32_t eight;        /* 1: linear layers whose weights allow it multiply in int8 instead; never while a tape is active */
@@ -56,6 +57,9 @@ sora_tensor *sorai_temp(sorai_exec *x, int32_t rank, const int64_t *shape);
 sora_tensor *sorai_temp_typed(sorai_exec *x, int32_t dtype, int32_t rank, const int64_t *shape);
 sora_tensor *sorai_temp_like(sorai_exec *x, const sora_tensor *like);
 void *sorai_temp_bytes(sorai_exec *x, size_t size); /* device memory without a tensor */
+/* Lets the next temporary of the same size have t's memory, while it is still in the caches. For the tape, which drops the list at its end:
+ * nothing else may hold t's memory, and no scope may be open that it was made in. */
+void sorai_exec_spare(sorai_exec *x, const sora_tensor *t);
 /* Host values -> temporary; temporary -> host values. */
 sora_tensor *sorai_upload(sorai_exec *x, int32_t dtype, int32_t rank, const int64_t *shape, const void *values);
 int sorai_download(sorai_exec *x, const sora_tensor *t, void *values);

@@ -76,14 +76,15 @@ static void linear_backward(sorai_exec *x, const sorai_node *node) {
     const int64_t m = node->i[0], n = node->i[1], k = node->i[2];
     const float *const dy = node->out->grad->data;
     if (sorai_wants(in)) {
-        sora_tensor *const dx = sorai_temp_like(x, in);
+        sora_tensor *const own = sorai_tape_own_grad(in), *const dx = own ? own : sorai_temp_like(x, in);
         if (!dx)
             return;
         const void *const b = sorai_packed(x, w, SORAI_FORM_TRANSPOSED, sorak_gemm_packed_bytes(sorai_product_dt(x), k, n, 1), pack_weight, NULL);
         const sorak_gemm_args args = {.a = dy, .b = b, .c = dx->data, .m = m, .n = k, .k = n, .a_row = n, .a_col = 1, .ldc = k,
-                                      .scale = 1.0f};
+                                      .scale = 1.0f, .accumulate = own != NULL};
         run_gemm(x, sorai_product_dt(x), &args);
-        sorai_tape_add_grad(x, in, dx);
+        if (!own)
+            sorai_tape_add_grad(x, in, dx);
     }
     if (sorai_wants_param(w)) {
         const sorai_exec_mark mark = sorai_exec_here(x);

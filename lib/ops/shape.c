@@ -48,11 +48,11 @@ static void copy_range(sorai_exec *x, const sora_tensor *src, int64_t from, sora
 
 /* ---- reshape ----------------------------------------------------------------------------------------------------------- */
 
-static sora_tensor *view(sorai_exec *x, const sora_tensor *in, int32_t rank, const int64_t *shape) {
+static sora_tensor *view(sorai_exec *x, sora_tensor *in, int32_t rank, const int64_t *shape) {
     sora_tensor *out = sorai_arena_alloc(&x->meta, sizeof *out);
     if (!out)
         return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for a tensor");
-    *out = (sora_tensor){.dtype = in->dtype, .rank = rank, .data = in->data, .device = in->device};
+    *out = (sora_tensor){.dtype = in->dtype, .rank = rank, .data = in->data, .device = in->device, .base = in->base ? in->base : in};
     if (rank)
         memcpy(out->shape, shape, (size_t)rank * sizeof *shape);
     return out;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/ops/ops.h"
+#include "lib/ops/util.h"
 
 sorai_node *sorai_tape_record(sorai_exec *x, sorai_backward_fn *backward, sora_tensor *out) {
     if (!x->tape || !out)
@@ -20,29 +21,68 @@ sorai_node *sorai_tape_record(sorai_exec *x, sorai_backward_fn *backward, sora_t
     return node;
 }
 
+static sora_tensor *base_of(sora_tensor *g) {
+    return g->base ? g->base : g;
+}
+
+static void hold(sora_tensor *t, sora_tensor *g) {
+    t->grad = g;
+    base_of(g)->holders++;
+}
+
+static void drop(sorai_exec *x, sora_tensor *t) {
+    sora_tensor *const base = base_of(t->grad);
+    t->grad = NULL;
+    if (--base->holders == 0)
+        sorai_exec_spare(x, base);
+}
+
+sora_tensor *sorai_tape_own_grad(const sora_tensor *t) {
+    return t->grad && base_of(t->grad)->holders == 1 ? t->grad : NULL;
+}
+
 void sorai_tape_add_grad(sorai_exec *x, sora_tensor *t, sora_tensor *g) {
     if (!t || !g || !t->needs_grad || x->status != SORA_OK)
         return;
-    if (sorai_tensor_count(t) != sorai_tensor_count(g)) {
+    const int64_t count = sorai_tensor_count(t);
+    if (count != sorai_tensor_count(g)) {
         sorai_exec_fail(x, SORA_E_INTERNAL, "a gradient has another size than its tensor");
         return;
     }
-    if (t->grad) {
-        /* A gradient may be shared with other tensors, so a sum is a new one. Shapes may differ by a reshape. */
-        sora_tensor *same = sorai_reshape(x, g, t->grad->rank, t->grad->shape);
-        g = sorai_add(x, t->grad, same);
+    if (!t->grad) {
+        hold(t, g);
+        return;
     }
-    t->grad = g;
+    /* The sum goes where one of the two lies, if nobody else has that, else to new memory. Shapes may differ by a reshape. */
+    sora_tensor *const old = t->grad, *const own = sorai_tape_own_grad(t);
+    sora_tensor *const sum = own ? own : base_of(g)->holders ? sorai_temp_like(x, old) : sorai_reshape(x, g, old->rank, old->shape);
+    if (!sum)
+        return;
+    sorai_run_axpby(x, sum->data, 1, old->data, 1, g->data, count, count);
+    if (sum != old) {
+        drop(x, t);
+        hold(t, sum);
+    }
 }
 
 void sorai_tape_backward(sorai_exec *x, sorai_tape *tape, sora_tensor *loss, double scale) {
-    x->tape = NULL;
-    if (!loss || x->status != SORA_OK)
-        return;
     const int64_t one = 1;
     const float seed = (float)scale;
-    loss->grad = sorai_upload(x, SORA_DTYPE_F32, 1, &one, &seed);
-    for (const sorai_node *node = tape->last; node && x->status == SORA_OK; node = node->previous)
-        if (node->out->grad)
-            node->backward(x, node);
+    sorai_tape_backward_from(x, tape, loss, loss ? sorai_upload(x, SORA_DTYPE_F32, 1, &one, &seed) : NULL);
+}
+
+void sorai_tape_backward_from(sorai_exec *x, sorai_tape *tape, sora_tensor *out, sora_tensor *grad) {
+    x->tape = NULL;
+    if (!out || !grad || x->status != SORA_OK)
+        return;
+    hold(out, grad);
+    for (const sorai_node *node = tape->last; node && x->status == SORA_OK; node = node->previous) {
+        if (!node->out->grad)
+            continue;
+        node->backward(x, node);
+        /* An output may have several nodes, which follow each other. */
+        if (!node->previous || node->previous->out != node->out)
+            drop(x, node->out);
+    }
+    x->spares = NULL;
 }

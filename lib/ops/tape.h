@@ -26,9 +26,15 @@ struct sorai_tape {
 
 /* A zeroed node with `out`, to be filled in; NULL (and sticky error) without memory. Sets out->needs_grad. Only with x->tape. */
 sorai_node *sorai_tape_record(sorai_exec *x, sorai_backward_fn *backward, sora_tensor *out);
-/* grad(t) += g. Takes g as it is when t has none yet (g must not be changed afterwards). No-op when t does not need it. */
+/* grad(t) += g. Takes g as it is when t has none yet: the same gradient may so come to several tensors, and is changed in place only while
+ * one has it. The caller may not change g afterwards. No-op when t does not need it. */
 void sorai_tape_add_grad(sorai_exec *x, sora_tensor *t, sora_tensor *g);
-/* Walks back from a scalar `loss` (gradient 1, or `scale`) through all nodes. x->tape is set to NULL while it runs. */
+/* t's gradient when no other tensor has it, so that an operation can add to it where it lies; NULL when there is none, or it is shared. */
+sora_tensor *sorai_tape_own_grad(const sora_tensor *t);
+/* Walks back from a scalar `loss` (gradient 1, or `scale`) through all nodes. x->tape is set to NULL while it runs. What an operation made
+ * has no gradient afterwards, its memory was used again; inputs, which no node made, keep theirs. */
 void sorai_tape_backward(sorai_exec *x, sorai_tape *tape, sora_tensor *loss, double scale);
+/* The same from any output, whose gradient is given (NULL: it could not be made, nothing is done). */
+void sorai_tape_backward_from(sorai_exec *x, sorai_tape *tape, sora_tensor *out, sora_tensor *grad);
 
 #endif

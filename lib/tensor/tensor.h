@@ -28,7 +28,9 @@ struct sora_tensor {
     sora_context *context;       /* referenced by public tensors, else NULL */
     void (*context_unref)(sora_context **context); /* called last of all, when context is set */
     /* while a tape is active */
-    struct sora_tensor *grad; /* f32, same shape, or NULL; never written in place once set */
+    struct sora_tensor *grad; /* f32, same shape, or NULL; see lib/ops/tape.h */
+    struct sora_tensor *base; /* of a view: whose memory it is; else NULL */
+    int32_t holders;          /* of a gradient: how many tensors have it, or a view of it, as theirs */
     int32_t needs_grad;
 };
 

@@ -111,11 +111,7 @@ static inline double gradcheck_value(gradcheck *g, int grads, float **out, int64
     if (grads) {
         ck_assert(y->needs_grad);
         ck_assert_int_eq(sorai_store_zero_grad(&g->store), SORA_OK);
-        x.tape = NULL;
-        y->grad = sorai_upload(&x, SORA_DTYPE_F32, y->rank, y->shape, weights);
-        for (const sorai_node *node = tape.last; node; node = node->previous)
-            if (node->out->grad)
-                node->backward(&x, node);
+        sorai_tape_backward_from(&x, &tape, y, sorai_upload(&x, SORA_DTYPE_F32, y->rank, y->shape, weights));
         ck_assert_msg(x.status == SORA_OK, "%s", x.error.message);
         for (int i = 0; i < g->inputs; i++)
             if (!g->no_grad[i]) {

@@ -81,11 +81,7 @@ static double evaluate(const problem *p, int32_t product, float **grads, float *
     }
     if (grads) {
         ck_assert(y->needs_grad);
-        x.tape = NULL;
-        y->grad = sorai_upload(&x, SORA_DTYPE_F32, y->rank, y->shape, weights);
-        for (const sorai_node *node = tape.last; node; node = node->previous)
-            if (node->out->grad)
-                node->backward(&x, node);
+        sorai_tape_backward_from(&x, &tape, y, sorai_upload(&x, SORA_DTYPE_F32, y->rank, y->shape, weights));
         ck_assert_msg(x.status == SORA_OK, "%s", x.error.message);
         for (int i = 0; i < p->inputs; i++) {
             ck_assert_ptr_nonnull(in[i]->grad);

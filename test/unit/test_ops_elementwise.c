@@ -1,7 +1,7 @@
 /* Activations and element-wise operations: values against libm, gradients against differences. */
 #include "test/unit/gradcheck.h"
 
-enum what { ACT, CLAMP, EXP, ADD, MUL, AXPBY, SCALE, BROADCAST, SQUARE, TWICE };
+enum what { ACT, CLAMP, EXP, ADD, MUL, AXPBY, SCALE, BROADCAST, SQUARE, TWICE, SHARED };
 
 typedef struct data {
     enum what what;
@@ -21,6 +21,10 @@ static sora_tensor *build(sorai_exec *x, sora_tensor *const *in, sorai_param *co
     case SQUARE: return sorai_mul(x, in[0], in[0]);
     case TWICE: /* a tensor used in several places, one of them without change */
         return sorai_add(x, in[0], sorai_add(x, sorai_mul(x, in[0], in[1]), in[0]));
+    case SHARED: { /* the gradient of a sum comes to both of its parts, and one of them gets more */
+        sora_tensor *u = sorai_mul(x, in[0], in[1]), *v = sorai_mul(x, in[0], in[0]), *w = sorai_mul(x, u, u);
+        return sorai_add(x, sorai_add(x, u, v), w);
+    }
     default: return sorai_add_broadcast(x, in[0], sorai_param_tensor(x, p[0]));
     }
 }
@@ -43,6 +47,7 @@ static double formula(const data *d, double a, double b) {
     case SCALE: return -1.5 * a;
     case SQUARE: return a * a;
     case TWICE: return 2 * a + a * b;
+    case SHARED: return a * b + a * a + a * b * a * b;
     default: return a + b;
     }
 }
@@ -84,6 +89,7 @@ START_TEST(sums_and_products) {
     run_case((data){SCALE, 0}, 1, 1.0, 0.5, 1e-9);
     run_case((data){SQUARE, 0}, 1, 1.0, 0.5, 1e-9);
     run_case((data){TWICE, 0}, 2, 1.0, 0.5, 1e-9);
+    run_case((data){SHARED, 0}, 2, 1.0, 1e-2, 1e-6);
 }
 END_TEST
 
