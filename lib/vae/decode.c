@@ -55,13 +55,52 @@ static sora_tensor *level_run(sorai_exec *x, const sorai_vae_config *c, const so
     return sorai_add(x, h, duplicate_up(x, in, l->out_dim, l->sample == SORAI_VAE_SPACE_TIME ? 2 : 1, 2, first));
 }
 
+/* ---- windows ---------------------------------------------------------------------------------------------------------------- */
+
+/* Rows or columns begin..end-1. */
+typedef struct span {
+    int64_t begin, end;
+} span;
+
+/* What a window needs of one axis: of each level's input, and of the input of conv_out (the last). Convolutions of three look one further on
+ * each side, and what is computed there from zeros that are not the frame's own border is cut off again level by level: so a window has the
+ * same bits as the same place of the whole. Even borders keep kernels that work on pairs of pixels at the same pairs. */
+static void spans(const sorai_vae *vae, int64_t begin, int64_t size, int64_t whole, span *out) {
+    const int32_t levels = vae->config.levels;
+    span s = {begin << (levels - 1), (begin + size) << (levels - 1)};
+    out[levels] = s;
+    int64_t reach = 1; /* conv_out */
+    for (int32_t i = levels - 1; i >= 0; i--) {
+        if (i < levels - 1) {
+            s = (span){(s.begin - 1) / 2, (s.end + 2) / 2}; /* the enlarging convolution, on pixels that are doubled */
+            reach = 0;
+        }
+        reach += 2 * vae->decoder.level[i].blocks;
+        s = (span){(s.begin - reach) & ~INT64_C(1), (s.end + reach + 1) & ~INT64_C(1)};
+        s.begin = s.begin > 0 ? s.begin : 0;
+        s.end = s.end < whole << i ? s.end : whole << i;
+        out[i] = s;
+    }
+}
+
 typedef struct decoding {
     sorai_exec *x;
     const sorai_vae *vae;
     sorai_vae_stream *stream;
     sora_tensor *out; /* NULL: the result is returned */
     int64_t frames;   /* of out that are filled */
+    span y[SORAI_VAE_MAX_LEVELS + 1], w[SORAI_VAE_MAX_LEVELS + 1];
 } decoding;
+
+/* `in` begins at (y, w) of the frame: what of it stage i takes. */
+static sora_tensor *cut(const decoding *d, sora_tensor *in, int64_t y, int64_t w, int32_t i) {
+    const span a = d->y[i], b = d->w[i];
+    if (in && (a.begin != y || a.end - a.begin != in->shape[2]))
+        in = sorai_slice(d->x, in, 2, a.begin - y, a.end - y);
+    if (in && (b.begin != w || b.end - b.begin != in->shape[3]))
+        in = sorai_slice(d->x, in, 3, b.begin - w, b.end - w);
+    return in;
+}
 
 static void append(decoding *d, const sora_tensor *part) {
     sora_tensor *out = d->out;
@@ -99,11 +138,16 @@ static sora_tensor *decode_from(decoding *d, sora_tensor *h, int32_t level) {
             return NULL;
         }
         const int first = sorai_vae_first(d->stream, level);
-        h = sorai_exec_rewind_keep(x, mark, level_run(x, c, &n->level[level], d->stream, h, first));
+        const int64_t twice = n->level[level].sample == SORAI_VAE_KEEP ? 1 : 2;
+        h = level_run(x, c, &n->level[level], d->stream, h, first);
+        if (level + 1 < c->levels)
+            h = cut(d, h, twice * d->y[level].begin, twice * d->w[level].begin, level + 1);
+        h = sorai_exec_rewind_keep(x, mark, h);
         if (d->stream)
             d->stream->started[level] = 1;
     }
     h = sorai_vae_conv_same(x, &n->conv_out, d->stream, n->norm_out, h);
+    h = cut(d, h, d->y[c->levels - 1].begin, d->w[c->levels - 1].begin, c->levels);
     h = sorai_vae_unpatchify(x, h, c->patch_size);
     if (!d->out)
         return sorai_exec_rewind_keep(x, mark, h);
@@ -111,27 +155,44 @@ static sora_tensor *decode_from(decoding *d, sora_tensor *h, int32_t level) {
     return NULL;
 }
 
-sora_tensor *sorai_vae_decode(sorai_exec *x, const sorai_vae *vae, sorai_vae_stream *stream, sora_tensor *latent) {
-    const sorai_vae_config *c = &vae->config;
+static int can_decode(sorai_exec *x, const sorai_vae *vae, const sorai_vae_stream *stream) {
+    if (vae->decoder.bound && !(stream && x->tape))
+        return 1;
+    sorai_exec_fail(x, SORA_E_STATE, "this autoencoder can't decode here");
+    return 0;
+}
+
+sora_tensor *sorai_vae_decode_middle(sorai_exec *x, const sorai_vae *vae, sorai_vae_stream *stream, sora_tensor *latent) {
     const sorai_vae_net *n = &vae->decoder;
-    if (!latent || x->status != SORA_OK)
+    if (!latent || x->status != SORA_OK || !can_decode(x, vae, stream))
         return NULL;
-    if (!n->bound || (stream && x->tape))
-        return sorai_exec_fail(x, SORA_E_STATE, "this autoencoder can't decode here");
-    if (latent->rank != 5 || latent->shape[0] < 1 || latent->shape[1] < 1 || latent->shape[4] != c->z_dim)
-        return sorai_exec_fail(x, SORA_E_INVALID, "latents are [batch, frames, height, width, %d]", (int)c->z_dim);
-    const int64_t *s = latent->shape, space = sorai_vae_space_factor(c), time = sorai_vae_time_factor(c);
-    decoding d = {x, vae, stream, NULL, 0};
+    if (latent->rank != 5 || latent->shape[0] < 1 || latent->shape[1] < 1 || latent->shape[4] != vae->config.z_dim)
+        return sorai_exec_fail(x, SORA_E_INVALID, "latents are [batch, frames, height, width, %d]", (int)vae->config.z_dim);
+    const sorai_exec_mark mark = sorai_exec_here(x);
+    sora_tensor *h = sorai_vae_conv_same(x, &n->quant, NULL, NULL, latent);
+    h = sorai_vae_conv_same(x, &n->conv_in, stream, NULL, h);
+    return sorai_exec_rewind_keep(x, mark, sorai_vae_middle(x, n, stream, h));
+}
+
+sora_tensor *sorai_vae_decode_window(sorai_exec *x, const sorai_vae *vae, sorai_vae_stream *stream, sora_tensor *middle,
+                                     const sorai_vae_window *window) {
+    const sorai_vae_config *c = &vae->config;
+    if (!middle || x->status != SORA_OK || !can_decode(x, vae, stream))
+        return NULL;
+    const int64_t *s = middle->shape, space = sorai_vae_space_factor(c), time = sorai_vae_time_factor(c);
+    const sorai_vae_window all = {0, 0, s[2], s[3]}, *at = window ? window : &all;
+    if (at->y < 0 || at->x < 0 || at->h < 1 || at->w < 1 || at->y > s[2] - at->h || at->x > s[3] - at->w)
+        return sorai_exec_fail(x, SORA_E_INVALID, "a window lies within the latent");
+    decoding d = {.x = x, .vae = vae, .stream = stream};
+    spans(vae, at->y, at->h, s[2], d.y);
+    spans(vae, at->x, at->w, s[3], d.w);
     if (stream) {
-        const int64_t shape[5] = {s[0], s[1] * time - (stream->pieces == 0 ? time - 1 : 0), s[2] * space, s[3] * space, 3};
+        const int64_t shape[5] = {s[0], s[1] * time - (stream->pieces == 0 ? time - 1 : 0), at->h * space, at->w * space, 3};
         if (!(d.out = sorai_temp(x, 5, shape)))
             return NULL;
     }
     const sorai_exec_mark mark = sorai_exec_here(x);
-    sora_tensor *h = sorai_vae_conv_same(x, &n->quant, NULL, NULL, latent);
-    h = sorai_vae_conv_same(x, &n->conv_in, stream, NULL, h);
-    h = sorai_exec_rewind_keep(x, mark, sorai_vae_middle(x, n, stream, h));
-    h = decode_from(&d, h, 0);
+    sora_tensor *h = decode_from(&d, cut(&d, middle, 0, 0, 0), 0);
     if (!stream)
         return sorai_exec_rewind_keep(x, mark, h);
     sorai_exec_rewind(x, mark);
@@ -139,4 +200,10 @@ sora_tensor *sorai_vae_decode(sorai_exec *x, const sorai_vae *vae, sorai_vae_str
     if (x->status == SORA_OK && d.frames != d.out->shape[1])
         return sorai_exec_fail(x, SORA_E_INTERNAL, "decoding gave fewer frames than it should");
     return x->status == SORA_OK ? d.out : NULL;
+}
+
+sora_tensor *sorai_vae_decode(sorai_exec *x, const sorai_vae *vae, sorai_vae_stream *stream, sora_tensor *latent) {
+    const sorai_exec_mark mark = sorai_exec_here(x);
+    sora_tensor *middle = sorai_vae_decode_middle(x, vae, stream, latent);
+    return sorai_exec_rewind_keep(x, mark, sorai_vae_decode_window(x, vae, stream, middle, NULL));
 }

@@ -103,6 +103,15 @@ sora_tensor *sorai_vae_encode(sorai_exec *x, const sorai_vae *vae, sorai_vae_str
 /* latents [b, t, h', w', z], not normalised -> video [b, f, h, w, 3], not clamped (sorai_clamp(x, v, -1, 1) gives pictures). With a
  * stream any number of latent frames per piece, in order; the first one gives one frame, others `time factor` frames. */
 sora_tensor *sorai_vae_decode(sorai_exec *x, const sorai_vae *vae, sorai_vae_stream *stream, sora_tensor *latent);
+/* The same in two parts, so that the second, which takes nearly all of the memory, can be done window by window: the middle of the network,
+ * whose attention sees whole frames (latents -> [b, t, h', w', c]), and the levels from there on, which look a few pixels further only. With a
+ * stream, each window is a clip of its own. A window has the same bits as its place in the whole. NULL: all of the frame. */
+typedef struct sorai_vae_window {
+    int64_t y, x, h, w; /* of the latent */
+} sorai_vae_window;
+sora_tensor *sorai_vae_decode_middle(sorai_exec *x, const sorai_vae *vae, sorai_vae_stream *stream, sora_tensor *latent);
+sora_tensor *sorai_vae_decode_window(sorai_exec *x, const sorai_vae *vae, sorai_vae_stream *stream, sora_tensor *middle,
+                                     const sorai_vae_window *window);
 /* Between the distribution's numbers and those that the transformer sees: (mean - latents_mean) / latents_std and back. */
 sora_tensor *sorai_vae_normalize(sorai_exec *x, const sorai_vae *vae, sora_tensor *mean);
 sora_tensor *sorai_vae_denormalize(sorai_exec *x, const sorai_vae *vae, sora_tensor *latent);

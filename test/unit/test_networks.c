@@ -201,6 +201,48 @@ START_TEST(second_step_allocates_nothing) {
 }
 END_TEST
 
+/* A window of a decoded frame has the bits of its place in the whole. */
+START_TEST(windows_are_places_of_the_whole) {
+    static const sorai_vae_window windows[] = {{0, 0, 11, 13}, {0, 13, 11, 27}, {11, 0, 19, 13}, {11, 13, 19, 5}, {14, 20, 1, 1}, {0, 0, 30, 40}};
+    const sorai_vae_config config = vae_config(_i % 2);
+    const int64_t latent[] = {1, 3, 30, 40, 4}, space = sorai_vae_space_factor(&config), wide = 40 * space * 3;
+    world w;
+    sora_error err = {0};
+    sorai_vae vae;
+    sorai_store store;
+    start(&w, 2, 0, _i / 2 ? SORA_DTYPE_BF16 : SORA_DTYPE_F32);
+    sorai_exec *x = &w.x;
+    sorai_store_init(&store, &w.context->mem, x->device);
+    ck_assert_msg(sorai_vae_bind(&vae, &store, &config, SORAI_VAE_DECODER, &err) == SORA_OK, "%s", err.message);
+    sora_tensor *in = noise(&w, 5, latent), *whole = sorai_vae_decode(x, &vae, NULL, in);
+    sorai_vae_stream *stream = calloc(1, sizeof *stream);
+    stream->split_bytes = 20000; /* some of it frame by frame */
+    ck_assert_ptr_nonnull(whole);
+    const sorai_exec_mark mark = sorai_exec_here(x);
+    for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+        const sorai_vae_window *at = &windows[i];
+        sorai_vae_stream_begin(stream, &w.context->mem);
+        sora_tensor *middle = sorai_vae_decode_middle(x, &vae, stream, in);
+        sora_tensor *part = sorai_vae_decode_window(x, &vae, stream, middle, at);
+        ck_assert_ptr_nonnull(part);
+        ck_assert(part->shape[1] == whole->shape[1] && part->shape[2] == at->h * space && part->shape[3] == at->w * space);
+        for (int64_t y = 0; y < part->shape[1] * part->shape[2]; y++) {
+            const int64_t f = y / part->shape[2], row = at->y * space + y % part->shape[2];
+            ck_assert_mem_eq((float *)part->data + y * part->shape[3] * 3,
+                             (float *)whole->data + (f * 30 * space + row) * wide + at->x * space * 3, (size_t)part->shape[3] * 3 * sizeof(float));
+        }
+        sorai_exec_rewind(x, mark);
+    }
+    sorai_vae_stream_begin(stream, &w.context->mem);
+    ck_assert_ptr_null(sorai_vae_decode_window(x, &vae, stream, sorai_vae_decode_middle(x, &vae, stream, in), &(sorai_vae_window){0, 1, 30, 40}));
+    ck_assert_int_eq(sorai_exec_finish(x, &err), SORA_E_INVALID);
+    sorai_vae_stream_release(stream);
+    free(stream);
+    sorai_store_release(&store);
+    finish(&w);
+}
+END_TEST
+
 START_TEST(cancel_between_blocks) {
     world w;
     start(&w, 1, 0, SORA_DTYPE_F32);
@@ -400,6 +442,7 @@ Suite *suite_networks(void) {
     tcase_add_test(c, new_network_trains);
     tcase_add_loop_test(c, threads_do_not_matter, 0, 2);
     tcase_add_test(c, second_step_allocates_nothing);
+    tcase_add_loop_test(c, windows_are_places_of_the_whole, 0, 4);
     tcase_add_test(c, cancel_between_blocks);
     tcase_add_test(c, misuse_is_refused);
     tcase_add_test(c, configs_are_checked);
