@@ -1,4 +1,4 @@
-/* What a run will take: the same networks run once on a device that only counts, so the answer follows the code by itself. */
+/* What a run will take, and how it is made to fit: the same networks run once on a device that only counts, so the answer follows the code by itself. */
 #include <string.h>
 
 #include "lib/ops/ops.h"
@@ -18,23 +18,30 @@ static int32_t type_of(void *user, const char *name, int32_t *mapped) {
     *mapped = 0;
     if (sorai_package_tensor_count(n->model->package, n->part, &count, NULL) != SORA_OK)
         return SORA_DTYPE_F32;
-    for (size_t i = 0; i < count; i++)
-        if (sorai_package_tensor(n->model->package, n->part, i, &info, NULL) == SORA_OK && strcmp(info.name, name) == 0) {
+    for (size_t low = 0, high = count; low < high;) { /* they are sorted by name */
+        const size_t i = low + (high - low) / 2;
+        if (sorai_package_tensor(n->model->package, n->part, i, &info, NULL) != SORA_OK)
+            break;
+        const int order = strcmp(info.name, name);
+        if (order == 0) {
             *mapped = info.dtype != SORA_DTYPE_I8 && n->model->device->host_memory &&
                       sorai_package_maps(n->model->package, n->part, &info);
             return info.dtype == SORA_DTYPE_I8 ? SORA_DTYPE_BF16 : info.dtype ? info.dtype : SORA_DTYPE_F32;
         }
+        low = order < 0 ? i + 1 : low;
+        high = order < 0 ? high : i;
+    }
     return SORA_DTYPE_F32;
 }
 
-/* Bytes that a bound network holds already. */
-static uint64_t held_by(const sora_model *m, enum sorai_model_net net) {
+/* Bytes that a bound network holds already; `packed`: of weights laid out for products too, which a run that streams them does not count. */
+static uint64_t held_by(const sora_model *m, enum sorai_model_net net, int packed) {
     uint64_t sum = 0;
     const sorai_store *s = &m->stores[net];
     for (size_t i = 0; m->bound[net] && i < s->count; i++) {
         const sorai_param *p = s->params[i];
         sum += p->mapped ? 0 : sorai_tensor_bytes(p->value) + 2 * SORAI_ALIGN;
-        for (size_t k = 0; k < sizeof p->packed / sizeof *p->packed; k++)
+        for (size_t k = 0; packed && k < sizeof p->packed / sizeof *p->packed; k++)
             sum += p->packed[k].data ? p->packed[k].bytes + SORAI_ALIGN : 0;
     }
     return sum;
@@ -61,6 +68,7 @@ typedef struct dry_run {
     sorai_vision vision;
     const sora_pipeline *pipeline;
     int32_t tokens; /* of the longer text; 0: none is encoded */
+    int decoding;   /* the most is taken there, not before */
     uint64_t lists; /* bytes of networks that are not bound yet, beside their weights */
 } dry_run;
 
@@ -153,7 +161,9 @@ static void picture_passes(dry_run *r) {
     const int64_t w = plan->full_width, h = plan->full_height;
     if (wants_embeds(r)) {
         const int64_t size = m->vision_config.image_size;
+        x->streamed = 1;
         sorai_vision_forward(x, &r->vision, sorai_temp(x, 4, (const int64_t[]){1, 3, size, size}));
+        x->streamed = 0;
         rewind_all(x);
     }
     if (!wants_encoder(r))
@@ -176,6 +186,43 @@ static void picture_passes(dry_run *r) {
     end_stream(r, &stream);
 }
 
+/* One of guidance's two passes, as in loop.c. */
+static sora_tensor *forward(dry_run *r, sora_tensor *latent, const sorai_dit_control *control, const sorai_dit_prompt *prompt) {
+    const float times[2] = {500.0f, 500.0f};
+    return sorai_dit_forward_control(&r->exec, &r->dit, latent, control->latent ? control : NULL, times, 1, prompt);
+}
+
+static void decode_passes(dry_run *r) {
+    sorai_exec *x = &r->exec;
+    const sorai_plan *plan = r->plan;
+    const int64_t *l = plan->latent, frames = l[1] - plan->references, few = frames < 3 ? frames : 3;
+    const int whole = plan->windows[0] * plan->windows[1] == 1;
+    sorai_vae_window largest = {0, 0, l[2], l[3]};
+    sorai_vae_stream stream = {0};
+    sorai_vae_stream_begin(&stream, r->model->mem);
+    if (!whole) { /* an inner window needs the most around it */
+        largest = sorai_plan_window(plan, plan->windows[0] / 2 * plan->windows[1] + plan->windows[1] / 2);
+        for (int64_t i = 0; i < few; i++) {
+            sora_tensor *one = sorai_temp(x, 5, (const int64_t[]){1, 1, l[2], l[3], l[4]});
+            const sora_tensor *h = sorai_vae_decode_middle(x, &r->vae, &stream, sorai_vae_denormalize(x, &r->vae, one));
+            if (h && i == 0)
+                (void)x->device->alloc(x->device, sorai_tensor_bytes(h) * (size_t)frames);
+            rewind_all(x);
+        }
+        end_stream(r, &stream);
+        sorai_vae_stream_begin(&stream, r->model->mem);
+    }
+    for (int64_t i = 0; i < few; i++) {
+        const int64_t c = r->vae.decoder.level[0].in_dim;
+        if (whole)
+            sorai_vae_decode(x, &r->vae, &stream, sorai_vae_denormalize(x, &r->vae, sorai_temp(x, 5, (const int64_t[]){1, 1, l[2], l[3], l[4]})));
+        else
+            sorai_vae_decode_window(x, &r->vae, &stream, sorai_temp(x, 5, (const int64_t[]){1, 1, l[2], l[3], c}), &largest);
+        rewind_all(x);
+    }
+    end_stream(r, &stream);
+}
+
 /* The order of allocations is that of run.c. */
 static void passes(dry_run *r) {
     sorai_exec *x = &r->exec;
@@ -189,29 +236,33 @@ static void passes(dry_run *r) {
     sora_tensor *const texts[2] = {text, plan->guided ? sorai_temp(x, 3, (const int64_t[]){1, rows, c->text_dim}) : NULL};
     if (plan->needs_embeds && c->added_kv_proj_dim)
         embeds = sorai_temp(x, 3, (const int64_t[]){b, embed_rows(r), c->image_dim});
+    x->streamed = plan->streamed;
     const sorai_dit_prompt *prompt = sorai_dit_prepare(x, &r->dit, plan->guided ? sorai_concat(x, texts, 2, 0) : text, embeds);
     if (plan->needs_condition)
         sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, c->in_channels, l[1], l[2], l[3]}));
     if (plan->needs_control)
-        control = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){b, c->vace_in_channels, l[1], l[2], l[3]}));
+        control = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){plan->unbatched ? 1 : b, c->vace_in_channels, l[1], l[2], l[3]}));
     const sorai_exec_mark mark = sorai_exec_here(x);
-    const float times[2] = {500.0f, 500.0f};
     sora_tensor *latent = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, c->in_channels, l[1], l[2], l[3]}));
-    sora_tensor *twice[2] = {latent, latent};
+    sora_tensor *twice[2] = {latent, latent}, *velocity = NULL;
     const sorai_dit_control given = {control, NULL};
-    if (prompt && latent)
-        sorai_axpby(x, 1.0, sorai_dit_forward_control(x, &r->dit, plan->guided ? sorai_concat(x, twice, 2, 0) : latent,
-                                                      control ? &given : NULL, times, 1, prompt), 0.0, NULL);
+    const int64_t tokens = l[1] / c->patch_size[0] * (l[2] / c->patch_size[1]) * (l[3] / c->patch_size[2]);
+    if (!prompt || !latent)
+        return;
+    if (!plan->guided || tokens <= sorai_plan_batched(plan)) {
+        velocity = forward(r, plan->guided ? sorai_concat(x, twice, 2, 0) : latent, &given, prompt);
+    } else {
+        const sorai_exec_mark inner = sorai_exec_here(x);
+        sorai_exec_rewind_keep(x, inner, forward(r, latent, &given, sorai_dit_prompt_sample(x, prompt, 0)));
+        velocity = forward(r, latent, &given, sorai_dit_prompt_sample(x, prompt, 1));
+    }
+    sorai_axpby(x, 1.0, velocity, 0.0, NULL);
+    x->streamed = 0;
     sorai_exec_rewind(x, mark);
     rewind_all(x);
-    sorai_vae_stream stream = {0};
-    sorai_vae_stream_begin(&stream, r->model->mem);
-    for (int64_t i = 0; i < l[1] && i < 3; i++) {
-        sora_tensor *one = sorai_temp(x, 5, (const int64_t[]){1, 1, l[2], l[3], l[4]});
-        sorai_vae_decode(x, &r->vae, &stream, sorai_vae_denormalize(x, &r->vae, one));
-        rewind_all(x);
-    }
-    end_stream(r, &stream);
+    const uint64_t before = r->device.peak;
+    decode_passes(r);
+    r->decoding = r->device.peak > before;
 }
 
 /* Of two experts one is held at a time: the larger one counts. */
@@ -224,22 +275,15 @@ static enum sorai_model_net larger_expert(const sora_model *m) {
     return second > first ? SORAI_NET_TRANSFORMER_2 : SORAI_NET_TRANSFORMER;
 }
 
-int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, sora_error *err) {
+/* decoding: whether the most is taken there. */
+static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, uint64_t *after, uint64_t *peak, int *decoding, sora_error *err) {
     sora_model *m = p->model;
-    sorai_plan plan;
-    SORA_TRY(sorai_plan_make(p, &plan, err));
-    if (m->has_ltx)
-        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: there is no estimate for LTX-Video", sorai_package_name(m->package));
-    int32_t tokens = 0; /* counting them makes the tokenizer, whose size is known once it is there */
-    SORA_TRY(count_tokens(p, SORA_SLOT_TEXT, SORA_PARAM_PROMPT, &tokens, err));
-    if (plan.guided)
-        SORA_TRY(count_tokens(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE, &tokens, err));
     dry_run *r = sorai_calloc(p->mem, 1, sizeof *r);
     if (!r)
         return sorai_fail(err, SORA_E_NOMEM, "no memory for an estimate");
     r->model = m;
     r->pipeline = p;
-    r->plan = &plan;
+    r->plan = plan;
     r->tokens = tokens;
     const enum sorai_model_net expert = larger_expert(m);
     sorai_counting_device_init(&r->device);
@@ -256,24 +300,27 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
     if (status == SORA_OK && tokens)
         status = bind(r, SORAI_NET_TEXT, "text_encoder", err);
     uint64_t held = 0;
-    for (int i = 0; i < SORAI_NET_COUNT; i++)
-        held += r->stores[i].mem || (i == SORAI_NET_TRANSFORMER || i == SORAI_NET_TRANSFORMER_2) ? held_by(m, (enum sorai_model_net)i) : 0;
+    for (int i = 0; i < SORAI_NET_COUNT; i++) {
+        const int transformer = i == SORAI_NET_TRANSFORMER || i == SORAI_NET_TRANSFORMER_2;
+        const int streamed = i == SORAI_NET_TEXT || i == SORAI_NET_IMAGE || (transformer && plan->streamed);
+        held += r->stores[i].mem || transformer ? held_by(m, (enum sorai_model_net)i, !streamed) : 0;
+    }
     sorai_lock_give(&m->lock);
     if (status == SORA_OK) {
         passes(r);
         status = sorai_exec_finish(&r->exec, err);
     }
     if (status == SORA_OK) {
-        const uint64_t latent = (uint64_t)(plan.latent[1] * plan.latent[2] * plan.latent[3] * plan.latent[4]) * 4;
-        const uint64_t frames = (uint64_t)plan.width * (uint64_t)plan.height * 3 * (uint64_t)plan.frames;
-        const uint64_t texts = (uint64_t)m->defaults.text_length * (uint64_t)m->dit_config.text_dim * 4 * (plan.guided ? 2 : 1);
+        const uint64_t latent = (uint64_t)(plan->latent[1] * plan->latent[2] * plan->latent[3] * plan->latent[4]) * 4;
+        const uint64_t frames = (uint64_t)plan->width * (uint64_t)plan->height * 3 * (uint64_t)plan->frames;
+        const uint64_t texts = (uint64_t)m->defaults.text_length * (uint64_t)m->dit_config.text_dim * 4 * (plan->guided ? 2 : 1);
         /* One piece of video as the decoder gives it, on its way to bytes. */
-        const uint64_t piece = (uint64_t)(plan.latent[1] > 1 ? sorai_vae_time_factor(&m->vae_config) : 1) * (uint64_t)plan.full_width *
-                               (uint64_t)plan.full_height * 3 * sizeof(float);
+        const uint64_t piece = (uint64_t)(plan->latent[1] > 1 ? sorai_vae_time_factor(&m->vae_config) : 1) * (uint64_t)plan->full_width *
+                               (uint64_t)plan->full_height * 3 * sizeof(float) / (uint64_t)(plan->windows[0] * plan->windows[1]);
         const uint64_t inputs =
-            (uint64_t)((plan.needs_embeds ? embed_rows(r) * m->dit_config.image_dim : 0) +
-                       (plan.needs_condition ? (m->dit_config.in_channels - plan.latent[4]) * (int64_t)(latent / 4) / plan.latent[4] : 0) +
-                       (plan.needs_control ? m->dit_config.vace_in_channels * (int64_t)(latent / 4) / plan.latent[4] : 0)) * 4;
+            (uint64_t)((plan->needs_embeds ? embed_rows(r) * m->dit_config.image_dim : 0) +
+                       (plan->needs_condition ? (m->dit_config.in_channels - plan->latent[4]) * (int64_t)(latent / 4) / plan->latent[4] : 0) +
+                       (plan->needs_control ? m->dit_config.vace_in_channels * (int64_t)(latent / 4) / plan->latent[4] : 0)) * 4;
         /* Conditions: pixels, what is known and kept of them; the clean and the given latent and what a step makes of them. */
         const uint64_t given = p->conditions.count ? frames / 3 * 5 + 10 * latent : 0;
         const uint64_t counted = r->device.peak + r->lists + piece + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent + inputs + given + SMALL_THINGS;
@@ -282,6 +329,7 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
         const uint64_t scratch = 3 * latent;
         *after = *peak > scratch ? *peak - scratch : 0;
     }
+    *decoding = r->decoding;
     sorai_exec_release(&r->exec);
     sorai_dit_release(&r->dit);
     sorai_t5_release(&r->t5);
@@ -291,4 +339,44 @@ int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, s
             sorai_store_release(&r->stores[i]);
     sorai_free(p->mem, r);
     return status;
+}
+
+/* One more window where a frame can still be cut. 0: it can't. */
+static int cut_finer(sorai_plan *plan) {
+    const int64_t h = plan->latent[2] / plan->windows[0], w = plan->latent[3] / plan->windows[1];
+    if (h < 2 && w < 2)
+        return 0;
+    plan->windows[w >= h ? 1 : 0] *= 2;
+    return plan->windows[0] * plan->windows[1] <= 256;
+}
+
+int sorai_plan_choose(sora_pipeline *p, sorai_plan *plan, uint64_t *after, uint64_t *peak, sora_error *err) {
+    int32_t tokens = 0; /* counting them makes the tokenizer, whose size is known once it is there */
+    SORA_TRY(count_tokens(p, SORA_SLOT_TEXT, SORA_PARAM_PROMPT, &tokens, err));
+    if (plan->guided)
+        SORA_TRY(count_tokens(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE, &tokens, err));
+    for (;;) {
+        int decoding = 0;
+        SORA_TRY(estimate(p, plan, tokens, after, peak, &decoding, err));
+        if (!p->mem->limit || atomic_load(&p->mem->used) + *peak <= p->mem->limit)
+            return SORA_OK;
+        /* What is cheapest of what helps. Windows cost an eighth of the decoder's work and frames come late, weights that are packed anew
+         * cost each step a part that shrinks with the number of tokens. */
+        if (decoding && cut_finer(plan))
+            continue;
+        if (!decoding && plan->guided && !plan->unbatched)
+            plan->unbatched = 1;
+        else if (!plan->streamed)
+            plan->streamed = 1, plan->windows[0] = plan->windows[1] = 1;
+        else
+            return SORA_OK;
+    }
+}
+
+int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, sora_error *err) {
+    sorai_plan plan;
+    SORA_TRY(sorai_plan_make(p, &plan, err));
+    if (p->model->has_ltx)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: there is no estimate for LTX-Video", sorai_package_name(p->model->package));
+    return sorai_plan_choose(p, &plan, after, peak, err);
 }

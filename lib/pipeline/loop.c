@@ -5,10 +5,6 @@
 #include "lib/ops/ops.h"
 #include "lib/pipeline/pipeline.h"
 
-/* Two passes go through the transformer as one batch up to this many tokens: above, their memory costs more than the
- * batch saves. */
-#define BATCHED_TOKENS 8192
-
 static const sorai_dit_config *config_of(const sora_model *m, enum sorai_model_net net) {
     return net == SORAI_NET_TRANSFORMER_2 ? &m->dit2_config : &m->dit_config;
 }
@@ -214,7 +210,7 @@ static sora_tensor *velocity(sora_pipeline *p, const sorai_loop *l) {
     sora_tensor *in = model_input(x, l), *cond, *uncond;
     if (!l->in.negative) return forward(p, l, in, times, groups, l->prompt);
     if (guidance == 1.0) return forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 0));
-    if (tokens <= BATCHED_TOKENS) {
+    if (tokens <= sorai_plan_batched(l->plan)) {
         sora_tensor *both = forward(p, l, twice(x, in), times, groups, l->prompt);
         cond = sorai_slice(x, both, 0, 0, 1);
         uncond = sorai_slice(x, both, 0, 1, 2);
@@ -253,8 +249,7 @@ static void step_back(sora_pipeline *p, sorai_loop *l) {
     l->again++;
 }
 
-int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
-    if (p->model->has_ltx) return sorai_ltx_loop_step(p, loop, err);
+static int step(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
     sorai_exec *x = &p->exec;
     sorai_sampler *s = &loop->sampler;
     const enum sorai_model_net net = sorai_model_expert(p->model, s->timesteps[s->index]);
@@ -266,6 +261,14 @@ int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
     if (v) step_back(p, loop);
     sorai_exec_rewind(x, loop->mark);
     return sorai_exec_finish(x, err);
+}
+
+int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
+    if (p->model->has_ltx) return sorai_ltx_loop_step(p, loop, err);
+    p->exec.streamed = loop->plan->streamed;
+    const int status = step(p, loop, err);
+    p->exec.streamed = 0;
+    return status;
 }
 
 sora_tensor *sorai_loop_result(sora_pipeline *p, const sorai_loop *loop) {

@@ -46,10 +46,12 @@ static sora_tensor *encode_picture(sora_pipeline *p, const picture *from) {
     sora_error err = {.struct_size = sizeof err};
     sora_tensor *pixels = NULL, *embeds = NULL;
     const int status = sorai_vision_pixels(&pixels, p->mem, &m->prepare, from->rgb, from->w, from->h, m->vision_config.image_size, &err);
+    p->exec.streamed = 1; /* as text encoders */
     if (status == SORA_OK)
         embeds = sorai_vision_forward(&p->exec, &m->vision, sorai_stage_upload(p, pixels));
     else
         sorai_exec_fail(&p->exec, status, "%s", err.message);
+    p->exec.streamed = 0;
     sorai_tensor_unref(&pixels);
     return embeds;
 }

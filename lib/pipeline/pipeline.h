@@ -28,6 +28,10 @@ struct sorai_plan {
     float control_scale;
     int32_t resample; /* times that a step with held places is done over (RePaint) */
     int32_t needs_embeds, needs_condition, needs_control; /* beside the text */
+    /* How a limit of memory is kept; zeros and one window where there is room. None of it changes a bit of the result. */
+    int32_t unbatched;                  /* guidance's two passes one after the other */
+    int32_t streamed;                   /* the transformer's packed weights are not kept */
+    int64_t windows[2];                 /* rows and columns of windows that a frame is decoded in */
     int32_t references;                 /* latent frames in front of the video that hold reference pictures */
 };
 
@@ -80,7 +84,8 @@ struct sora_pipeline {
     sorai_loop loop;
     sorai_exec_mark mark; /* of decoding */
     sorai_vae_stream stream;
-    int64_t decoded; /* latent frames */
+    sora_tensor *middle; /* of decoding in windows: what they are cut out of, [1, t, h, w, c] */
+    int64_t decoded; /* steps of decoding */
     int64_t ready;   /* frames */
     uint8_t *rgb;    /* plan.frames pictures */
 };
@@ -93,6 +98,14 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err);
 int sorai_slot_fits(const sora_tensor *t, int32_t rank, const int64_t *shape, const char *name, sora_error *err); /* NULL does */
 /* Only what the sampler needs: steps, solver, guidance, shift. Asks nothing of the model. */
 int sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan, sora_error *err);
+
+/* Makes what of the plan is left open fit into the context's limit, the cheapest way first; without a limit, as if all did. Gives the bytes of
+ * the run, which may be too many all the same. */
+int sorai_plan_choose(sora_pipeline *p, sorai_plan *plan, uint64_t *after, uint64_t *peak, sora_error *err);
+sorai_vae_window sorai_plan_window(const sorai_plan *plan, int64_t i);
+/* Two passes go through the transformer as one batch up to this many tokens: above, their memory costs more than the batch saves. */
+#define SORAI_BATCHED_TOKENS 8192
+static inline int64_t sorai_plan_batched(const sorai_plan *plan) { return plan->unbatched ? 0 : SORAI_BATCHED_TOKENS; }
 
 /* loop.c. `in` and `plan` are borrowed until end; noise [c, t, h, w]. SORA_E_INVALID when the inputs do not fit the transformer. */
 int sorai_loop_begin(sora_pipeline *p, sorai_loop *loop, const sorai_inputs *in, const sorai_plan *plan, const sora_tensor *noise,
@@ -113,6 +126,8 @@ int sorai_check_picture(const sora_tensor *t, const char *name, sora_error *err)
 /* run.c */
 int sorai_pipeline_begin(sora_pipeline *p, sora_error *err);
 int sorai_pipeline_step(sora_pipeline *p, sora_error *err);
+int sorai_run_report(sora_pipeline *p, int32_t phase, int32_t step, int32_t steps, sora_error *err); /* to the progress callback */
+int sorai_decode_step(sora_pipeline *p, sora_error *err);                                           /* decode.c */
 void sorai_pipeline_stop(sora_pipeline *p); /* back to before begin; frames and made tensors of a finished run stay */
 
 /* save.c */

@@ -138,6 +138,7 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     plan->full_height = (int32_t)round_up(plan->height, space * patch[1]);
     const int64_t t = round_up(1 + round_up(plan->frames - 1, time) / time, patch[0]);
     plan->full_frames = 1 + (t - 1) * time;
+    plan->windows[0] = plan->windows[1] = 1;
     const int64_t latent[5] = {1, t + plan->references, plan->full_height / space, plan->full_width / space, m->vae_config.z_dim};
     memcpy(plan->latent, latent, sizeof latent);
     const int64_t noise[4] = {latent[4], latent[1], latent[2], latent[3]}, text[2] = {d->text_length, m->dit_config.text_dim};

@@ -1,5 +1,4 @@
-/* A run: text, denoising steps, decoding frame by frame; each step does one bounded slice. */
-#include <math.h>
+/* A run: text, conditions, denoising steps, decoding (decode.c); each step does one bounded slice. */
 #include <string.h>
 #include <time.h>
 
@@ -20,6 +19,7 @@ void sorai_pipeline_stop(sora_pipeline *p) {
     sorai_loop_end(p, &p->loop);
     sorai_held_release(&p->held);
     sorai_vae_stream_release(&p->stream);
+    sorai_tensor_unref(&p->middle);
     sorai_arena_rewind(&p->exec.data, (sorai_arena_mark){0, 0});
     sorai_arena_rewind(&p->exec.meta, (sorai_arena_mark){0, 0});
     p->exec.status = SORA_OK;
@@ -46,7 +46,7 @@ int sorai_pipeline_begin(sora_pipeline *p, sora_error *err) {
     SORA_TRY(sorai_model_need(p->model, ltx ? SORAI_NET_LTX_VAE : SORAI_NET_DECODER, err));
     if (p->mem->limit && !ltx) {
         uint64_t after, peak;
-        SORA_TRY(sorai_pipeline_estimate(p, &after, &peak, err));
+        SORA_TRY(sorai_plan_choose(p, &plan, &after, &peak, err));
         const uint64_t used = atomic_load(&p->mem->used);
         if (used + peak > p->mem->limit)
             return sorai_fail(err, SORA_E_LIMIT, "the run needs %llu MiB more, the limit leaves %llu",
@@ -75,7 +75,7 @@ static int has_conditions(const sora_pipeline *p) {
 }
 
 /* Shares of the work, by how many passes through the networks there are; the autoencoder's passes are the dearer ones. */
-static int report(sora_pipeline *p, int32_t phase, int32_t step, int32_t steps, sora_error *err) {
+int sorai_run_report(sora_pipeline *p, int32_t phase, int32_t step, int32_t steps, sora_error *err) {
     if (!p->progress)
         return SORA_OK;
     const double pass = p->plan.guided ? 2.0 : 1.0;
@@ -131,7 +131,7 @@ static int step_text(sora_pipeline *p, sora_error *err) {
     if (p->plan.guided)
         SORA_TRY(make_text(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE, err));
     p->state = SORAI_RUN_CONDITION;
-    return report(p, SORA_PHASE_TEXT, 1, 1, err);
+    return sorai_run_report(p, SORA_PHASE_TEXT, 1, 1, err);
 }
 
 static int step_condition(sora_pipeline *p, sora_error *err) {
@@ -149,7 +149,7 @@ static int step_condition(sora_pipeline *p, sora_error *err) {
     sorai_tensor_unref(&noise);
     SORA_TRY(status);
     p->state = SORAI_RUN_DENOISE;
-    return has_conditions(p) ? report(p, SORA_PHASE_CONDITION, 1, 1, err) : SORA_OK;
+    return has_conditions(p) ? sorai_run_report(p, SORA_PHASE_CONDITION, 1, 1, err) : SORA_OK;
 }
 
 static int step_denoise(sora_pipeline *p, sora_error *err) {
@@ -164,97 +164,10 @@ static int step_denoise(sora_pipeline *p, sora_error *err) {
         sorai_arena_rewind(&x->data, (sorai_arena_mark){0, 0});
         sorai_arena_rewind(&x->meta, (sorai_arena_mark){0, 0});
         p->mark = sorai_exec_here(x);
-        p->decoded = p->plan.references;
+        p->decoded = 0;
         p->state = SORAI_RUN_DECODE;
     }
-    return report(p, SORA_PHASE_DENOISE, done, p->plan.steps, err);
-}
-
-/* Latent frame i of the finished sample. */
-static sora_tensor *latent_frame(sora_pipeline *p, int64_t i) {
-    const sora_tensor *all = p->made[SORA_SLOT_LATENT];
-    const int64_t *s = all->shape, plane = s[2] * s[3], shape[5] = {1, s[0], 1, s[2], s[3]};
-    float *values = sorai_alloc(p->mem, (size_t)(s[0] * plane) * sizeof *values);
-    if (!values)
-        return sorai_exec_fail(&p->exec, SORA_E_NOMEM, "no memory for a latent frame");
-    for (int64_t c = 0; c < s[0]; c++)
-        memcpy(values + c * plane, (const float *)all->data + (c * s[1] + i) * plane, (size_t)plane * sizeof *values);
-    sora_tensor *one = sorai_upload(&p->exec, SORA_DTYPE_F32, 5, shape, values);
-    sorai_free(p->mem, values);
-    return sorai_dit_from_planes(&p->exec, one);
-}
-
-/* Frames [n, h, w, 3] in -1..1 -> bytes of the picture asked for, cut out of the middle. */
-static int take_frames(sora_pipeline *p, const float *values, int64_t n, sora_error *err) {
-    const sorai_plan *plan = &p->plan;
-    const int64_t left = (plan->full_width - plan->width) / 2, top = (plan->full_height - plan->height) / 2;
-    const size_t size = (size_t)plan->width * (size_t)plan->height * 3;
-    for (int64_t f = 0; f < n && p->ready < plan->frames; f++, p->ready++) {
-        uint8_t *out = p->rgb + (size_t)p->ready * size;
-        for (int64_t y = 0; y < plan->height; y++) {
-            const float *in = values + ((f * plan->full_height + y + top) * plan->full_width + left) * 3;
-            for (int64_t i = 0; i < (int64_t)plan->width * 3; i++) {
-                const float v = in[i] < -1.0f ? -1.0f : in[i] > 1.0f ? 1.0f : in[i];
-                out[y * plan->width * 3 + i] = (uint8_t)lrintf((v + 1.0f) * 127.5f);
-            }
-        }
-        sorai_held_keep(p->held, plan, p->ready, out);
-        if (p->frame && p->frame(p->frame_user, p->ready, out, plan->width, plan->height) != 0)
-            return sorai_fail(err, SORA_E_CANCELLED, "stopped by the frame callback");
-    }
-    return SORA_OK;
-}
-
-/* A decoder that looks both ways takes the clip at once. */
-static int decode_whole(sora_pipeline *p, sora_error *err) {
-    sorai_exec *x = &p->exec;
-    sora_tensor *video = sorai_ltx_frames(p, p->made[SORA_SLOT_LATENT]);
-    float *values = video && x->status == SORA_OK ? sorai_alloc(p->mem, sorai_tensor_bytes(video)) : NULL;
-    if (values)
-        sorai_download(x, video, values);
-    else
-        sorai_exec_fail(x, SORA_E_NOMEM, "no memory for frames");
-    const int64_t n = video ? video->shape[1] : 0;
-    int status = sorai_exec_finish(x, err);
-    if (status == SORA_OK)
-        status = take_frames(p, values, n, err);
-    sorai_free(p->mem, values);
-    sorai_exec_rewind(x, p->mark);
-    SORA_TRY(status);
-    SORA_TRY(report(p, SORA_PHASE_DECODE, 1, 1, err));
-    sorai_vae_stream_release(&p->stream);
-    p->state = SORAI_RUN_DONE;
-    return SORA_OK;
-}
-
-static int step_decode(sora_pipeline *p, sora_error *err) {
-    if (p->model->has_ltx)
-        return decode_whole(p, err);
-    sorai_exec *x = &p->exec;
-    const sorai_vae *vae = &p->model->decoder;
-    const int64_t i = p->decoded, skipped = p->plan.references, n = i > skipped ? sorai_vae_time_factor(&vae->config) : 1;
-    sora_tensor *one = sorai_vae_denormalize(x, vae, latent_frame(p, i));
-    sora_tensor *video = sorai_vae_decode(x, vae, &p->stream, one);
-    sorai_exec_poll(x);
-    float *values = video && x->status == SORA_OK ? sorai_alloc(p->mem, sorai_tensor_bytes(video)) : NULL;
-    if (values)
-        sorai_download(x, video, values);
-    else
-        sorai_exec_fail(x, SORA_E_NOMEM, "no memory for frames");
-    int status = sorai_exec_finish(x, err);
-    if (status == SORA_OK)
-        status = take_frames(p, values, n, err);
-    sorai_free(p->mem, values);
-    sorai_exec_rewind(x, p->mark);
-    SORA_TRY(status);
-    p->decoded++;
-    SORA_TRY(report(p, SORA_PHASE_DECODE, (int32_t)(p->decoded - skipped), (int32_t)(p->plan.latent[1] - skipped), err));
-    if (p->decoded == p->plan.latent[1]) {
-        sorai_held_release(&p->held);
-        sorai_vae_stream_release(&p->stream);
-        p->state = SORAI_RUN_DONE;
-    }
-    return SORA_OK;
+    return sorai_run_report(p, SORA_PHASE_DENOISE, done, p->plan.steps, err);
 }
 
 int sorai_pipeline_step(sora_pipeline *p, sora_error *err) {
@@ -268,7 +181,7 @@ int sorai_pipeline_step(sora_pipeline *p, sora_error *err) {
         status = state == SORAI_RUN_TEXT        ? step_text(p, err)
                  : state == SORAI_RUN_CONDITION ? step_condition(p, err)
                  : state == SORAI_RUN_DENOISE   ? step_denoise(p, err)
-                                                : step_decode(p, err);
+                                                : sorai_decode_step(p, err);
     if (status == SORA_OK && state == SORAI_RUN_TEXT && !has_conditions(p)) /* no step of its own then */
         status = step_condition(p, err);
     if (status != SORA_OK)

@@ -41,10 +41,9 @@ static sora_tensor *encode_ids(sora_pipeline *p, const sorai_ids *ids) {
         if (ids->ids[i] < 0 || ids->ids[i] >= m->t5_config.vocab_size)
             return sorai_exec_fail(&p->exec, SORA_E_FORMAT, "the tokenizer gives ids that the text encoder does not have");
     /* A text is encoded once, and the weights of the encoder are most of a model: layer by layer they come from the file and go again. */
-    const int32_t streamed = p->exec.streamed;
     p->exec.streamed = 1;
     sora_tensor *hidden = sorai_t5_forward(&p->exec, &m->t5, ids->ids, &length, 1, length);
-    p->exec.streamed = streamed;
+    p->exec.streamed = 0;
     return sorai_t5_pad(&p->exec, hidden, &length, m->defaults.text_length);
 }
 

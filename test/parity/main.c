@@ -223,9 +223,16 @@ sora_tensor *parity_tensor(parity *p, const parity_part *part, const char *case_
     return out;
 }
 
+/* A copy of the file's values: parameters will be changed. */
 static int lookup(void *user, const char *name, sora_tensor **out, sora_error *err) {
-    const int status = sorai_safetensors_lookup(user, name, out, err);
-    return status == SORA_E_NOTFOUND ? SORA_OK : status;
+    sora_tensor *mapped;
+    int status = sorai_safetensors_lookup(user, name, &mapped, err);
+    *out = NULL;
+    if (status != SORA_OK) return status == SORA_E_NOTFOUND ? SORA_OK : status;
+    status = sorai_tensor_new(out, mapped->mem, mapped->dtype, mapped->rank, mapped->shape, err);
+    if (status == SORA_OK) memcpy((*out)->data, mapped->data, sorai_tensor_bytes(mapped));
+    sorai_tensor_unref(&mapped);
+    return status;
 }
 
 int parity_store(parity *p, sorai_store *store, const parity_part *part, int trainable) {

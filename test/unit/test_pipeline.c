@@ -392,6 +392,54 @@ START_TEST(a_limit_is_kept) {
 }
 END_TEST
 
+/* Under ever lower limits the same frames come out, by other ways, until it is said that it can't be done. */
+START_TEST(limits_change_no_bit) {
+    static const int sizes[][3] = {{320, 192, 9}, {64, 64, 1}};
+    const int *s = sizes[_i];
+    rig r;
+    sora_memory m = {.struct_size = sizeof m};
+    size_t size, n;
+    open_rig(&r, 2, 0);
+    for (int i = 0; i < 3; i++)
+        sora_pipeline_set_i64(r.p, i == 0 ? SORA_PARAM_WIDTH : i == 1 ? SORA_PARAM_HEIGHT : SORA_PARAM_FRAMES, s[i]);
+    ck_assert_msg(sora_pipeline_run(r.p, &r.err) == SORA_OK, "%s", r.err.message);
+    sora_context_memory(r.ctx, &m);
+    const double peak = (double)m.peak;
+    uint8_t *want = frames_of(&r, &size);
+    close_rig(&r);
+    int done = 0, status = SORA_OK;
+    for (double share = 0.95; status == SORA_OK && share > 0.05; share -= 0.1) {
+        open_rig(&r, 2, (uint64_t)(share * peak));
+        for (int i = 0; i < 3; i++)
+            sora_pipeline_set_i64(r.p, i == 0 ? SORA_PARAM_WIDTH : i == 1 ? SORA_PARAM_HEIGHT : SORA_PARAM_FRAMES, s[i]);
+        sora_memory told = {.struct_size = sizeof told};
+        const int estimated = sora_pipeline_estimate(r.p, &told, &r.err);
+        sora_context_memory(r.ctx, &m);
+        const double before = (double)m.used;
+        status = sora_pipeline_run(r.p, &r.err);
+        sora_context_memory(r.ctx, &m);
+        ck_assert_uint_le(m.peak, (uint64_t)(share * peak));
+        if (status == SORA_OK) {
+            uint8_t *got = frames_of(&r, &n);
+            ck_assert_uint_eq(n, size);
+            ck_assert_mem_eq(got, want, size);
+            free(got);
+            const double taken = (double)m.peak - before;
+            ck_assert_int_eq(estimated, SORA_OK);
+            ck_assert_msg((double)told.peak >= taken && (double)told.peak <= 1.10 * taken + 65536, "%.2f: estimate %.3f MiB, taken %.3f MiB", share,
+                          (double)told.peak / 1048576, taken / 1048576);
+            done++;
+        } else {
+            ck_assert_msg(status == SORA_E_LIMIT || status == SORA_E_NOMEM, "%d %s", status, r.err.message);
+        }
+        close_rig(&r);
+    }
+    ck_assert_int_lt(status, 0);
+    ck_assert_msg(done >= (_i ? 0 : 4), "only %d", done);
+    free(want);
+}
+END_TEST
+
 START_TEST(wrong_use_is_refused) {
     rig r;
     sora_tensor *t = NULL, *small = NULL, *out = NULL;
@@ -432,6 +480,7 @@ Suite *suite_pipeline(void) {
     tcase_add_loop_test(c, saved_runs_go_on, 0, 8);
     tcase_add_loop_test(c, estimate_against_peak, 0, 4);
     tcase_add_test(c, a_limit_is_kept);
+    tcase_add_loop_test(c, limits_change_no_bit, 0, 2);
     tcase_add_test(c, wrong_use_is_refused);
     suite_add_tcase(s, c);
     return s;

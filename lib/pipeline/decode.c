@@ -1,0 +1,138 @@
+/* The end of a run: latent frames become pictures, one after the other. Under a limit that whole frames do not fit into, the frame is cut into
+ * windows: the middle of the network is done for all latent frames, then window by window everything behind it; frames are complete, and
+ * leave, with the last window. */
+#include <math.h>
+#include <string.h>
+
+#include "lib/ops/ops.h"
+#include "lib/pipeline/pipeline.h"
+
+/* Latent frame i of the finished sample. */
+static sora_tensor *latent_frame(sora_pipeline *p, int64_t i) {
+    const sora_tensor *all = p->made[SORA_SLOT_LATENT];
+    const int64_t *s = all->shape, plane = s[2] * s[3], shape[5] = {1, s[0], 1, s[2], s[3]};
+    float *values = sorai_alloc(p->mem, (size_t)(s[0] * plane) * sizeof *values);
+    if (!values)
+        return sorai_exec_fail(&p->exec, SORA_E_NOMEM, "no memory for a latent frame");
+    for (int64_t c = 0; c < s[0]; c++)
+        memcpy(values + c * plane, (const float *)all->data + (c * s[1] + i) * plane, (size_t)plane * sizeof *values);
+    sora_tensor *one = sorai_upload(&p->exec, SORA_DTYPE_F32, 5, shape, values);
+    sorai_free(p->mem, values);
+    return sorai_dit_from_planes(&p->exec, one);
+}
+
+sorai_vae_window sorai_plan_window(const sorai_plan *plan, int64_t i) {
+    const int64_t rows = plan->windows[0], columns = plan->windows[1], r = i / columns, c = i % columns, *l = plan->latent;
+    const int64_t y = r * l[2] / rows, x = c * l[3] / columns;
+    return (sorai_vae_window){y, x, (r + 1) * l[2] / rows - y, (c + 1) * l[3] / columns - x};
+}
+
+/* Frames [n, h, w, 3] in -1..1 that lie at (top, left) of the full frame -> bytes of the picture asked for, which is cut out of the middle. */
+static void put_frames(sora_pipeline *p, int64_t first, int64_t n, const float *values, int64_t top, int64_t left, int64_t h, int64_t w) {
+    const sorai_plan *plan = &p->plan;
+    const int64_t x0 = left - (plan->full_width - plan->width) / 2, y0 = top - (plan->full_height - plan->height) / 2;
+    const int64_t begin = x0 < 0 ? -x0 : 0, end = x0 + w < plan->width ? w : plan->width - x0;
+    for (int64_t f = 0; f < n && first + f < plan->frames; f++)
+        for (int64_t y = 0; y < h; y++) {
+            if (y0 + y < 0 || y0 + y >= plan->height)
+                continue;
+            const float *in = values + (f * h + y) * w * 3;
+            uint8_t *out = p->rgb + (((first + f) * plan->height + y0 + y) * plan->width + x0) * 3;
+            for (int64_t i = begin * 3; i < end * 3; i++) {
+                const float v = in[i] < -1.0f ? -1.0f : in[i] > 1.0f ? 1.0f : in[i];
+                out[i] = (uint8_t)lrintf((v + 1.0f) * 127.5f);
+            }
+        }
+}
+
+/* Frames up to `end` are whole. */
+static int give_frames(sora_pipeline *p, int64_t end, sora_error *err) {
+    const sorai_plan *plan = &p->plan;
+    for (; p->ready < end && p->ready < plan->frames; p->ready++) {
+        uint8_t *out = p->rgb + (size_t)p->ready * (size_t)plan->width * (size_t)plan->height * 3;
+        sorai_held_keep(p->held, plan, p->ready, out);
+        if (p->frame && p->frame(p->frame_user, p->ready, out, plan->width, plan->height) != 0)
+            return sorai_fail(err, SORA_E_CANCELLED, "stopped by the frame callback");
+    }
+    return SORA_OK;
+}
+
+/* Takes a decoded piece, frames first.. of a place of the full frame, and gives the scope's memory back. last: what is there now is whole. */
+static int take(sora_pipeline *p, sora_tensor *video, int64_t first, int64_t top, int64_t left, int last, sora_error *err) {
+    sorai_exec *x = &p->exec;
+    float *values = video && x->status == SORA_OK ? sorai_alloc(p->mem, sorai_tensor_bytes(video)) : NULL;
+    if (values)
+        sorai_download(x, video, values);
+    else
+        sorai_exec_fail(x, SORA_E_NOMEM, "no memory for frames");
+    int status = sorai_exec_finish(x, err);
+    if (status == SORA_OK) {
+        put_frames(p, first, video->shape[1], values, top, left, video->shape[2], video->shape[3]);
+        status = last ? give_frames(p, first + video->shape[1], err) : SORA_OK;
+    }
+    sorai_free(p->mem, values);
+    sorai_exec_rewind(x, p->mark);
+    return status;
+}
+
+static void finish(sora_pipeline *p) {
+    sorai_held_release(&p->held);
+    sorai_vae_stream_release(&p->stream);
+    sorai_tensor_unref(&p->middle);
+    p->state = SORAI_RUN_DONE;
+}
+
+/* A decoder that looks both ways takes the clip at once. */
+static int decode_whole(sora_pipeline *p, sora_error *err) {
+    SORA_TRY(take(p, sorai_ltx_frames(p, p->made[SORA_SLOT_LATENT]), 0, 0, 0, 1, err));
+    SORA_TRY(sorai_run_report(p, SORA_PHASE_DECODE, 1, 1, err));
+    finish(p);
+    return SORA_OK;
+}
+
+/* The middle of latent frame i, into p->middle. */
+static int keep_middle(sora_pipeline *p, sora_tensor *one, int64_t i, int64_t frames, sora_error *err) {
+    sorai_exec *x = &p->exec;
+    const sora_tensor *h = sorai_vae_decode_middle(x, &p->model->decoder, &p->stream, one);
+    sorai_exec_poll(x);
+    SORA_TRY(sorai_exec_finish(x, err));
+    if (!p->middle)
+        SORA_TRY(sorai_device_tensor(&p->middle, p->mem, x->device, SORA_DTYPE_F32, 5,
+                                     (const int64_t[]){1, frames, h->shape[2], h->shape[3], h->shape[4]}, err));
+    const size_t bytes = sorai_tensor_bytes(h);
+    if (x->device->copy(x->device, (char *)p->middle->data + (size_t)i * bytes, h->data, bytes) != SORA_OK)
+        return sorai_fail(err, SORA_E_BACKEND, "the device could not copy frames");
+    sorai_exec_rewind(x, p->mark);
+    if (i + 1 == frames)
+        sorai_vae_stream_release(&p->stream);
+    return SORA_OK;
+}
+
+int sorai_decode_step(sora_pipeline *p, sora_error *err) {
+    if (p->model->has_ltx)
+        return decode_whole(p, err);
+    sorai_exec *x = &p->exec;
+    const sorai_plan *plan = &p->plan;
+    const sorai_vae *vae = &p->model->decoder;
+    const int64_t skipped = plan->references, frames = plan->latent[1] - skipped, windows = plan->windows[0] * plan->windows[1];
+    const int64_t before = windows > 1 ? frames : 0, steps = before + windows * frames; /* before: passes through the middle */
+    const int64_t i = p->decoded % frames, first = i ? 1 + (i - 1) * sorai_vae_time_factor(&vae->config) : 0, space = sorai_vae_space_factor(&vae->config);
+    sora_tensor *one = p->decoded < frames ? sorai_vae_denormalize(x, vae, latent_frame(p, skipped + i)) : NULL;
+    if (p->decoded < before) {
+        SORA_TRY(keep_middle(p, one, i, frames, err));
+    } else {
+        const int64_t window = (p->decoded - before) / frames;
+        const sorai_vae_window at = sorai_plan_window(plan, window);
+        if (windows > 1 && i == 0)
+            sorai_vae_stream_begin(&p->stream, p->mem);
+        sora_tensor *video = windows > 1 ? sorai_vae_decode_window(x, vae, &p->stream, sorai_slice(x, p->middle, 1, i, i + 1), &at)
+                                         : sorai_vae_decode(x, vae, &p->stream, one);
+        sorai_exec_poll(x);
+        SORA_TRY(take(p, video, first, at.y * space, at.x * space, window + 1 == windows, err));
+    }
+    p->decoded++;
+    SORA_TRY(sorai_run_report(p, SORA_PHASE_DECODE, (int32_t)p->decoded, (int32_t)steps, err));
+    if (p->decoded == steps)
+        finish(p);
+    return SORA_OK;
+}
