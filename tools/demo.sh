@@ -59,10 +59,22 @@ media() { # file: shown at 128 pixels of height
     *) printf '<video src="%s" height="128" autoplay loop muted playsinline></video>' "$1" ;;
     esac
 }
-operate() { # what it does, prompt, inputs ("" for none after), command and its own options...
+# Under a result stands its timeline: what was given is grey, what was made has the accent.
+timeline() { # frames in all, and of what was made its first frame and the one behind its last, ...
+    awk 'BEGIN {
+        n = ARGV[1]; at = 0; printf "linear-gradient(90deg"
+        for (i = 2; i < ARGC; i += 2) {
+            a = 100 * ARGV[i] / n; b = 100 * ARGV[i + 1] / n
+            printf ",var(--line) %.1f%% %.1f%%,var(--made) %.1f%% %.1f%%", at, a, a, b; at = b
+        }
+        printf ",var(--line) %.1f%% 100%%)", at
+    }' "$@"
+}
+operate() { # what it does, prompt, timeline, inputs, command and its own options...
     n=$((n + 1))
-    what=$1 prompt=$2 inputs=$3
-    shift 3
+    what=$1 prompt=$2 line=$(timeline $3) inputs=$4 half=
+    shift 4
+    [ "$1" = inpaint ] && half=' class="half"'
     name=$(printf '%02d.mp4' $n)
     printf '%s  %s: %s\n' "$name" "$1" "$prompt"
     t=$(now)
@@ -71,21 +83,22 @@ operate() { # what it does, prompt, inputs ("" for none after), command and its 
     t=$(since "$t")
     {
         printf '<figure class="operation">\n<div>'
-        for i in $inputs; do media "$i"; done
-        printf '<span>&rarr;</span>'
+        for i in $inputs; do printf '<p%s>' "$half"; media "$i"; printf '</p>'; done
+        printf '<span>&rarr;</span><p>'
         media "$name"
-        printf '</div>\n<figcaption>%s<small>%s &mdash; sora %s, %s s</small></figcaption>\n</figure>\n' "$(escape "$what")" "$(escape "$prompt")" "$1" "$t"
+        printf '<i style="background: %s"></i></p></div>\n<figcaption>' "$line"
+        printf '%s<small>%s &mdash; sora %s, %s s</small></figcaption>\n</figure>\n' "$(escape "$what")" "$(escape "$prompt")" "$1" "$t"
     } >>"$out/operations"
 }
 rm -f "$out/operations"
 printf 'P5 2 1 255\n\000\377' >"$out/right-half.pgm"
-operate "An image begins to move" "a Shiba Inu waving in a snowy village" 09.png animate "$out/09.png"
-operate "A second before the clip and one behind it" "a tiger running in the jungle in the rain" 05.mp4 extend "$out/05.mp4" --before 1 --after 1
-operate "The way back to the beginning" "a boy dancing on the beach at night" 06.mp4 loop "$out/06.mp4"
-operate "The same walk elsewhere" "an old man taking a stroll in Antarctica during a snow storm" 01.mp4 edit "$out/01.mp4"
-operate "From one clip into the other" "a toy robot and a kangaroo taking a stroll" "03.mp4 04.mp4" connect "$out/03.mp4" "$out/04.mp4"
-operate "Frames 5 to 10 were lost" "a woman taking a stroll in Mumbai" 02.mp4 fill "$out/02.mp4" --missing 5-10
-operate "The right half anew" "a boy dancing on the beach in bright daylight" 06.mp4 inpaint "$out/06.mp4" --mask "$out/right-half.pgm"
+operate "An image begins to move" "a Shiba Inu waving in a snowy village" "9 1 9" 09.png animate "$out/09.png"
+operate "A second before the clip and one behind it" "a tiger running in the jungle in the rain" "33 0 8 25 33" 05.mp4 extend "$out/05.mp4" --before 1 --after 1
+operate "The way back to the beginning" "a boy dancing on the beach at night" "25 17 25" 06.mp4 loop "$out/06.mp4"
+operate "The same walk elsewhere" "an old man taking a stroll in Antarctica during a snow storm" "17 0 17" 01.mp4 edit "$out/01.mp4"
+operate "From one clip into the other" "a toy robot and a kangaroo taking a stroll" "42 17 25" "03.mp4 04.mp4" connect "$out/03.mp4" "$out/04.mp4"
+operate "Frames 5 to 10 were lost" "a woman taking a stroll in Mumbai" "17 5 11" 02.mp4 fill "$out/02.mp4" --missing 5-10
+operate "The right half anew" "a boy dancing on the beach in bright daylight" "17 0 17" 06.mp4 inpaint "$out/06.mp4" --mask "$out/right-half.pgm"
 
 total=$(since "$begin")
 cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo 2>/dev/null | sed -n 1p)
@@ -98,8 +111,8 @@ cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo 2>/dev/null | sed -n 1p)
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>libsora: generated videos</title>
 <style>
-:root { color-scheme: light dark; --ink: #1d1d1f; --soft: #6e6e73; --card: #fff; --page: #f5f5f7 }
-@media (prefers-color-scheme: dark) { :root { --ink: #f5f5f7; --soft: #98989d; --card: #1c1c1e; --page: #000 } }
+:root { color-scheme: light dark; --ink: #1d1d1f; --soft: #6e6e73; --card: #fff; --page: #f5f5f7; --line: #d2d2d7; --made: #0071e3 }
+@media (prefers-color-scheme: dark) { :root { --ink: #f5f5f7; --soft: #98989d; --card: #1c1c1e; --page: #000; --line: #48484a; --made: #2997ff } }
 body { margin: 0 auto; max-width: 1080px; padding: 48px 24px; background: var(--page); color: var(--ink);
        font: 16px/1.45 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif }
 h1 { font-size: 40px; letter-spacing: -.02em; margin: 0 }
@@ -109,9 +122,14 @@ figure { margin: 0; background: var(--card); border-radius: 16px; overflow: hidd
 figure video, figure img { display: block; width: 100%; height: auto }
 figure.tall video { width: auto; height: 400px; margin: 0 auto; max-width: 100% }
 figcaption { padding: 14px 16px 16px }
+.key { color: var(--soft); margin: 0 0 16px } .key b { color: var(--made) }
 h2 { font-size: 26px; letter-spacing: -.01em; margin: 48px 0 16px }
 figure.operation div { display: flex; align-items: center; gap: 10px; padding: 16px 16px 0; overflow-x: auto }
 figure.operation video, figure.operation img { width: auto; height: 128px; border-radius: 8px }
+figure.operation p { margin: 0; position: relative; flex: none }
+figure.operation i { display: block; height: 4px; border-radius: 2px; margin-top: 6px }
+figure.operation .half::after { content: ""; position: absolute; inset: 0 0 0 50%; border-radius: 0 8px 8px 0;
+    background: repeating-linear-gradient(135deg, #fffc 0 6px, #8886 6px 12px) }
 figure.operation span { color: var(--soft); font-size: 24px }
 small { display: block; color: var(--soft); font-size: 13px; margin-top: 6px; font-variant-numeric: tabular-nums }
 footer { color: var(--soft); font-size: 13px; margin-top: 32px }
@@ -126,7 +144,8 @@ The times run from the start of the program to the finished file.</p>
 <main>
 END
     cat "$out/items"
-    printf '</main>\n<h2>From pictures and clips</h2>\n<main>\n'
+    printf '</main>\n<h2>From pictures and clips</h2>\n'
+    printf '<p class="key">What goes in stands left, what comes out right. The line below it is its time: <b>made</b>, and given.</p>\n<main>\n'
     cat "$out/operations"
     printf '</main>\n<footer>%s clips in %s s on %s with libsora %s.</footer>\n</body>\n</html>\n' \
         $n "$total" "$(escape "${cpu:-an unknown processor}")" "$("$sora" --version 2>/dev/null | awk 'NR == 1 { sub(/,$/, "", $2); print $2 }')"

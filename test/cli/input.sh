@@ -32,6 +32,22 @@ for kind in a.mp4 odd.mp4 a.webm a.gif a.y4m; do
     through "$kind" "$tmp/$kind"
     seconds "$kind" "$tmp/$kind" 6
 done
+# A file of 24 a second, made longer by a quarter second on both sides: at its own rate all its 12 frames are there, between 6 made ones.
+run generate --model "$model" -p cat --steps 1 --quiet --size 32x32 --frames 12 --fps 24 -o "$tmp/fast.y4m"
+run edit "$tmp/fast.y4m" $common --strength 0 --fps 24 -o "$tmp/all" && [ "$(frames "$tmp/all")" = 12 ]; ok "a fast clip" $?
+run extend "$tmp/fast.y4m" $common --before 0.25 --after 0.25 --own-rate -o "$tmp/slow" && [ "$(frames "$tmp/slow")" = 24 ]
+ok "extended at its own rate" $?
+bad=0
+nth() { find "$1" -name '*.png' | sort | sed -n "$(($2 + 1))p"; }
+for i in 0 1 2 3 4 5 6 7 8 9 10 11; do cmp -s "$(nth "$tmp/all" $i)" "$(nth "$tmp/slow" $((i + 6)))" || bad=1; done
+ok "with all its own frames" $bad
+cmp -s "$(nth "$tmp/slow" 0)" "$(nth "$tmp/slow" 2)" && ! cmp -s "$(nth "$tmp/slow" 2)" "$(nth "$tmp/slow" 3)"; ok "made frames are held" $?
+run fill "$tmp/fast.y4m" $common --missing 1-2 --own-rate -o "$tmp/filled" && [ "$(frames "$tmp/filled")" = 12 ] &&
+    cmp -s "$(nth "$tmp/all" 2)" "$(nth "$tmp/filled" 2)" && ! cmp -s "$(nth "$tmp/all" 4)" "$(nth "$tmp/filled" 4)" && cmp -s "$(nth "$tmp/all" 9)" "$(nth "$tmp/filled" 9)"
+ok "filled at its own rate" $?
+run inpaint "$tmp/fast.y4m" $common --mask "$tmp/mask.pgm" --own-rate -o "$tmp/masked" && [ "$(frames "$tmp/masked")" = 12 ]; ok "inpainted at its own rate" $?
+run connect "$tmp/fast.y4m" "$tmp/fast.y4m" $common --seconds 0.25 --own-rate -o "$tmp/joined" && [ "$(frames "$tmp/joined")" = 30 ] &&
+    cmp -s "$(nth "$tmp/all" 7)" "$(nth "$tmp/joined" 25)"; ok "connected at its own rate" $?
 run generate --model "$model" -p cat --steps 1 --quiet --size 51x33 --frames 1 -o "$tmp/one.png"
 through "a picture" "$tmp/one.png"
 

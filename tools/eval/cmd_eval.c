@@ -99,6 +99,12 @@ static int one_clip(evaluation *e, long long i) {
 
 static double accuracy(const tally *t, int attr) { return t->asked[attr] > 0 ? t->right[attr] / t->asked[attr] : NAN; }
 
+/* Standard error of an accuracy: how much other clips would move it. */
+static double doubt(const tally *t, int attr) {
+    const double p = accuracy(t, attr);
+    return sqrt(p * (1 - p) / t->asked[attr]);
+}
+
 /* Over the attributes that were asked for at all. */
 static double mean_accuracy(const tally *t) {
     double sum = 0.0;
@@ -128,6 +134,7 @@ static void put_row(const evaluation *e, int attr) {
     if (seen->asked[attr] <= 0) return;
     printf("%-14s", world_attr_name(attr));
     for (int k = MADE; k <= RENDERED; k++) put_cell(accuracy(&e->kinds[k], attr), 100, 1);
+    put_cell(doubt(e->ceiling ? seen : &e->kinds[MADE], attr), 100, 1);
     printf(" %8.0f %7.1f\n", seen->asked[attr], 100.0 / world_attr_count(attr));
 }
 
@@ -137,15 +144,32 @@ static int is_main(int attr) {
     return 0;
 }
 
+static void put_aim(const char *what, double value, double aim) {
+    if (!isnan(value)) printf("%-44s %5.1f  >= %g  %s\n", what, 100 * value, aim, 100 * value >= aim ? "met" : "short");
+}
+
+/* What a model that ships is held to; the probe and the autoencoder first, since nothing can be told by worse ones. */
+static void put_aims(const evaluation *e) {
+    const tally *made = &e->kinds[MADE];
+    put_aim("the probe on renders, mean", mean_accuracy(&e->kinds[RENDERED]), 98);
+    put_aim("round trip, of what it reads off renders", mean_accuracy(&e->kinds[ROUND]) / mean_accuracy(&e->kinds[RENDERED]), 95);
+    put_aim("made, mean", mean_accuracy(made), 85);
+    put_aim("made, subject", accuracy(made, WORLD_SUBJECT), 75);
+    put_aim("made, outfit", accuracy(made, WORLD_OUTFIT), 75);
+    put_aim("made, colour", accuracy(made, WORLD_COLOUR), 75);
+}
+
 static int put_table(const evaluation *e) {
     printf("%lld clips of %d frames, %d x %d, held-out combinations, seed %lld\n\n", e->count, (int)e->j.frames, e->j.width,
            e->j.height, e->j.seed);
-    printf("%-14s %10s %10s %10s %8s %7s\n", "right, %", kind_names[MADE], kind_names[ROUND], kind_names[RENDERED],
-           "asked", "chance");
+    printf("%-14s %10s %10s %10s %10s %8s %7s\n", "right, %", kind_names[MADE], kind_names[ROUND], kind_names[RENDERED],
+           "+-", "asked", "chance");
     for (int i = 0; i < MAIN_ATTRS; i++) put_row(e, main_attrs[i]);
     printf("%-14s", "mean");
     for (int k = MADE; k <= RENDERED; k++) put_cell(mean_accuracy(&e->kinds[k]), 100, 1);
-    printf("\n\nbesides\n");
+    printf("\n\n");
+    put_aims(e);
+    printf("\nbesides\n");
     for (int a = 0; a < WORLD_ATTRS; a++)
         if (!is_main(a)) put_row(e, a);
     printf("\n%-14s %10s %10s %10s   %s\n%-14s", "", kind_names[MADE], kind_names[ROUND], kind_names[RENDERED],

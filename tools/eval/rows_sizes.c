@@ -183,6 +183,20 @@ static int shots(trial *t, long long i) {
         }
         if (code == EXIT_DONE) code = show(t, &made, "shots", caption);
     }
+    if (code == EXIT_DONE && t->j->classify) { /* the two as they are rendered */
+        clip both[2] = {{0}, {0}};
+        opinion said[2];
+        for (int k = 0; k < 2 && code == EXIT_DONE; k++) {
+            code = trial_clip(t, &both[k], n);
+            if (code == EXIT_DONE) code = judge_render(t->j, k ? &other : &scene, n, 0, n, both[k].rgb);
+            if (code == EXIT_DONE) code = judge_round_trip(t->j, both[k].rgb, n, both[k].rgb);
+            if (code == EXIT_DONE) code = judge_ask(t->j, both[k].rgb, n, t->j->height, t->j->width, &said[k]);
+        }
+        for (int k = WORLD_SUBJECT; k <= WORLD_COLOUR && code == EXIT_DONE; k++)
+            if (world_attr_visible(&scene, k, 1)) trial_add(t, 0, EXACT, said[0].best[k] == said[1].best[k] ? 100 : 0, 1);
+        if (code == EXIT_DONE) trial_add(t, 1, EXACT, said[1].best[WORLD_PLACE] == other.attr[WORLD_PLACE] ? 100 : 0, 1);
+        for (int k = 0; k < 2; k++) clip_free(&both[k]);
+    }
     clip_free(&made);
     return code;
 }

@@ -42,6 +42,15 @@ int clip_size(const char *path, int *width, int *height) {
     return status == SORA_OK ? EXIT_DONE : complain(EXIT_FAILED, "%s", err.message);
 }
 
+int clip_rate(const char *path, double *fps) {
+    sora_error err = {.struct_size = sizeof err};
+    video_clip v = {0};
+    const int status = video_read(&v, path, 1, MOST_BYTES, &err);
+    *fps = v.fps;
+    video_clip_free(&v);
+    return status == SORA_OK ? EXIT_DONE : complain(EXIT_FAILED, "%s", err.message);
+}
+
 /* Frames on their way into a clip of another size and rate. */
 typedef struct intake {
     clip *out;

@@ -27,6 +27,8 @@ int clip_grow(clip *c, int64_t frames, int in_front);
 int clip_read(clip *out, const char *path, double fps, int width, int height);
 /* The picture's own size, without its frames. */
 int clip_size(const char *path, int *width, int *height);
+/* Frames a second that the file states, 0 when it does not. */
+int clip_rate(const char *path, double *fps);
 int clip_write(const clip *c, sora_context *ctx, const char *path, double fps);
 
 #endif

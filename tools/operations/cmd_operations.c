@@ -6,12 +6,14 @@
 
 #include "tools/commands.h"
 #include "tools/operations/making.h"
+#include "tools/operations/rate.h"
 #include "tools/video/video.h"
 
 typedef struct request {
     making m;
     const char *out, *input[2];
-    int size[2], quiet;
+    int size[2], quiet, own_rate;
+    keeping kept; /* of the inputs */
     double before, after, seconds, strength;
     const char *missing, *mask;
     long long context;
@@ -52,6 +54,7 @@ static int extend(request *r, clip *c) {
     if (before < 1 && after < 1) return complain(EXIT_USAGE, "extend needs --before S, --after S or both");
     int code = read_input(r, 0, c);
     r->m.total = parts(r, before) + parts(r, after);
+    keeping_add(&r->kept, r->input[0], before, c->frames);
     if (code == EXIT_DONE) code = making_after(&r->m, c, after);
     return code == EXIT_DONE ? making_before(&r->m, c, before) : code;
 }
@@ -62,6 +65,7 @@ static int loop(request *r, clip *c) {
     clip seam = {0};
     int code = read_input(r, 0, c);
     r->m.total = 1;
+    keeping_add(&r->kept, r->input[0], 0, c->frames);
     if (code == EXIT_DONE) code = making_between(&r->m, c, c, frames > 0 ? frames : 1, &seam);
     if (code == EXIT_DONE) code = clip_grow(c, seam.frames, 0);
     if (code == EXIT_DONE) memcpy(clip_frame(c, c->frames - seam.frames), seam.rgb, (size_t)seam.frames * clip_frame_bytes(c));
@@ -81,6 +85,8 @@ static int connect(request *r, clip *c) {
     int code = read_input(r, 0, c);
     if (code == EXIT_DONE) code = read_input(r, 1, &b);
     r->m.total = 1;
+    keeping_add(&r->kept, r->input[0], 0, c->frames);
+    keeping_add(&r->kept, r->input[1], c->frames + (frames > 0 ? frames : 1), b.frames);
     if (code == EXIT_DONE) code = making_between(&r->m, c, &b, frames > 0 ? frames : 1, &seam);
     const clip *more[2] = {&seam, &b};
     for (int i = 0; i < 2 && code == EXIT_DONE; i++) {
@@ -120,7 +126,10 @@ static int fill(request *r, clip *c) {
     int code = read_input(r, 0, c);
     if (code != EXIT_DONE) return code;
     uint8_t *gap = calloc((size_t)c->frames, 1);
-    code = gap ? read_ranges(r->missing, gap, c->frames) : complain(EXIT_FAILED, "no memory");
+    r->kept.made = calloc((size_t)c->frames, 1);
+    keeping_add(&r->kept, r->input[0], 0, c->frames);
+    code = gap && r->kept.made ? read_ranges(r->missing, gap, c->frames) : complain(EXIT_FAILED, "no memory");
+    if (code == EXIT_DONE) memcpy(r->kept.made, gap, (size_t)c->frames);
     if (code == EXIT_DONE && !memchr(gap, 0, (size_t)c->frames)) code = complain(EXIT_USAGE, "option --missing: one frame at least must be given");
     for (int64_t f = 0; code == EXIT_DONE && f < c->frames; f++) r->m.total += gap[f] && (f == 0 || !gap[f - 1]);
     for (int64_t f = 0; code == EXIT_DONE && f < c->frames;) {
@@ -156,7 +165,8 @@ static int inpaint(request *r, clip *c) {
     if (code == EXIT_DONE && mask.frames != 1 && mask.frames != c->frames)
         code = complain(EXIT_FAILED, "%s: has %lld frames, the clip %lld", r->mask, (long long)mask.frames, (long long)c->frames);
     const size_t plane = (size_t)c->width * (size_t)c->height;
-    uint8_t *given = code == EXIT_DONE ? malloc((size_t)c->frames * plane) : NULL;
+    uint8_t *const given = r->kept.given = code == EXIT_DONE ? malloc((size_t)c->frames * plane) : NULL;
+    keeping_add(&r->kept, r->input[0], 0, c->frames);
     if (code == EXIT_DONE && !given) code = complain(EXIT_FAILED, "no memory for a mask");
     for (int64_t f = 0; code == EXIT_DONE && f < c->frames; f++)
         for (size_t i = 0; i < plane; i++) {
@@ -167,7 +177,6 @@ static int inpaint(request *r, clip *c) {
         r->m.total = parts(r, c->frames);
         code = making_again(&r->m, c, given, 1.0);
     }
-    free(given);
     clip_free(&mask);
     return code;
 }
@@ -178,12 +187,12 @@ static const operation operations[] = {
     {"animate", 1, "s", animate,
      {"sora animate IMAGE -p TEXT -o FILE [options]", "Makes a video that begins with the image.",
       "Examples:\n  sora animate cat.png -p \"the cat waves\" -o cat.mp4\n  sora animate cat.png -p \"the cat runs\" -o cat.gif --seconds 4"}},
-    {"extend", 1, "ba", extend,
+    {"extend", 1, "bar", extend,
      {"sora extend CLIP --before S --after S -p TEXT -o FILE [options]",
       "Makes more of a clip: seconds before it, behind it, or both. The clip itself stays as it is.",
       "Examples:\n  sora extend run.mp4 --after 2 -p \"a tiger runs through the jungle\" -o longer.mp4\n"
       "  sora extend end.mp4 --before 1 --seed 3 -p \"a boat in the bay\" -o beginning-3.mp4"}},
-    {"loop", 1, "s", loop,
+    {"loop", 1, "sr", loop,
      {"sora loop CLIP -p TEXT -o FILE [options]", "Makes frames behind a clip that lead back to its beginning, so that it can run for ever.",
       "Examples:\n  sora loop dance.mp4 -p \"a robot dances\" -o dance.gif\n  sora loop dance.mp4 -p \"a robot dances\" -o dance.mp4 --seconds 0.5"}},
     {"edit", 1, "S", edit,
@@ -191,13 +200,13 @@ static const operation operations[] = {
       "Makes a clip again under another text: its motion stays, what the text names changes. --strength 0 gives the clip back, 1 forgets it.",
       "Examples:\n  sora edit walk.mp4 -p \"a woman walks in the snow at night\" -o snow.mp4\n"
       "  sora edit walk.mp4 -p \"pixel art of a woman walking\" -o pixels.mp4 --strength 0.8"}},
-    {"connect", 2, "s", connect,
+    {"connect", 2, "sr", connect,
      {"sora connect A B -p TEXT -o FILE [options]", "Joins two clips by frames that lead from the end of A to the beginning of B.",
       "Examples:\n  sora connect city.mp4 beach.mp4 -p \"a car drives from the city to the beach\" -o trip.mp4 --seconds 1.5"}},
-    {"fill", 1, "m", fill,
+    {"fill", 1, "mr", fill,
      {"sora fill CLIP --missing LIST -p TEXT -o FILE [options]", "Makes the frames that are missing or damaged; all others stay as they are.",
       "Examples:\n  sora fill torn.mp4 --missing 8-20,31 -p \"a boy jumps\" -o whole.mp4"}},
-    {"inpaint", 1, "M", inpaint,
+    {"inpaint", 1, "Mr", inpaint,
      {"sora inpaint CLIP --mask FILE -p TEXT -o FILE [options]", "Makes a region of a clip anew; what is outside of it stays as it is.",
       "Examples:\n  sora inpaint beach.mp4 --mask sky.png -p \"a beach under the northern lights\" -o lights.mp4"}},
 };
@@ -241,6 +250,7 @@ static int run(const operation *op, int argc, char **argv) {
         {'S', {"strength", OPTION_NUMBER, &r.strength, "X", "how much may change (0.6)", 0, 1}},
         {'m', {"missing", OPTION_TEXT, &r.missing, "LIST", "frames to make, from 0: 8-20,31", 0, 0}},
         {'M', {"mask", OPTION_TEXT, &r.mask, "FILE", "picture or video, white where the clip is to be made anew", 0, 0}},
+        {'r', {"own-rate", OPTION_FLAG, &r.own_rate, NULL, "what is kept with all its frames, at the first clip's own rate; made frames are held in between", 0, 0}},
     };
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         if (strchr(op->own, own[i].letter)) table[n + k++] = own[i].row;
@@ -282,9 +292,11 @@ static int run(const operation *op, int argc, char **argv) {
         progress_begin(&r.m.bar, op->name, r.quiet);
         code = op->run(&r, &c);
     }
+    if (code == EXIT_DONE && r.own_rate) code = keeping_own_rate(&r.kept, &c, &r.m.fps);
     if (code == EXIT_DONE) code = clip_write(&c, r.m.s.ctx, r.out, r.m.fps);
     if (code == EXIT_DONE) progress_end(&r.m.bar, r.out);
     clip_free(&c);
+    keeping_free(&r.kept);
     session_close(&r.m.s);
     return code;
 }
