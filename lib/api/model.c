@@ -37,6 +37,7 @@ static int take(sora_context *ctx, const sora_model_opts *opts, sora_model_opts 
 }
 
 static int finish(sora_model **out, sora_context *ctx, sorai_device *device, int32_t product, sorai_package *package, sora_error *err) {
+    sorai_package_keep(package, true);
     SORA_TRY(sorai_model_create(out, &ctx->mem, device, product, package, err));
     (*out)->context = sorai_context_ref(ctx);
     (*out)->context_unref = sorai_context_unref;
@@ -240,8 +241,10 @@ int sora_model_save(sora_model *model, const char *to_path, int32_t weights, sor
         return sorai_fail(err, SORA_E_INVALID, "sora_model_save: model and path are needed");
     sorai_lock_take(&model->lock);
     sorai_package_narrow(model->package, false); /* what is written is exact */
+    sorai_package_keep(model->package, false);
     const int status = sorai_model_write(model->mem, model->package, to_path, weights, err);
     sorai_package_narrow(model->package, model->product != SORA_DTYPE_F32);
+    sorai_package_keep(model->package, true);
     sorai_lock_give(&model->lock);
     return status;
 }

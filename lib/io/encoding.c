@@ -31,6 +31,10 @@ void sorai_encoding_expand(int32_t encoding, const void *src, size_t blocks, voi
     }
 }
 
+void sorai_stored_expand(const sora_tensor *t, float *dst) {
+    sorak_stored_f32(SK_DT_f8e4m3 + t->dtype - SORAI_DTYPE_F8_E4M3, t->data, 0, sorai_tensor_count(t), dst);
+}
+
 int sorai_source_expand(sorai_source *s, uint64_t offset, uint64_t stored, int32_t encoding, int32_t rank,
                         const int64_t *shape, sora_tensor **out, sora_error *err) {
     const sorai_encoding_info *info = sorai_encoding_find(encoding);

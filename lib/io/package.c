@@ -25,7 +25,7 @@ struct sorai_package {
     } blobs[MAX_BLOBS];
     size_t blob_count;
     json_t *index;
-    bool narrow, mapped; /* mapped: file is */
+    bool narrow, keep, mapped; /* mapped: file is */
     sorai_adapt_fn *adapt;
     void (*adapt_release)(void *user);
     void *adapt_user;
@@ -225,7 +225,7 @@ static int folder_part(sorai_package *p, const char *part, sorai_folder_part **o
 static int look_up(sorai_package *p, const char *part, const char *name, sora_tensor **out, sora_error *err) {
     const sorai_part *own = own_part(p, part);
     *out = NULL;
-    if (own) return sorai_part_load(own, name, out, err);
+    if (own) return sorai_part_load(own, name, p->keep, out, err);
     if (p->file) {
         char full[640];
         if (!sorai_package_has(p, part)) return missing_part(p, part, err);
@@ -237,10 +237,13 @@ static int look_up(sorai_package *p, const char *part, const char *name, sora_te
     SORA_TRY(folder_part(p, part, &found, err));
     if (!found->weights)
         return sorai_fail(err, SORA_E_NOTFOUND, "%.200s/%.60s: no safetensors weights in this folder", p->name, part);
-    SORA_TRY(sorai_safetensors_lookup(found->weights, name, out, err));
     const sorai_table *table = sorai_safetensors_table(found->weights);
     const sorai_tensor_info *info = sorai_table_find(table, name),
-                            *scale = info->encoding ? sorai_scale_find(table, info) : NULL;
+                            *scale = info && info->encoding ? sorai_scale_find(table, info) : NULL;
+    sorai_tensor_info kept;
+    if (info && p->keep) kept = *info;
+    if (info && p->keep && sorai_keep_stored(table, &kept)) return sorai_safetensors_load(found->weights, &kept, out, err);
+    SORA_TRY(sorai_safetensors_lookup(found->weights, name, out, err));
     if (!scale) return SORA_OK;
     sora_tensor *factor;
     int status = sorai_safetensors_load(found->weights, scale, &factor, err);
@@ -251,6 +254,7 @@ static int look_up(sorai_package *p, const char *part, const char *name, sora_te
 }
 
 void sorai_package_narrow(sorai_package *p, bool on) { p->narrow = on; }
+void sorai_package_keep(sorai_package *p, bool on) { p->keep = on; }
 
 static int to_bf16(sorai_mem *mem, sora_tensor **t, sora_error *err) {
     sora_tensor *from = *t, *to;
@@ -324,7 +328,15 @@ int sorai_package_tensor(sorai_package *p, const char *part, size_t i, sorai_ten
     if (i >= count)
         return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: part \"%.80s\" has %zu tensors", p->name, part, count);
     *info = first[i];
-    if (p->narrow && own_part(p, part) && made_f32(info)) {
+    const sorai_part *own = own_part(p, part);
+    /* A LoRA may change it: then it does not stay as it is. */
+    sorai_tensor_info file, seen = *info;
+    if (p->keep && !p->adapt && (own ? sorai_part_keeps(own, &seen, &file)
+                                     : !p->file && sorai_keep_stored(sorai_safetensors_table(sorai_folder_find(&p->folder, part)->weights), &seen))) {
+        *info = seen;
+        return SORA_OK;
+    }
+    if (p->narrow && own && made_f32(info)) {
         info->dtype = SORA_DTYPE_BF16;
         info->size /= 2;
     }
@@ -336,6 +348,7 @@ bool sorai_package_maps(const sorai_package *p, const char *part, const sorai_te
     const sorai_part *own = own_part(p, part);
     const sorai_tensor_info *stored = own ? &sorai_weights_table(own->weights)->items[info->file] : info;
     const size_t width = sorai_dtype_size(stored->dtype);
+    if (sorai_dtype_stored(info->dtype)) return true;
     if ((p->adapt && info->rank >= 2) || (!own && p->file && !p->mapped)) return false;
     return width && !stored->encoding && stored->codec == SORAI_CODEC_NONE && stored->row == 0 &&
            stored->size == info->size && stored->offset % width == 0;

@@ -53,6 +53,10 @@ const sorai_weights *sorai_package_weights(const sorai_package *pkg, const char 
  * which is what products in bf16 make of them anyway. Off at first. */
 void sorai_package_narrow(sorai_package *pkg, bool on);
 
+/* on: matrices that are stored in blocks or in eight-bit floats without a scale, and are not adapted, come as they are stored
+ * (SORAI_DTYPE_*). Off at first. */
+void sorai_package_keep(sorai_package *pkg, bool on);
+
 /* A tensor of a part; the caller unrefs it. */
 int sorai_package_lookup(sorai_package *pkg, const char *part, const char *name, sora_tensor **out, sora_error *err);
 

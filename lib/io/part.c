@@ -145,7 +145,25 @@ static int take_rows(const sorai_part *p, const sorai_tensor_info *item, sora_te
     return status;
 }
 
-int sorai_part_load(const sorai_part *p, const char *name, sora_tensor **out, sora_error *err) {
+bool sorai_keep_stored(const sorai_table *table, sorai_tensor_info *info) {
+    const int32_t dtype = SORAI_DTYPE_F8_E4M3 + info->encoding - SORAI_F8_E4M3;
+    if (!info->encoding || info->rank < 2 || info->shape[0] < 1 || count_of(info) / info->shape[0] % sorai_dtype_values(dtype) ||
+        sorai_scale_find(table, info))
+        return false;
+    info->dtype = dtype;
+    info->encoding = SORAI_PLAIN;
+    info->size = info->stored;
+    return true;
+}
+
+bool sorai_part_keeps(const sorai_part *p, sorai_tensor_info *item, sorai_tensor_info *file) {
+    const sorai_table *table = sorai_weights_table(p->weights);
+    *file = table->items[item->file];
+    /* Rows as they are seen here must be whole blocks too; some rows out of a larger tensor are not looked for in one. */
+    return count_of(item) == count_of(file) && sorai_keep_stored(table, file) && sorai_keep_stored(table, item);
+}
+
+int sorai_part_load(const sorai_part *p, const char *name, bool stored, sora_tensor **out, sora_error *err) {
     *out = NULL;
     const sorai_tensor_info *item = sorai_table_find(&p->names, name);
     if (!item)
@@ -153,7 +171,9 @@ int sorai_part_load(const sorai_part *p, const char *name, sora_tensor **out, so
                           name);
     const sorai_tensor_info *weight = &sorai_weights_table(p->weights)->items[item->file],
                             *scale = sorai_scale_find(sorai_weights_table(p->weights), weight);
-    int status = sorai_weights_load(p->weights, weight, out, err);
+    sorai_tensor_info seen = *item, kept;
+    stored = stored && sorai_part_keeps(p, &seen, &kept);
+    int status = sorai_weights_load(p->weights, stored ? &kept : weight, out, err);
     if (status == SORA_OK && scale) status = apply_scale(p, scale, out, err);
     if (status != SORA_OK) {
         sorai_tensor_unref(out);

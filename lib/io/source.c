@@ -162,7 +162,7 @@ int sorai_source_tensor(sorai_source *s, uint64_t offset, int32_t dtype, int32_t
                           bytes, (unsigned long long)offset);
     const unsigned char *data = s->data ? s->data + offset : NULL;
     const bool tail = s->map.data || s->size - offset - bytes >= SORAI_MAP_TAIL;
-    if (data && tail && (uintptr_t)data % sorai_dtype_size(dtype) == 0) {
+    if (data && tail && (sorai_dtype_stored(dtype) || (uintptr_t)data % sorai_dtype_size(dtype) == 0)) {
         sorai_source *kept = sorai_source_ref(s);
         int status =
             sorai_tensor_wrap(out, s->mem, dtype, rank, shape, (void *)(uintptr_t)data, NULL, release_view, kept, err);

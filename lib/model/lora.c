@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/io/encoding.h"
 #include "lib/io/json.h"
 #include "lib/io/weights.h"
 #include "lib/model/names.h"
@@ -272,11 +273,13 @@ int sorai_loras_add(sorai_loras *l, sorai_package *pkg, const char *path, double
 static int to_f32(sorai_mem *mem, sora_tensor **t, sora_error *err) {
     sora_tensor *from = *t, *to = NULL;
     const int64_t n = sorai_tensor_count(from);
-    if (from->dtype != SORA_DTYPE_F32 && from->dtype != SORA_DTYPE_BF16 && from->dtype != SORA_DTYPE_F16)
+    if (from->dtype != SORA_DTYPE_F32 && from->dtype != SORA_DTYPE_BF16 && from->dtype != SORA_DTYPE_F16 && !sorai_dtype_stored(from->dtype))
         return sorai_fail(err, SORA_E_UNSUPPORTED, "weights of type %s take no LoRA", sorai_dtype_name(from->dtype));
     SORA_TRY(sorai_tensor_new(&to, mem, SORA_DTYPE_F32, from->rank, from->shape, err));
     float *out = to->data;
-    if (from->dtype == SORA_DTYPE_F32 && n)
+    if (sorai_dtype_stored(from->dtype))
+        sorai_stored_expand(from, out);
+    else if (from->dtype == SORA_DTYPE_F32 && n)
         memcpy(out, from->data, (size_t)n * sizeof *out);
     else
         for (int64_t i = 0; i < n; i++)

@@ -3,6 +3,7 @@
 
 #include "kernels/embed/embed.h"
 #include "lib/ops/ops.h"
+#include "lib/ops/util.h"
 
 static void embed_backward(sorai_exec *x, const sorai_node *node) {
     sorai_param *const table = node->param[0];
@@ -33,12 +34,9 @@ sora_tensor *sorai_embed(sorai_exec *x, sorai_param *table, const int32_t *ids, 
                                    (long long)value->shape[0]);
     sorak_embed_args a;
     memset(&a, 0, sizeof a);
-    switch (value->dtype) {
-    case SORA_DTYPE_F32: a.dtype = SK_DT_f32; break;
-    case SORA_DTYPE_BF16: a.dtype = SK_DT_bf16; break;
-    case SORA_DTYPE_F16: a.dtype = SK_DT_f16; break;
-    default: return sorai_exec_fail(x, SORA_E_UNSUPPORTED, "embed: %s has an element type that is not floating", table->name);
-    }
+    a.dtype = sorai_stored_dt(value->dtype);
+    if (a.dtype < 0)
+        return sorai_exec_fail(x, SORA_E_UNSUPPORTED, "embed: %s has an element type that is not floating", table->name);
     const int64_t shape[] = {count, value->shape[1]};
     sora_tensor *const index = sorai_upload(x, SORA_DTYPE_I32, 1, &count, ids), *const out = sorai_temp(x, 2, shape);
     if (x->status != SORA_OK)

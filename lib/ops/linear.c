@@ -29,7 +29,7 @@ static void pack_rows(sorai_exec *x, int dt, const sorai_param *p, int64_t first
         sorai_exec_fail(x, SORA_E_UNSUPPORTED, "%s: a weight of type %s is not supported here", p->name, sorai_dtype_name(w->dtype));
         return;
     }
-    const sorak_gemm_pack_args args = {.src = (const char *)w->data + (size_t)(first * k) * sorai_dtype_size(w->dtype), .dst = dst, .n = n,
+    const sorak_gemm_pack_args args = {.src = (const char *)w->data + sorai_dtype_bytes(w->dtype, first * k), .dst = dst, .n = n,
                                        .k = k, .segments = 1, .n_stride = k, .k_stride = 1, .src_dtype = stored};
     if (dst)
         sorai_run(x, SK_OP_gemm_pack, dt, &args, sorak_gemm_pack_units(&args));
@@ -49,8 +49,8 @@ static void pack_weight(sorai_exec *x, const sorai_param *p, int form, const voi
         sorai_run(x, SK_OP_gemm_pack, sorai_product_dt(x), &args, sorak_gemm_pack_units(&args));
 }
 
-/* A weight that is not kept is packed this many bytes at a time: enough for all threads, and still in the cache when it is used. */
-#define STREAMED_BYTES ((size_t)4 << 20)
+/* A weight that is not kept is packed this many bytes at a time: some hundred columns, as the other factor is laid out for each time anew. */
+#define STREAMED_BYTES ((size_t)16 << 20)
 
 /* The product of args with a weight that is packed on the way, columns by columns: the same bits as with one packed whole. */
 static void run_streamed(sorai_exec *x, int dt, const sorai_param *w, const sorak_gemm_args *all) {
@@ -117,7 +117,9 @@ sora_tensor *sorai_linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_
     const int form = eight ? SORAI_FORM_INT8 : SORAI_FORM_FORWARD;
     sorak_gemm_args args = {.a = in->data, .bias = sorai_param_f32(x, b), .c = out->data, .m = m, .n = n, .k = k, .a_row = k, .a_col = 1,
                             .ldc = n, .scale = 1.0f};
-    if (sorai_streamed(x, w, form)) {
+    /* What is stored in less than 16 bits stays so: laid out for this product only. int8 is small enough to be kept. */
+    const int small = sorai_dtype_stored(w->value->dtype) && form == SORAI_FORM_FORWARD && !x->tape;
+    if (small || sorai_streamed(x, w, form)) {
         run_streamed(x, dt, w, &args);
     } else {
         args.b = sorai_packed(x, w, form, sorak_gemm_packed_bytes(dt, n, k, 1), pack_weight, NULL);

@@ -114,7 +114,8 @@ static int fill_found(sorai_store *s, sorai_param *p, sora_tensor *found, int32_
     }
     if (!same)
         return sorai_fail(err, SORA_E_FORMAT, "tensor %s%s: its shape does not fit the config", s->prefix, p->name);
-    if (found->dtype != SORA_DTYPE_F32 && found->dtype != SORA_DTYPE_BF16 && found->dtype != SORA_DTYPE_F16)
+    if (found->dtype != SORA_DTYPE_F32 && found->dtype != SORA_DTYPE_BF16 && found->dtype != SORA_DTYPE_F16 &&
+        (s->trainable || !sorai_dtype_stored(found->dtype)))
         return sorai_fail(err, SORA_E_FORMAT, "tensor %s%s: weights of type %s are not supported", s->prefix, p->name,
                           sorai_dtype_name(found->dtype));
     if (!s->trainable && s->device->host_memory)

@@ -9,7 +9,7 @@
 
 typedef struct sorai_param {
     const char *name;     /* as in the diffusers checkpoint, e.g. "blocks.0.attn1.to_q.weight" */
-    sora_tensor *value;   /* f32 when trainable, else f32, bf16 or f16 as stored; on the store's device */
+    sora_tensor *value;   /* f32 when trainable, else as stored: f32, bf16, f16 or SORAI_DTYPE_*; on the store's device */
     sora_tensor *grad;    /* f32, same shape, persistent; NULL unless trainable */
     int32_t trainable;
     int32_t mapped;       /* value looks into a mapped file: it takes no memory */

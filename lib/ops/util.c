@@ -36,7 +36,7 @@ int sorai_stored_dt(int32_t dtype) {
     case SORA_DTYPE_F32: return SK_DT_f32;
     case SORA_DTYPE_BF16: return SK_DT_bf16;
     case SORA_DTYPE_F16: return SK_DT_f16;
-    default: return -1;
+    default: return sorai_dtype_stored(dtype) ? SK_DT_f8e4m3 + dtype - SORAI_DTYPE_F8_E4M3 : -1;
     }
 }
 
@@ -53,14 +53,14 @@ sora_tensor *sorai_param_value(sorai_exec *x, const sorai_param *p) {
             view->shape[i] = v->shape[i];
         return view;
     }
-    if (v->dtype != SORA_DTYPE_BF16 && v->dtype != SORA_DTYPE_F16)
+    if (sorai_stored_dt(v->dtype) < 0)
         return sorai_exec_fail(x, SORA_E_UNSUPPORTED, "%s: a weight of type %s is not supported here", p->name,
                                sorai_dtype_name(v->dtype));
     sora_tensor *t = sorai_temp(x, v->rank, v->shape);
     if (!t)
         return NULL;
     const sorak_convert_args args = {.x = v->data, .y = t->data, .n = sorai_tensor_count(v),
-                                     .from = v->dtype == SORA_DTYPE_BF16 ? SK_DT_bf16 : SK_DT_f16};
+                                     .from = sorai_stored_dt(v->dtype)};
     sorai_run(x, SK_OP_convert, SK_DT_f32, &args, sorak_convert_units(&args));
     return t;
 }

@@ -12,6 +12,8 @@ size_t sorai_dtype_size(int32_t dtype) {
         return 2;
     case SORA_DTYPE_U8:
     case SORA_DTYPE_I8:
+    case SORAI_DTYPE_F8_E4M3:
+    case SORAI_DTYPE_F8_E5M2:
         return 1;
     case SORA_DTYPE_I64:
         return 8;
@@ -20,9 +22,24 @@ size_t sorai_dtype_size(int32_t dtype) {
     }
 }
 
+static const struct block {
+    const char *name;
+    uint16_t values, bytes;
+} blocks[] = {{"f8_e4m3", 1, 1}, {"f8_e5m2", 1, 1}, {"q4_0", 32, 18},  {"q4_1", 32, 20},   {"q5_0", 32, 22},   {"q5_1", 32, 24},
+              {"q8_0", 32, 34},  {"q2_k", 256, 84}, {"q3_k", 256, 110}, {"q4_k", 256, 144}, {"q5_k", 256, 176}, {"q6_k", 256, 210}};
+
+int64_t sorai_dtype_values(int32_t dtype) { return sorai_dtype_stored(dtype) ? blocks[dtype - SORAI_DTYPE_F8_E4M3].values : 1; }
+
+size_t sorai_dtype_bytes(int32_t dtype, int64_t count) {
+    if (!sorai_dtype_stored(dtype))
+        return (size_t)count * sorai_dtype_size(dtype);
+    const struct block *b = &blocks[dtype - SORAI_DTYPE_F8_E4M3];
+    return (size_t)(count / b->values) * b->bytes;
+}
+
 const char *sorai_dtype_name(int32_t dtype) {
     static const char *const names[] = {"unknown", "f32", "bf16", "f16", "i32", "u8", "i8", "i64"};
-    return dtype > 0 && dtype <= SORA_DTYPE_I64 ? names[dtype] : names[0];
+    return sorai_dtype_stored(dtype) ? blocks[dtype - SORAI_DTYPE_F8_E4M3].name : names[dtype > 0 && dtype <= SORA_DTYPE_I64 ? dtype : 0];
 }
 
 int64_t sorai_tensor_count(const sora_tensor *t) {
@@ -33,11 +50,11 @@ int64_t sorai_tensor_count(const sora_tensor *t) {
 }
 
 size_t sorai_tensor_bytes(const sora_tensor *t) {
-    return (size_t)sorai_tensor_count(t) * sorai_dtype_size(t->dtype);
+    return sorai_dtype_bytes(t->dtype, sorai_tensor_count(t));
 }
 
 int sorai_shape_bytes(int32_t dtype, int32_t rank, const int64_t *shape, size_t *bytes, sora_error *err) {
-    size_t n = sorai_dtype_size(dtype);
+    size_t n = sorai_dtype_stored(dtype) ? 1 : sorai_dtype_size(dtype);
     *bytes = 0;
     if (!n)
         return sorai_fail(err, SORA_E_INVALID, "tensor: %d is no element type", (int)dtype);
@@ -52,7 +69,9 @@ int sorai_shape_bytes(int32_t dtype, int32_t rank, const int64_t *shape, size_t 
         else if (!sorai_mul_ok(n, (size_t)shape[i], &n) || n >= (size_t)1 << 62)
             return sorai_fail(err, SORA_E_INVALID, "tensor: too many elements");
     }
-    *bytes = empty ? 0 : n;
+    if (sorai_dtype_stored(dtype) && n % (size_t)sorai_dtype_values(dtype))
+        return sorai_fail(err, SORA_E_INVALID, "tensor: not whole blocks of %s", sorai_dtype_name(dtype));
+    *bytes = empty ? 0 : sorai_dtype_stored(dtype) ? sorai_dtype_bytes(dtype, (int64_t)n) : n;
     return SORA_OK;
 }
 

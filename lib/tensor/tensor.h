@@ -34,7 +34,19 @@ struct sora_tensor {
     int32_t needs_grad;
 };
 
-size_t sorai_dtype_size(int32_t dtype);       /* bytes; 0 for an unknown one */
+/* Weights as files store them have element types of their own, inside the library only: eight-bit floats, and GGUF's blocks, which hold 32 or 256
+ * values. Extents count values; data are whole blocks. In the order of enum sorak_dtype and enum sorai_encoding. */
+enum {
+    SORAI_DTYPE_F8_E4M3 = 64, SORAI_DTYPE_F8_E5M2,
+    SORAI_DTYPE_Q4_0, SORAI_DTYPE_Q4_1, SORAI_DTYPE_Q5_0, SORAI_DTYPE_Q5_1, SORAI_DTYPE_Q8_0,
+    SORAI_DTYPE_Q2_K, SORAI_DTYPE_Q3_K, SORAI_DTYPE_Q4_K, SORAI_DTYPE_Q5_K, SORAI_DTYPE_Q6_K, SORAI_DTYPE_STORED_END
+};
+static inline bool sorai_dtype_stored(int32_t dtype) { return dtype >= SORAI_DTYPE_F8_E4M3 && dtype < SORAI_DTYPE_STORED_END; }
+
+size_t sorai_dtype_size(int32_t dtype);       /* bytes; 0 for an unknown one and for those in blocks */
+/* Values of a block (1: there are none) and the bytes of so many values, which must be whole blocks. */
+int64_t sorai_dtype_values(int32_t dtype);
+size_t sorai_dtype_bytes(int32_t dtype, int64_t count);
 const char *sorai_dtype_name(int32_t dtype);  /* "f32" ...; "unknown" */
 int64_t sorai_tensor_count(const sora_tensor *t); /* elements */
 size_t sorai_tensor_bytes(const sora_tensor *t);

@@ -1,4 +1,5 @@
 /* Linear layers and matrix products: values against loops in double, gradients against differences. */
+#include "lib/io/encoding.h"
 #include "test/unit/gradcheck.h"
 
 typedef struct linear_data {
@@ -238,6 +239,67 @@ START_TEST(linear_streamed) {
 }
 END_TEST
 
+/* Weights in blocks: the numbers of the same weights multiplied out, and no copy of them is kept. */
+static int32_t stored_type;
+static int give_stored(void *user, const char *name, sora_tensor **out, sora_error *err) {
+    sora_context *const c = user;
+    const int64_t shape[2] = {300, 512};
+    SORA_TRY(sorai_tensor_new(out, &c->mem, stored_type, 2, shape, err));
+    const size_t block = sorai_dtype_bytes(stored_type, sorai_dtype_values(stored_type));
+    uint8_t *const bytes = (*out)->data;
+    for (size_t i = 0; i < sorai_tensor_bytes(*out); i++) /* half floats of up to 2^-7 wherever they are; other bytes anything */
+        bytes[i] = (uint8_t)(i % block == 1 || i % block == 3 || i % block == 81 || i % block == 83 || i % block == 109 || i % block == 209
+                                 ? 0x20 : i * 37 % 126);
+    if (strcmp(name, "plain") != 0)
+        return SORA_OK;
+    sora_tensor *const blocks = *out;
+    const int status = sorai_tensor_new(out, &c->mem, SORA_DTYPE_F32, 2, shape, err);
+    if (status == SORA_OK)
+        sorai_stored_expand(blocks, (*out)->data);
+    sora_tensor *gone = blocks;
+    sorai_tensor_unref(&gone);
+    return status;
+}
+
+START_TEST(linear_stored_blocks) {
+    enum { M = 5, N = 300, K = 512 };
+    float in[M * K], y[2][M * N];
+    for (int i = 0; i < M * K; i++)
+        in[i] = sinf((float)i);
+    for (stored_type = SORAI_DTYPE_F8_E4M3; stored_type < SORAI_DTYPE_STORED_END; stored_type++)
+        for (int product = 0; product < 3; product++) {
+            sora_context *c;
+            sorai_store store;
+            sorai_param *w[2];
+            ck_assert_int_eq(sorai_context_create(&c, &(sorai_context_config){.threads = 2}, NULL), SORA_OK);
+            ck_assert_int_eq(sorai_store_init(&store, &c->mem, sorai_context_device(c, NULL)), SORA_OK);
+            store.lookup = give_stored;
+            store.lookup_user = c;
+            store.eight = 1;
+            ck_assert_int_eq(sorai_store_get(&store, &w[0], "stored", 2, (int64_t[]){N, K}, SORAI_INIT_ZERO, 0, NULL), SORA_OK);
+            ck_assert_int_eq(sorai_store_get(&store, &w[1], "plain", 2, (int64_t[]){N, K}, SORAI_INIT_ZERO, 0, NULL), SORA_OK);
+            ck_assert_int_eq(w[0]->value->dtype, stored_type);
+            const size_t held = atomic_load(&c->mem.used);
+            for (int i = 0; i < 2; i++) {
+                sorai_exec x;
+                const int32_t products[] = {SORA_DTYPE_F32, SORA_DTYPE_BF16, SORA_DTYPE_I8};
+                ck_assert_int_eq(sorai_exec_init(&x, sorai_context_device(c, NULL), &c->mem, products[product], NULL), SORA_OK);
+                sora_tensor *t = sorai_linear(&x, sorai_upload(&x, SORA_DTYPE_F32, 2, (int64_t[]){M, K}, in), w[i], NULL, SORAI_ACT_NONE);
+                ck_assert_int_eq(sorai_download(&x, t, y[i]), SORA_OK);
+                sorai_exec_release(&x);
+                if (i == 0 && product < 2)
+                    ck_assert_uint_eq(atomic_load(&c->mem.used), held);
+            }
+            ck_assert_mem_eq(y[0], y[1], sizeof y[0]);
+            for (int i = 0; i < 4; i++)
+                ck_assert_ptr_null(w[0]->packed[i].data);
+            ck_assert((w[0]->packed[4].data != NULL) == (product == 2));
+            sorai_store_release(&store);
+            sorai_context_unref(&c);
+        }
+}
+END_TEST
+
 /* int8 where exec and weight allow it: near the exact product, the same bits for any number of threads; else the exact product. */
 START_TEST(linear_int8) {
     enum { M = 300, N = 70, K = 1100 };
@@ -291,6 +353,7 @@ Suite *suite_ops_linear(void) {
     tcase_add_test(c, linear_stored_bf16);
     tcase_add_loop_test(c, linear_streamed, 0, 8);
     tcase_add_test(c, linear_int8);
+    tcase_add_test(c, linear_stored_blocks);
     suite_add_tcase(s, c);
     return s;
 }
