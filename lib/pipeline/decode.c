@@ -7,9 +7,8 @@
 #include "lib/ops/ops.h"
 #include "lib/pipeline/pipeline.h"
 
-/* Latent frame i of the finished sample. */
-static sora_tensor *latent_frame(sora_pipeline *p, int64_t i) {
-    const sora_tensor *all = p->made[SORA_SLOT_LATENT];
+/* Latent frame i of [z, t, h, w]. */
+static sora_tensor *latent_frame(sora_pipeline *p, const sora_tensor *all, int64_t i) {
     const int64_t *s = all->shape, plane = s[2] * s[3], shape[5] = {1, s[0], 1, s[2], s[3]};
     float *values = sorai_alloc(p->mem, (size_t)(s[0] * plane) * sizeof *values);
     if (!values)
@@ -77,8 +76,7 @@ static int take(sora_pipeline *p, sora_tensor *video, int64_t first, int64_t top
 
 static void finish(sora_pipeline *p) {
     sorai_held_release(&p->held);
-    sorai_vae_stream_release(&p->stream);
-    sorai_tensor_unref(&p->middle);
+    sorai_decode_end(p);
     p->state = SORAI_RUN_DONE;
 }
 
@@ -102,35 +100,53 @@ static int keep_middle(sora_pipeline *p, sora_tensor *one, int64_t i, int64_t fr
     const size_t bytes = sorai_tensor_bytes(h);
     if (x->device->copy(x->device, (char *)p->middle->data + (size_t)i * bytes, h->data, bytes) != SORA_OK)
         return sorai_fail(err, SORA_E_BACKEND, "the device could not copy frames");
-    sorai_exec_rewind(x, p->mark);
     if (i + 1 == frames)
         sorai_vae_stream_release(&p->stream);
     return SORA_OK;
 }
 
+int64_t sorai_decode_steps(const sorai_plan *plan) {
+    const int64_t frames = plan->latent[1] - plan->references, windows = plan->windows[0] * plan->windows[1];
+    return windows > 1 ? frames + windows * frames : frames;
+}
+
+int sorai_decode_piece(sora_pipeline *p, const sorai_plan *plan, const sora_tensor *latent, int64_t step, sorai_piece *out, sora_error *err) {
+    sorai_exec *x = &p->exec;
+    const sorai_vae *vae = &p->model->decoder;
+    const int64_t skipped = plan->references, frames = plan->latent[1] - skipped, windows = plan->windows[0] * plan->windows[1];
+    const int64_t before = windows > 1 ? frames : 0, i = step % frames, space = sorai_vae_space_factor(&vae->config);
+    sora_tensor *one = step < frames ? sorai_vae_denormalize(x, vae, latent_frame(p, latent, skipped + i)) : NULL;
+    *out = (sorai_piece){.first = i ? 1 + (i - 1) * sorai_vae_time_factor(&vae->config) : 0};
+    if (step < before)
+        return keep_middle(p, one, i, frames, err);
+    const int64_t window = (step - before) / frames;
+    const sorai_vae_window at = sorai_plan_window(plan, window);
+    out->top = at.y * space;
+    out->left = at.x * space;
+    out->last = window + 1 == windows;
+    if (windows > 1 && i == 0)
+        sorai_vae_stream_begin(&p->stream, p->mem);
+    out->video = windows > 1 ? sorai_vae_decode_window(x, vae, &p->stream, sorai_slice(x, p->middle, 1, i, i + 1), &at)
+                             : sorai_vae_decode(x, vae, &p->stream, one);
+    sorai_exec_poll(x);
+    return sorai_exec_finish(x, err);
+}
+
+void sorai_decode_end(sora_pipeline *p) {
+    sorai_vae_stream_release(&p->stream);
+    sorai_tensor_unref(&p->middle);
+}
+
 int sorai_decode_step(sora_pipeline *p, sora_error *err) {
     if (p->model->has_ltx)
         return decode_whole(p, err);
-    sorai_exec *x = &p->exec;
-    const sorai_plan *plan = &p->plan;
-    const sorai_vae *vae = &p->model->decoder;
-    const int64_t skipped = plan->references, frames = plan->latent[1] - skipped, windows = plan->windows[0] * plan->windows[1];
-    const int64_t before = windows > 1 ? frames : 0, steps = before + windows * frames; /* before: passes through the middle */
-    const int64_t i = p->decoded % frames, first = i ? 1 + (i - 1) * sorai_vae_time_factor(&vae->config) : 0, space = sorai_vae_space_factor(&vae->config);
-    sora_tensor *one = p->decoded < frames ? sorai_vae_denormalize(x, vae, latent_frame(p, skipped + i)) : NULL;
-    if (p->decoded < before) {
-        SORA_TRY(keep_middle(p, one, i, frames, err));
-    } else {
-        const int64_t window = (p->decoded - before) / frames;
-        const sorai_vae_window at = sorai_plan_window(plan, window);
-        if (windows > 1 && i == 0)
-            sorai_vae_stream_begin(&p->stream, p->mem);
-        sora_tensor *video = windows > 1 ? sorai_vae_decode_window(x, vae, &p->stream, sorai_slice(x, p->middle, 1, i, i + 1), &at)
-                                         : sorai_vae_decode(x, vae, &p->stream, one);
-        sorai_exec_poll(x);
-        SORA_TRY(take(p, video, first, at.y * space, at.x * space, window + 1 == windows, err));
-    }
+    sorai_piece piece;
+    SORA_TRY(sorai_decode_piece(p, &p->plan, p->made[SORA_SLOT_LATENT], p->decoded, &piece, err));
+    if (piece.video)
+        SORA_TRY(take(p, piece.video, piece.first, piece.top, piece.left, piece.last, err));
+    sorai_exec_rewind(&p->exec, p->mark);
     p->decoded++;
+    const int64_t steps = sorai_decode_steps(&p->plan);
     SORA_TRY(sorai_run_report(p, SORA_PHASE_DECODE, (int32_t)p->decoded, (int32_t)steps, err));
     if (p->decoded == steps)
         finish(p);

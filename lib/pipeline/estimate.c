@@ -275,6 +275,12 @@ static enum sorai_model_net larger_expert(const sora_model *m) {
     return second > first ? SORAI_NET_TRANSFORMER_2 : SORAI_NET_TRANSFORMER;
 }
 
+/* One piece of video as the decoder gives it, on its way out. */
+static uint64_t piece_bytes(const sora_model *m, const sorai_plan *plan) {
+    const int64_t space = sorai_vae_space_factor(&m->vae_config), frames = plan->latent[1] > 1 ? sorai_vae_time_factor(&m->vae_config) : 1;
+    return (uint64_t)(frames * plan->latent[2] * plan->latent[3] * space * space * 3 / (plan->windows[0] * plan->windows[1])) * sizeof(float);
+}
+
 /* decoding: whether the most is taken there. */
 static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, uint64_t *after, uint64_t *peak, int *decoding, sora_error *err) {
     sora_model *m = p->model;
@@ -314,16 +320,13 @@ static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, ui
         const uint64_t latent = (uint64_t)(plan->latent[1] * plan->latent[2] * plan->latent[3] * plan->latent[4]) * 4;
         const uint64_t frames = (uint64_t)plan->width * (uint64_t)plan->height * 3 * (uint64_t)plan->frames;
         const uint64_t texts = (uint64_t)m->defaults.text_length * (uint64_t)m->dit_config.text_dim * 4 * (plan->guided ? 2 : 1);
-        /* One piece of video as the decoder gives it, on its way to bytes. */
-        const uint64_t piece = (uint64_t)(plan->latent[1] > 1 ? sorai_vae_time_factor(&m->vae_config) : 1) * (uint64_t)plan->full_width *
-                               (uint64_t)plan->full_height * 3 * sizeof(float) / (uint64_t)(plan->windows[0] * plan->windows[1]);
         const uint64_t inputs =
             (uint64_t)((plan->needs_embeds ? embed_rows(r) * m->dit_config.image_dim : 0) +
                        (plan->needs_condition ? (m->dit_config.in_channels - plan->latent[4]) * (int64_t)(latent / 4) / plan->latent[4] : 0) +
                        (plan->needs_control ? m->dit_config.vace_in_channels * (int64_t)(latent / 4) / plan->latent[4] : 0)) * 4;
         /* Conditions: pixels, what is known and kept of them; the clean and the given latent and what a step makes of them. */
         const uint64_t given = p->conditions.count ? frames / 3 * 5 + 10 * latent : 0;
-        const uint64_t counted = r->device.peak + r->lists + piece + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent + inputs + given + SMALL_THINGS;
+        const uint64_t counted = r->device.peak + r->lists + piece_bytes(m, plan) + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent + inputs + given + SMALL_THINGS;
         const uint64_t present = held + capacity(&p->exec.data) + capacity(&p->exec.meta);
         *peak = counted > present ? counted - present : 0;
         const uint64_t scratch = 3 * latent;
@@ -348,6 +351,38 @@ static int cut_finer(sorai_plan *plan) {
         return 0;
     plan->windows[w >= h ? 1 : 0] *= 2;
     return plan->windows[0] * plan->windows[1] <= 256;
+}
+
+int sorai_plan_decoding(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
+    sora_model *m = p->model;
+    int status = SORA_OK, more = p->mem->limit > 0;
+    while (status == SORA_OK && more) {
+        dry_run *r = sorai_calloc(p->mem, 1, sizeof *r);
+        if (!r)
+            return sorai_fail(err, SORA_E_NOMEM, "no memory for an estimate");
+        r->model = m;
+        r->pipeline = p;
+        r->plan = plan;
+        sorai_counting_device_init(&r->device);
+        sorai_lock_take(&m->lock);
+        status = sorai_exec_init(&r->exec, &r->device.base, p->mem, m->product, err);
+        if (status == SORA_OK)
+            status = bind(r, SORAI_NET_DECODER, "vae", err);
+        const uint64_t held = held_by(m, SORAI_NET_DECODER, 1);
+        sorai_lock_give(&m->lock);
+        if (status == SORA_OK) {
+            decode_passes(r);
+            status = sorai_exec_finish(&r->exec, err);
+        }
+        const uint64_t present = held + capacity(&p->exec.data), counted = r->device.peak + capacity(&r->exec.meta) + 3 * piece_bytes(m, plan);
+        sorai_exec_release(&r->exec);
+        if (r->stores[SORAI_NET_DECODER].mem)
+            sorai_store_release(&r->stores[SORAI_NET_DECODER]);
+        sorai_free(p->mem, r);
+        const uint64_t used = atomic_load(&p->mem->used) + (counted > present ? counted - present : 0);
+        more = status == SORA_OK && used > p->mem->limit && cut_finer(plan);
+    }
+    return status;
 }
 
 int sorai_plan_choose(sora_pipeline *p, sorai_plan *plan, uint64_t *after, uint64_t *peak, sora_error *err) {

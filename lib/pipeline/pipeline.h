@@ -102,6 +102,8 @@ int sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan, sora_error *er
 /* Makes what of the plan is left open fit into the context's limit, the cheapest way first; without a limit, as if all did. Gives the bytes of
  * the run, which may be too many all the same. */
 int sorai_plan_choose(sora_pipeline *p, sorai_plan *plan, uint64_t *after, uint64_t *peak, sora_error *err);
+/* The same of the decoder alone; of the plan only latent and windows are looked at. */
+int sorai_plan_decoding(sora_pipeline *p, sorai_plan *plan, sora_error *err);
 sorai_vae_window sorai_plan_window(const sorai_plan *plan, int64_t i);
 /* Two passes go through the transformer as one batch up to this many tokens: above, their memory costs more than the batch saves. */
 #define SORAI_BATCHED_TOKENS 8192
@@ -127,8 +129,19 @@ int sorai_check_picture(const sora_tensor *t, const char *name, sora_error *err)
 int sorai_pipeline_begin(sora_pipeline *p, sora_error *err);
 int sorai_pipeline_step(sora_pipeline *p, sora_error *err);
 int sorai_run_report(sora_pipeline *p, int32_t phase, int32_t step, int32_t steps, sora_error *err); /* to the progress callback */
-int sorai_decode_step(sora_pipeline *p, sora_error *err);                                           /* decode.c */
 void sorai_pipeline_stop(sora_pipeline *p); /* back to before begin; frames and made tensors of a finished run stay */
+
+/* decode.c: what a run and the stage share. Steps 0..n-1 in order, each of which gives a piece of video or, while the middle is made, none; it
+ * lies in the exec, which the caller rewinds. p->stream is begun before. */
+typedef struct sorai_piece {
+    sora_tensor *video;       /* [1, n, h, w, 3], or NULL */
+    int64_t first, top, left; /* frame and place */
+    int last;                 /* the frames are whole with it */
+} sorai_piece;
+int64_t sorai_decode_steps(const sorai_plan *plan);
+int sorai_decode_piece(sora_pipeline *p, const sorai_plan *plan, const sora_tensor *latent, int64_t step, sorai_piece *out, sora_error *err);
+void sorai_decode_end(sora_pipeline *p);
+int sorai_decode_step(sora_pipeline *p, sora_error *err); /* of a run */
 
 /* save.c */
 int sorai_pipeline_save(sora_pipeline *p, const char *path, sora_error *err);

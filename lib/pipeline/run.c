@@ -18,8 +18,7 @@ void sorai_pipeline_stop(sora_pipeline *p) {
     p->ready = 0;
     sorai_loop_end(p, &p->loop);
     sorai_held_release(&p->held);
-    sorai_vae_stream_release(&p->stream);
-    sorai_tensor_unref(&p->middle);
+    sorai_decode_end(p);
     sorai_arena_rewind(&p->exec.data, (sorai_arena_mark){0, 0});
     sorai_arena_rewind(&p->exec.meta, (sorai_arena_mark){0, 0});
     p->exec.status = SORA_OK;

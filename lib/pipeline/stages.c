@@ -212,6 +212,25 @@ int sorai_stage_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor 
     return sorai_encode_frames(p, frames->shape[1], frames->shape[2], frames->shape[3], fill_from, (void *)(uintptr_t)frames, out, err);
 }
 
+/* A decoded piece to its place in [3, f, h, w]. */
+static int put_piece(sora_pipeline *p, const sorai_piece *piece, sora_tensor *out, sora_error *err) {
+    const sora_tensor *video = sorai_dit_to_planes(&p->exec, sorai_clamp(&p->exec, piece->video, -1.0, 1.0));
+    float *values = video ? sorai_alloc(p->mem, sorai_tensor_bytes(video)) : NULL;
+    if (values)
+        sorai_download(&p->exec, video, values);
+    else
+        sorai_exec_fail(&p->exec, SORA_E_NOMEM, "no memory for frames");
+    const int status = sorai_exec_finish(&p->exec, err);
+    const int64_t *s = out->shape;
+    for (int64_t row = 0; status == SORA_OK && row < 3 * video->shape[2] * video->shape[3]; row++) {
+        const int64_t y = row % video->shape[3], f = row / video->shape[3] % video->shape[2], c = row / video->shape[3] / video->shape[2];
+        memcpy((float *)out->data + ((c * s[1] + piece->first + f) * s[2] + piece->top + y) * s[3] + piece->left, values + row * video->shape[4],
+               (size_t)video->shape[4] * sizeof *values);
+    }
+    sorai_free(p->mem, values);
+    return status;
+}
+
 int sorai_stage_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor **out, sora_error *err) {
     sorai_exec *x = &p->exec;
     SORA_TRY(idle(p, err));
@@ -223,32 +242,21 @@ int sorai_stage_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor 
     if (!latent || latent->dtype != SORA_DTYPE_F32 || latent->device || latent->rank != 4 || latent->shape[0] != z ||
         sorai_tensor_count(latent) == 0)
         return sorai_fail(err, SORA_E_INVALID, "latent must be f32 [%lld, T, h, w]", (long long)z);
-    const int64_t t = latent->shape[1], plane = latent->shape[2] * latent->shape[3], f = 1 + (t - 1) * time;
-    const int64_t shape[4] = {3, f, latent->shape[2] * space, latent->shape[3] * space}, size = shape[2] * shape[3];
+    const int64_t t = latent->shape[1], f = 1 + (t - 1) * time;
+    const int64_t shape[4] = {3, f, latent->shape[2] * space, latent->shape[3] * space};
+    sorai_plan plan = {.latent = {1, t, latent->shape[2], latent->shape[3], z}, .windows = {1, 1}};
     SORA_TRY(sorai_tensor_new(out, p->mem, SORA_DTYPE_F32, 4, shape, err));
     const sorai_exec_mark mark = sorai_exec_here(x);
-    float *piece = sorai_alloc(p->mem, (size_t)(z * plane) * sizeof *piece);
-    float *frames = sorai_alloc(p->mem, (size_t)(3 * time * size) * sizeof *frames);
-    if (!piece || !frames)
-        sorai_exec_fail(x, SORA_E_NOMEM, "no memory for frames");
+    int status = sorai_plan_decoding(p, &plan, err);
     sorai_vae_stream_begin(&p->stream, p->mem);
-    for (int64_t i = 0; i < t && x->status == SORA_OK; i++) {
-        for (int64_t c = 0; c < z; c++)
-            memcpy(piece + c * plane, (const float *)latent->data + (c * t + i) * plane, (size_t)plane * sizeof *piece);
-        sora_tensor *one = sorai_upload(x, SORA_DTYPE_F32, 5, (const int64_t[]){1, z, 1, latent->shape[2], latent->shape[3]}, piece);
-        one = sorai_vae_denormalize(x, vae, sorai_dit_from_planes(x, one));
-        sora_tensor *video = sorai_dit_to_planes(x, sorai_clamp(x, sorai_vae_decode(x, vae, &p->stream, one), -1.0, 1.0));
-        if (video)
-            sorai_download(x, video, frames);
-        const int64_t first = i ? 1 + (i - 1) * time : 0, n = i ? time : 1;
-        for (int64_t c = 0; c < 3 && x->status == SORA_OK; c++)
-            memcpy((float *)(*out)->data + (c * f + first) * size, frames + c * n * size, (size_t)(n * size) * sizeof *frames);
+    for (int64_t i = 0, n = sorai_decode_steps(&plan); i < n && status == SORA_OK; i++) {
+        sorai_piece piece;
+        status = sorai_decode_piece(p, &plan, latent, i, &piece, err);
+        if (status == SORA_OK && piece.video)
+            status = put_piece(p, &piece, *out, err);
         sorai_exec_rewind(x, mark);
     }
-    sorai_free(p->mem, piece);
-    sorai_free(p->mem, frames);
-    const int status = sorai_exec_finish(x, err);
-    sorai_vae_stream_release(&p->stream);
+    sorai_decode_end(p);
     if (status != SORA_OK)
         sorai_tensor_unref(out);
     return status;

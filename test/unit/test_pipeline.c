@@ -440,6 +440,40 @@ START_TEST(limits_change_no_bit) {
 }
 END_TEST
 
+/* The stage keeps a limit in the same way. */
+START_TEST(decoding_keeps_a_limit) {
+    const sora_tensor_desc shape = {sizeof shape, SORA_DTYPE_F32, 4, 0, {4, 3, 24, 40}};
+    sora_tensor *want = NULL;
+    double peak = 0;
+    int done = 0;
+    for (double share = 1.0; share > 0.3; share -= 0.1) {
+        rig r;
+        sora_memory m = {.struct_size = sizeof m};
+        sora_tensor *latent = NULL, *got = NULL;
+        open_rig(&r, 2, (uint64_t)(share * peak));
+        ck_assert_int_eq(sora_tensor_create(&latent, r.ctx, &shape, &r.err), SORA_OK);
+        for (int64_t i = 0; i < 4 * 3 * 24 * 40; i++)
+            ((float *)sora_tensor_data(latent))[i] = (float)(i * 7919 % 401 - 200) * 0.01f;
+        const int status = sora_decode_video(r.p, latent, &got, &r.err);
+        ck_assert_msg(status == SORA_OK || (want && status == SORA_E_NOMEM), "%d %s", status, r.err.message);
+        sora_context_memory(r.ctx, &m);
+        if (!want) {
+            peak = (double)m.peak;
+            want = got;
+            got = NULL;
+        } else if (got) {
+            ck_assert_mem_eq(sora_tensor_data(got), sora_tensor_data(want), sora_tensor_bytes(want));
+            done++;
+        }
+        sora_tensor_unref(&got);
+        sora_tensor_unref(&latent);
+        close_rig(&r);
+    }
+    ck_assert_msg(done >= 3, "only %d", done);
+    sora_tensor_unref(&want);
+}
+END_TEST
+
 START_TEST(wrong_use_is_refused) {
     rig r;
     sora_tensor *t = NULL, *small = NULL, *out = NULL;
@@ -481,6 +515,7 @@ Suite *suite_pipeline(void) {
     tcase_add_loop_test(c, estimate_against_peak, 0, 4);
     tcase_add_test(c, a_limit_is_kept);
     tcase_add_loop_test(c, limits_change_no_bit, 0, 2);
+    tcase_add_test(c, decoding_keeps_a_limit);
     tcase_add_test(c, wrong_use_is_refused);
     suite_add_tcase(s, c);
     return s;
