@@ -61,9 +61,15 @@ static inline vf from_i32(const int32_t *p) {
 #endif
 }
 
-/* One panel of columns, all of k, quantised rows. */
+/* Lines [from, to) into the second level cache. */
+static inline void fetch(const int8_t *p, int64_t from, int64_t to) {
+    for (; from < to; from++)
+        _mm_prefetch((const char *)p + from * 64, _MM_HINT_T1);
+}
+
+/* One panel of columns, all of k, quantised rows; next: the one that follows, which is fetched meanwhile, or NULL. */
 static void run_panel(const sorak_gemm_args *g, const uint8_t *a, int64_t stride, const float *scale, int64_t row0, int64_t rows, int64_t panel,
-                      float *sums) {
+                      const int8_t *next, float *sums) {
     const sorak_i8_panel p = sorak_i8_panel_of(g->b, g->n, g->k, panel);
     const int64_t col0 = panel * p.width, cols = g->n - col0 < p.width ? g->n - col0 : p.width;
     static const int32_t zeros[32];
@@ -73,7 +79,9 @@ static void run_panel(const sorak_gemm_args *g, const uint8_t *a, int64_t stride
         for (int64_t j = 0; I8_UNSIGNED && j < p.width; j++)
             begin[j] = -128 * p.sums[block * p.sums_step + j];
         for (int64_t i = 0; i < rows; i += I8_ROWS) {
-            const int64_t n = rows - i < I8_ROWS ? rows - i : I8_ROWS;
+            const int64_t n = rows - i < I8_ROWS ? rows - i : I8_ROWS, lines = steps * p.width / 16;
+            if (next)
+                fetch(next + 4 * k * p.width, lines * i / rows, lines * (i + n) / rows);
             block_sums(a + i * stride + 4 * k, stride, p.b + 4 * k * p.width, p.width, steps, n, I8_UNSIGNED ? begin : zeros, exact);
             for (int64_t r = 0; r < n; r++)
                 for (int64_t j = 0; j < p.width; j += VW) {
@@ -115,8 +123,10 @@ int GEMM_NAME(gemm)(const void *args, const sorak_env *env) {
         for (int64_t r = 0; r < rows; r += each) {
             const int64_t n = rows - r < each ? rows - r : each;
             quantise(g, row0 + r, n, a, stride, scale);
-            for (int64_t panel = first * SORAK_GEMM_COLS / 32; panel < last * SORAK_GEMM_COLS / 32 && panel < sorak_panels(g->n); panel++)
-                run_panel(g, a, stride, scale, row0 + r, n, panel, sums);
+            const int64_t end = last * SORAK_GEMM_COLS / 32 < sorak_panels(g->n) ? last * SORAK_GEMM_COLS / 32 : sorak_panels(g->n);
+            for (int64_t panel = first * SORAK_GEMM_COLS / 32; panel < end; panel++)
+                run_panel(g, a, stride, scale, row0 + r, n, panel,
+                          panel + 1 < end ? sorak_i8_panel_of(g->b, g->n, g->k, panel + 1).b : NULL, sums);
         }
         u += last - first;
     }
