@@ -68,6 +68,7 @@ int session_open_context(session *s, const session_opts *opts) {
     memset(s, 0, sizeof *s);
     sora_context_opts_init(&context);
     context.threads = (int32_t)opts->threads;
+    context.mem_limit = (uint64_t)opts->memory << 20;
     if (sora_context_create(&s->ctx, &context, &err) != SORA_OK) return complain(EXIT_FAILED, "%s", err.message);
     return opts->backend ? load_backend(s, opts->backend) : EXIT_DONE;
 }

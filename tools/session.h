@@ -9,6 +9,7 @@
 typedef struct session_opts {
     const char *model;        /* NULL: the model that comes with the program */
     const char *backend;      /* NULL: the processor; the name or the file of a plugin */
+    long long memory;         /* MiB; 0: no limit */
     long long threads, dtype; /* dtype: of the choice "f32|bf16|i8"; -1: the command's own */
     /* single files in place of a model or of its parts */
     const char *dit, *dit2, *vae, *text, *clip, *tokenizer;
@@ -36,6 +37,7 @@ typedef struct session_opts {
     }
 #define SESSION_OPTIONS(o)                                                                                             \
     {"threads", OPTION_INT, &(o).threads, "N", "threads that work (one per core)", 0, 1024},                           \
+        {"memory", OPTION_INT, &(o).memory, "MIB", "most memory to take; slower ways are chosen to keep it", 0, 1 << 24}, \
         {"backend", OPTION_TEXT, &(o).backend, "NAME", "computes with a plugin: blas, reference, or a file", 0, 0}, {  \
         "dtype", OPTION_CHOICE, &(o).dtype, "f32|bf16|i8", "type of the matrix products; f32 is the exact path, i8 the fastest", 0, 0     \
     }

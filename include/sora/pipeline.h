@@ -150,11 +150,12 @@ typedef struct sora_progress {
 typedef int (*sora_progress_fn)(void *user, const sora_progress *progress);
 SORA_API int sora_pipeline_set_progress(sora_pipeline *pipeline, sora_progress_fn fn, void *user);
 
-/* Frames as they are decoded, in order, each once: rgb is width * height * 3 bytes, valid during the call. Return 0 to go on. */
+/* Frames as they are decoded, in order, each once (all at the end where a mem_limit makes the decoder work in windows): rgb is width * height * 3 bytes, valid during the call. Return 0 to go on. */
 typedef int (*sora_frame_fn)(void *user, int64_t index, const uint8_t *rgb, int32_t width, int32_t height);
 SORA_API int sora_pipeline_set_frame_callback(sora_pipeline *pipeline, sora_frame_fn fn, void *user);
 
-/* Bytes that a run with the present parameters needs: within 10% above what it takes. Runs nothing. out->struct_size set by the caller. */
+/* Bytes that a run with the present parameters needs: within 10% above what it takes. Under a mem_limit, of the way that a run would choose to
+ * keep it (docs/memory.md: frames decoded in windows, passes one by one, weights laid out anew; no bit of the result depends on it). Runs nothing. out->struct_size set by the caller. */
 SORA_API SORA_WUR int sora_pipeline_estimate(sora_pipeline *pipeline, sora_memory *out, sora_error *err);
 
 /* begin checks everything and takes the memory; step does one bounded slice (a text, the conditions, one denoising step, one decoded latent frame) and returns

@@ -27,6 +27,9 @@ refused "a backend that is none" 1 generate -p x -o "$tmp/no.png" --backend "$tm
 gen -o "$tmp/five.png" --seed 5 && cmp -s "$tmp/five.png" "$tmp/n-001.png"; ok "numbers are seeds" $?
 ! cmp -s "$tmp/n-001.png" "$tmp/n-002.png"; ok "another seed, another picture" $?
 gen -o "$tmp/again.png" --seed 5 --threads 1 && cmp -s "$tmp/five.png" "$tmp/again.png"; ok "the same with one thread" $?
+gen -o "$tmp/big.png" --size 320x192 --threads 2 && gen -o "$tmp/tight.png" --size 320x192 --threads 2 --memory 20 && cmp -s "$tmp/big.png" "$tmp/tight.png"
+ok "the same in less memory" $?
+refused "less memory than there must be" 1 generate --model "$model" -p x -o "$tmp/no.png" --memory 5 --threads 2
 gen -o "$tmp/e.png" --sampler euler && gen -o "$tmp/d.png" --sampler dpmpp && ! cmp -s "$tmp/e.png" "$tmp/d.png"; ok "samplers differ" $?
 gen -o "$tmp/w.png" --negative "rain" && gen -o "$tmp/w2.png" && ! cmp -s "$tmp/w.png" "$tmp/w2.png"; ok "a negative prompt counts" $?
 gen -o "$tmp/a.gif" --frames 2; ok "a file is replaced" $?
