@@ -4,32 +4,33 @@
 #include <string.h>
 
 #include "tools/commands.h"
+#include "tools/operations/making.h"
 #include "tools/pictures.h"
-#include "tools/progress.h"
-#include "tools/session.h"
 #include "tools/sheet.h"
 #include "tools/video/video.h"
 
 #define SHEET_COLUMNS 8
+/* How much of its preview a full video goes by: chosen by measurement, docs/conditions.md. */
+#define DRAFT_STRENGTH 0.6
 
 typedef struct job {
-    session s;
+    making m;
     const char *out, *sheet_path;
-    int quiet;
+    int quiet, preview, full;
     long long count, seed;
-    long long window, context; /* frames made at a time; of them given again from the window before */
     double seconds;
+    option_list texts; /* of shots */
+    shot shots[OPTION_LIST_MAX];
+    int width, height; /* of what is written */
+    int small_width, small_height;
+    int64_t frames;
     /* the clip under way */
     char path[4200];
     video_writer *writer;
     sora_error write_error; /* code set when writing failed */
-    progress bar;
     long long index;
-    int width, height;
-    int64_t frames, done; /* in all; of windows before this one */
-    int64_t known;        /* first frames of this window: those that came last */
-    uint8_t *tail;        /* the last `context` frames */
-    uint8_t *picked;      /* frames for the sheet */
+    int64_t done;
+    uint8_t *picked; /* frames for the sheet */
     int64_t picks;
 } job;
 
@@ -46,109 +47,79 @@ static void name_clip(const char *out, long long index, long long count, char *p
     snprintf(path, size, "%.*s-%03lld%s", (int)stem, out, index + 1, stem < n ? out + stem : "");
 }
 
-static int on_progress(void *user, const sora_progress *p) {
+/* Frames leave as they are made. */
+static int put_frame(void *user, const uint8_t *rgb) {
     job *j = user;
-    char note[96];
-    static const char *const phases[] = {"", "text", "denoising", "frames", "conditions"};
-    if (p->phase < 1 || p->phase > 4) return interrupted();
-    if (j->count > 1)
-        snprintf(note, sizeof note, "clip %lld of %lld, %s %d/%d", j->index + 1, j->count, phases[p->phase],
-                 (int)p->step, (int)p->steps);
-    else
-        snprintf(note, sizeof note, "%s %d/%d", phases[p->phase], (int)p->step, (int)p->steps);
-    const double clip = ((double)j->done + p->fraction * (double)(j->frames < j->window ? j->frames : j->window)) / (double)j->frames;
-    progress_show(&j->bar, ((double)j->index + (clip < 1 ? clip : 1)) / (double)j->count, note);
-    return interrupted();
-}
-
-/* Frames leave as they are made; what a next window begins with stays behind. */
-static int on_frame(void *user, int64_t index, const uint8_t *rgb, int32_t width, int32_t height) {
-    job *j = user;
-    const size_t size = (size_t)width * (size_t)height * 3;
-    const int64_t at = j->done + index - j->known; /* in the clip */
+    const size_t size = (size_t)j->width * (size_t)j->height * 3;
+    const int64_t at = j->done++;
     int status = SORA_OK;
-    if (index < j->known) return interrupted();
-    if (at == 0) {
+    if (at == 0 && j->out) {
         double fps = 8.0;
-        j->width = width;
-        j->height = height;
-        sora_pipeline_video_info(j->s.pipeline, NULL, NULL, NULL, &fps);
-        j->tail = j->frames > j->window ? malloc(size * (size_t)j->context) : NULL;
-        j->picked = j->sheet_path ? malloc(size * SHEET_COLUMNS) : NULL;
-        if ((j->frames > j->window && !j->tail) || (j->sheet_path && !j->picked)) return 1;
-        if (j->out) status = video_writer_open(&j->writer, j->s.ctx, j->path, width, height, fps, &j->write_error);
+        sora_pipeline_video_info(j->m.s.pipeline, NULL, NULL, NULL, &fps);
+        status = video_writer_open(&j->writer, j->m.s.ctx, j->path, j->width, j->height, fps, &j->write_error);
     }
     if (j->picked && (at == 0 || j->frames < SHEET_COLUMNS || at * SHEET_COLUMNS / j->frames != (at - 1) * SHEET_COLUMNS / j->frames))
         memcpy(j->picked + size * (size_t)j->picks++, rgb, size);
-    if (j->tail) {
-        memmove(j->tail, j->tail + size, size * (size_t)(j->context - 1));
-        memcpy(j->tail + size * (size_t)(j->context - 1), rgb, size);
-    }
     if (status == SORA_OK && j->out) status = video_writer_add(j->writer, rgb, &j->write_error);
-    return status != SORA_OK || interrupted();
+    if (status == SORA_OK) return 0;
+    progress_clear(&j->m.bar);
+    complain(EXIT_FAILED, "%s", j->write_error.message);
+    return 1;
 }
 
-/* The window goes on from the frames that came last. */
-static int condition_on_tail(job *j, sora_error *err) {
-    const sora_tensor_desc shape = {sizeof shape, SORA_DTYPE_U8, 4, 0, {j->context, j->height, j->width, 3}};
-    sora_condition c;
-    sora_condition_init(&c);
-    int status = sora_tensor_create(&c.frames, j->s.ctx, &shape, err);
-    if (status == SORA_OK) {
-        memcpy(sora_tensor_data(c.frames), j->tail, sora_tensor_bytes(c.frames));
-        status = sora_pipeline_add_condition(j->s.pipeline, &c, err);
-    }
-    sora_tensor_unref(&c.frames);
-    return status;
+static int into_draft(void *user, const uint8_t *rgb) {
+    clip *c = user;
+    if (clip_grow(c, 1, 0) != EXIT_DONE) return 1;
+    memcpy(clip_frame(c, c->frames - 1), rgb, clip_frame_bytes(c));
+    return 0;
 }
 
 static int make_clip(job *j) {
     sora_error err = {.struct_size = sizeof err};
-    sora_pipeline *p = j->s.pipeline;
-    int status = SORA_OK;
+    clip draft = {.width = j->small_width, .height = j->small_height};
+    int code = EXIT_DONE;
     j->write_error = (sora_error){.struct_size = sizeof j->write_error};
-    interrupt_watch(p);
-    for (long long part = 0; j->done < j->frames && status == SORA_OK; part++) {
-        j->known = j->done ? j->context : 0;
-        const int64_t n = j->frames - j->done < j->window - j->known ? j->frames - j->done : j->window - j->known;
-        if (j->frames > j->window) sora_pipeline_set_i64(p, SORA_PARAM_FRAMES, j->known + n);
-        sora_pipeline_set_i64(p, SORA_PARAM_SEED, j->seed + j->index + part * 1000003); /* other noise for each window */
-        if (j->known) status = condition_on_tail(j, &err);
-        if (status == SORA_OK) status = sora_pipeline_run(p, &err);
-        (void)sora_pipeline_clear_conditions(p);
-        if (status == SORA_OK) j->done += n;
+    j->m.seed = j->seed + j->index;
+    j->m.part = 0;
+    if (j->full) { /* the preview again, as it was with this seed */
+        j->m.width = j->small_width;
+        j->m.height = j->small_height;
+        code = making_on(&j->m, NULL, 0, j->frames, into_draft, &draft);
+        j->m.draft = &draft;
+        j->m.draft_strength = DRAFT_STRENGTH;
+        j->m.part = 0;
     }
-    interrupt_watch(NULL);
-    free(j->tail);
-    j->tail = NULL;
-    if (status == SORA_OK && interrupted()) status = SORA_E_CANCELLED;
-    if (status == SORA_OK) {
-        if (j->out) status = video_writer_commit(&j->writer, &err);
-    } else {
+    j->m.width = j->width;
+    j->m.height = j->height;
+    if (code == EXIT_DONE) code = making_on(&j->m, NULL, 0, j->frames, put_frame, j);
+    j->m.draft = NULL;
+    clip_free(&draft);
+    if (code != EXIT_DONE)
         video_writer_abandon(&j->writer);
-        progress_clear(&j->bar);
-        if (interrupted()) return complain(EXIT_FAILED, "interrupted; %s was not written", j->path);
-        if (j->write_error.code) return complain(EXIT_FAILED, "%s", j->write_error.message);
-    }
-    return status == SORA_OK ? EXIT_DONE : complain(EXIT_FAILED, "%s", err.message);
+    else if (j->out && video_writer_commit(&j->writer, &err) != SORA_OK)
+        code = complain(EXIT_FAILED, "%s", err.message);
+    return code;
 }
 
 static int make_all(job *j, const char *prompt) {
     sheet *sh = j->sheet_path ? sheet_new(SHEET_COLUMNS) : NULL;
     int code = j->sheet_path && !sh ? complain(EXIT_FAILED, "no memory for a sheet") : EXIT_DONE;
-    progress_begin(&j->bar, "generating", j->quiet);
+    j->m.total = j->count * making_parts(&j->m, 0, j->frames) * (j->full ? 2 : 1);
+    progress_begin(&j->m.bar, j->preview ? "previewing" : "generating", j->quiet);
     for (j->index = 0; j->index < j->count && code == EXIT_DONE; j->index++) {
         j->done = j->picks = 0;
+        j->picked = j->sheet_path ? malloc((size_t)j->width * (size_t)j->height * 3 * SHEET_COLUMNS) : NULL;
+        if (j->sheet_path && !j->picked) code = complain(EXIT_FAILED, "no memory for a sheet");
         if (j->out) name_clip(j->out, j->index, j->count, j->path, sizeof j->path);
-        code = make_clip(j);
+        if (code == EXIT_DONE) code = make_clip(j);
         if (code == EXIT_DONE && sh && sheet_add(sh, j->picked, j->picks, j->width, j->height, prompt) != 0)
             code = complain(EXIT_FAILED, "%s: no memory for the sheet", j->sheet_path);
         free(j->picked);
         j->picked = NULL;
     }
-    if (code == EXIT_DONE) progress_end(&j->bar, j->out ? j->out : j->sheet_path);
+    if (code == EXIT_DONE) progress_end(&j->m.bar, j->out ? j->out : j->sheet_path);
     sora_error err = {.struct_size = sizeof err};
-    if (code == EXIT_DONE && sh && sheet_write(sh, j->s.ctx, j->sheet_path, &err) != SORA_OK)
+    if (code == EXIT_DONE && sh && sheet_write(sh, j->m.s.ctx, j->sheet_path, &err) != SORA_OK)
         code = complain(EXIT_FAILED, "%s", err.message);
     sheet_free(sh);
     return code;
@@ -167,6 +138,46 @@ static int check_places(const job *j) {
     return EXIT_DONE;
 }
 
+/* "2.5: a cat sleeps": how long (0: it is not said), and the text. */
+static double read_shot(const char *text, const char **rest) {
+    char *end;
+    const double seconds = strtod(text, &end);
+    *rest = text;
+    if (end == text || *end != ':' || !(seconds > 0.0 && seconds < 36000.0)) return 0.0;
+    for (end++; *end == ' ';) end++;
+    *rest = end;
+    return seconds;
+}
+
+/* Where shots begin: those without a length share what the others leave of the video. Without --frames and --seconds the video is as long
+ * as its shots, of `usual` frames where it is not said. */
+static int place_shots(job *j, double fps, int64_t usual) {
+    double lengths[OPTION_LIST_MAX], said = 0.0, at = 0.0;
+    const int n = j->texts.count;
+    int open = 0;
+    for (int i = 0; i < n; i++) {
+        lengths[i] = read_shot(j->texts.items[i], &j->shots[i].text) * fps;
+        said += lengths[i];
+        open += lengths[i] == 0.0;
+    }
+    if (!j->frames) j->frames = (int64_t)(said + 0.5) + open * usual;
+    for (int i = 0; i < n; i++) {
+        j->shots[i].at = (int64_t)(at + 0.5);
+        at += lengths[i] > 0.0 ? lengths[i] : ((double)j->frames - said) / open;
+        if ((int64_t)(at + 0.5) <= j->shots[i].at || j->shots[i].at >= j->frames)
+            return complain(EXIT_USAGE, "option --shot: %lld frames leave none for shot %d", (long long)j->frames, i + 1);
+    }
+    j->m.shots = n ? j->shots : NULL;
+    j->m.shot_count = n;
+    return EXIT_DONE;
+}
+
+/* Half of a side, in whole places of the network. */
+static int half(int side, int unit) {
+    const int n = (side / 2 + unit / 2) / unit;
+    return (n > 0 ? n : 1) * unit;
+}
+
 int cmd_generate(int argc, char **argv) {
     job j;
     session_opts opts = SESSION_DEFAULTS;
@@ -174,6 +185,7 @@ int cmd_generate(int argc, char **argv) {
     param_options params;
     option table[PARAM_MAX + 32];
     int size[2] = {0, 0}, count;
+    long long window = 0;
     memset(&j, 0, sizeof j);
     j.count = 1;
     int n = param_options_list(&params, ~0u, table);
@@ -183,7 +195,11 @@ int cmd_generate(int argc, char **argv) {
         {"count", OPTION_INT, &j.count, "K", "clips to make, with seeds S, S + 1, ..; files are numbered (1)", 1,
          10000},
         {"seconds", OPTION_NUMBER, &j.seconds, "S", "how long it is, in place of --frames", 0, 36000},
-        {"window", OPTION_INT, &j.window, "N",
+        {"shot", OPTION_LIST, &j.texts, "[S:]TEXT",
+         "what is shown next, for S seconds; may be repeated: one video with a cut between, in place of the prompt", 0, 0},
+        {"preview", OPTION_FLAG, &j.preview, NULL, "half as wide and high, to see how it will be", 0, 0},
+        {"full", OPTION_FLAG, &j.full, NULL, "the same scene as --preview with this seed, at full size", 0, 0},
+        {"window", OPTION_INT, &window, "N",
          "longer videos are made N frames at a time, each going on from the last (twice the model's own number)", 2, 100000},
         {"sheet", OPTION_TEXT, &j.sheet_path, "FILE", "a PNG with frames of all clips", 0, 0},
         PICTURE_OPTIONS(pictures),
@@ -202,13 +218,17 @@ int cmd_generate(int argc, char **argv) {
         "  sora generate -p \"a tiger in the snow\" -o tiger.png --frames 1 --size 160x96\n"
         "  sora generate -p \"a woman waves in a village\" -o wave.gif --count 4 --seed 7 --sheet wave.png\n"
         "  sora generate -p \"the cat jumps\" --image cat.png --model wan-i2v -o cat.mp4\n"
-        "  sora generate -p \"a boat in the bay\" -o minute.mp4 --seconds 60"};
+        "  sora generate -p \"a boat in the bay\" -o minute.mp4 --seconds 60\n"
+        "  sora generate --shot \"2: a red robot on the beach\" --shot \"2: a red robot in the snow\" -o trip.mp4\n"
+        "  sora generate -p \"a tiger runs\" -o small.mp4 --preview --seed 5 --size 192x192   (then with --full)"};
     const int parsed = options_parse(table, &help, argc, argv, NULL, 0, &count);
     if (parsed != OPTIONS_GO_ON) return parsed;
     const char *prompt = params.text[0];
     sora_model_desc model = {.struct_size = sizeof model};
+    if (!prompt && j.texts.count) read_shot(j.texts.items[0], &prompt);
     if (!prompt || (!j.out && !j.sheet_path))
         return complain(EXIT_USAGE, "generate needs a prompt, -p TEXT, and a place, -o FILE; see sora generate --help");
+    if (j.preview && j.full) return complain(EXIT_USAGE, "options --preview and --full: first the one, then the other");
     if (j.out && strlen(j.out) > 4000) return complain(EXIT_USAGE, "option --out: the name is too long");
     if (size[0]) {
         *param_option_int(&params, SORA_PARAM_WIDTH) = size[0];
@@ -223,28 +243,33 @@ int cmd_generate(int argc, char **argv) {
         *frames = 1;
     }
     int code = check_places(&j);
-    if (code == EXIT_DONE) code = session_open(&j.s, &opts, 0);
-    if (code == EXIT_DONE) code = param_options_apply(&params, j.s.pipeline);
-    if (code == EXIT_DONE) code = picture_options_apply(&pictures, j.s.ctx, j.s.pipeline);
+    if (code == EXIT_DONE) code = session_open(&j.m.s, &opts, 0);
+    if (code == EXIT_DONE) code = param_options_apply(&params, j.m.s.pipeline);
+    if (code == EXIT_DONE) code = picture_options_apply(&pictures, j.m.s.ctx, j.m.s.pipeline);
+    if (code == EXIT_DONE && sora_model_info(j.m.s.model, &model) != SORA_OK) code = complain(EXIT_FAILED, "%s: is no model", j.m.s.path);
     if (code == EXIT_DONE) {
-        sora_pipeline_set_progress(j.s.pipeline, on_progress, &j);
-        sora_pipeline_set_frame_callback(j.s.pipeline, on_frame, &j);
-        j.seed = *seed;
-        if (sora_model_info(j.s.model, &model) != SORA_OK) code = complain(EXIT_FAILED, "%s: is no model", j.s.path);
-    }
-    if (code == EXIT_DONE) {
+        const int unit = model.spatial_factor * (model.patch_w > 0 ? model.patch_w : 1);
+        const long long wide = *param_option_int(&params, SORA_PARAM_WIDTH), high = *param_option_int(&params, SORA_PARAM_HEIGHT);
         double fps = model.default_fps;
         for (int i = 0; i < params.count; i++)
             if (params.desc[i].id == SORA_PARAM_FPS && params.f[i] > 0) fps = params.f[i];
-        if (j.seconds > 0) {
-            *frames = (long long)(j.seconds * fps + 0.5) > 0 ? (long long)(j.seconds * fps + 0.5) : 1;
-            sora_pipeline_set_i64(j.s.pipeline, SORA_PARAM_FRAMES, *frames);
+        j.width = wide ? (int)wide : model.default_width;
+        j.height = high ? (int)high : model.default_height;
+        j.small_width = half(j.width, unit);
+        j.small_height = half(j.height, unit);
+        if (j.preview) {
+            j.width = j.small_width;
+            j.height = j.small_height;
         }
-        j.frames = *frames ? *frames : model.default_frames;
-        if (!j.window) j.window = 2LL * model.default_frames > 2 ? 2LL * model.default_frames : 2;
-        j.context = j.window > 10 ? 5 : j.window / 2;
-        code = make_all(&j, prompt);
+        j.seed = *seed;
+        if (j.seconds > 0) *frames = (long long)(j.seconds * fps + 0.5) > 0 ? (long long)(j.seconds * fps + 0.5) : 1;
+        j.frames = *frames;
+        code = place_shots(&j, fps, model.default_frames);
+        if (!j.frames) j.frames = model.default_frames;
+        j.m.window = window ? window : 2LL * model.default_frames > 2 ? 2LL * model.default_frames : 2;
+        j.m.context = j.m.window > 10 ? 5 : j.m.window / 2;
+        if (code == EXIT_DONE) code = make_all(&j, prompt);
     }
-    session_close(&j.s);
+    session_close(&j.m.s);
     return code;
 }

@@ -135,6 +135,17 @@ SORA_API SORA_WUR int sora_pipeline_add_condition(sora_pipeline *pipeline, const
 /* Removes all; SORA_E_STATE while a run is under way. Since 0.1. */
 SORA_API int sora_pipeline_clear_conditions(sora_pipeline *pipeline);
 
+/* ---- Shots: prompts with a place on the timeline --------------------------------------------------------------------------------
+ *
+ * From frame at_frame on, up to the next shot, the video shows what utf8 (copied; length (size_t)-1: up to the terminating zero) says. Before
+ * the first shot it shows the prompt; a shot at frame 0 or before takes its place. Shots are added in order. Each text is attended to by
+ * its own latent frames, the rest of the network sees the whole video. A cut lies at the nearest frame that a latent frame begins with: 0,
+ * 1, 5, 9, ... for autoencoders that compress time by four. SORA_E_INVALID out of order (and at begin for a shot that lies behind the
+ * end), SORA_E_STATE while a run is under way; nothing is added on failure. Not for LTX-Video. Since 0.1. */
+SORA_API SORA_WUR int sora_pipeline_add_shot(sora_pipeline *pipeline, int64_t at_frame, const char *utf8, size_t length, sora_error *err);
+/* Removes all; SORA_E_STATE while a run is under way. Since 0.1. */
+SORA_API int sora_pipeline_clear_shots(sora_pipeline *pipeline);
+
 /* Progress: called from the thread that runs the pipeline. Return 0 to go on, anything else to stop with SORA_E_CANCELLED. */
 #define SORA_PHASE_TEXT 1
 #define SORA_PHASE_DENOISE 2

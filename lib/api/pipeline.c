@@ -118,6 +118,23 @@ int sora_pipeline_clear_conditions(sora_pipeline *pipeline) {
     return SORA_OK;
 }
 
+int sora_pipeline_add_shot(sora_pipeline *pipeline, int64_t at_frame, const char *utf8, size_t length, sora_error *err) {
+    if (!pipeline || !utf8)
+        return none("sora_pipeline_add_shot", err);
+    if (busy(pipeline))
+        return sorai_fail(err, SORA_E_STATE, "a run is under way");
+    return sorai_shots_add(pipeline, at_frame, utf8, length, err);
+}
+
+int sora_pipeline_clear_shots(sora_pipeline *pipeline) {
+    if (!pipeline)
+        return SORA_E_INVALID;
+    if (busy(pipeline))
+        return SORA_E_STATE;
+    sorai_shots_clear(pipeline);
+    return SORA_OK;
+}
+
 int sora_pipeline_set_progress(sora_pipeline *pipeline, sora_progress_fn fn, void *user) {
     if (!pipeline)
         return SORA_E_INVALID;

@@ -47,6 +47,8 @@ sorai_dit_prompt *sorai_dit_prepare(sorai_exec *x, const sorai_dit *dit, sora_te
     memset(prompt->layer, 0, bytes);
     prompt->batch = text->shape[0];
     prompt->layers = layers;
+    prompt->from = 0;
+    prompt->next = NULL;
 
     sora_tensor *h = linear(x, &dit->text2, linear(x, &dit->text1, text, SORAI_ACT_GELU_TANH), SORAI_ACT_NONE);
     sora_tensor *i = image;
@@ -73,14 +75,14 @@ sorai_dit_prompt *sorai_dit_prepare(sorai_exec *x, const sorai_dit *dit, sora_te
     return x->status == SORA_OK ? prompt : NULL;
 }
 
-const sorai_dit_prompt *sorai_dit_prompt_sample(sorai_exec *x, const sorai_dit_prompt *prompt, int64_t i) {
-    if (!prompt || x->status != SORA_OK)
-        return NULL;
+static sorai_dit_prompt *one_sample(sorai_exec *x, const sorai_dit_prompt *prompt, int64_t i) {
     sorai_dit_prompt *one = sorai_arena_alloc(&x->meta, sizeof *one);
     if (!one || !(one->layer = sorai_arena_alloc(&x->meta, (size_t)prompt->layers * sizeof *one->layer)))
         return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for a prompt");
     one->batch = 1;
     one->layers = prompt->layers;
+    one->from = prompt->from;
+    one->next = NULL;
     for (int32_t n = 0; n < prompt->layers; n++) {
         const struct sorai_dit_prompt_layer *from = &prompt->layer[n];
         one->layer[n].k = sorai_slice(x, from->k, 0, i, i + 1);
@@ -89,6 +91,16 @@ const sorai_dit_prompt *sorai_dit_prompt_sample(sorai_exec *x, const sorai_dit_p
         one->layer[n].image_v = from->image_v ? sorai_slice(x, from->image_v, 0, i, i + 1) : NULL;
     }
     return x->status == SORA_OK ? one : NULL;
+}
+
+const sorai_dit_prompt *sorai_dit_prompt_sample(sorai_exec *x, const sorai_dit_prompt *prompt, int64_t i) {
+    sorai_dit_prompt *first = NULL, **last = &first;
+    for (; prompt && x->status == SORA_OK; prompt = prompt->next) {
+        if (!(*last = one_sample(x, prompt, i)))
+            return NULL;
+        last = &(*last)->next;
+    }
+    return x->status == SORA_OK ? first : NULL;
 }
 
 /* ---- times -------------------------------------------------------------------------------------------------------------- */
@@ -170,7 +182,15 @@ static sora_tensor *cross_attention(sorai_exec *x, const sorai_dit *dit, const s
                                     const sorai_dit_prompt *prompt, int32_t layer) {
     const double scale = 1.0 / sqrt((double)dit->config.attention_head_dim);
     sora_tensor *q = normed(x, dit, &a->q, a->norm_q, in);
-    sora_tensor *h = sorai_attention(x, q, prompt->layer[layer].k, prompt->layer[layer].v, scale, NULL, NULL);
+    sora_tensor *h = NULL;
+    if (!prompt->next)
+        h = sorai_attention(x, q, prompt->layer[layer].k, prompt->layer[layer].v, scale, NULL, NULL);
+    for (const sorai_dit_prompt *p = prompt->next ? prompt : NULL; p && q; p = p->next) {
+        sora_tensor *part = sorai_slice(x, q, 1, p->from, p->next ? p->next->from : q->shape[1]);
+        part = sorai_attention(x, part, p->layer[layer].k, p->layer[layer].v, scale, NULL, NULL);
+        sora_tensor *const both[2] = {h, part};
+        h = p == prompt ? part : sorai_concat(x, both, 2, 1);
+    }
     if (prompt->layer[layer].image_k) /* a softmax of its own, then one output projection for the sum */
         h = sorai_add(x, h, sorai_attention(x, q, prompt->layer[layer].image_k, prompt->layer[layer].image_v, scale, NULL, NULL));
     return linear(x, &a->out, flat(x, dit, h), SORAI_ACT_NONE);

@@ -83,6 +83,10 @@ typedef struct sorai_dit_prompt {
         sora_tensor *k, *v;             /* [b, rows, heads, head dim] */
         sora_tensor *image_k, *image_v; /* NULL without image */
     } *layer;
+    /* Texts for parts of the video: tokens from `from` on attend to this one's text, up to the next one's. Of the first `from` is 0; its
+     * image serves for all. */
+    int64_t from;
+    struct sorai_dit_prompt *next;
 } sorai_dit_prompt;
 
 /* text [b, rows, text_dim]: all rows are attended to, without a mask (Wan fills up to 512 rows with zeros, see docs/traps.md).

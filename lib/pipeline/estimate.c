@@ -237,7 +237,15 @@ static void passes(dry_run *r) {
     if (plan->needs_embeds && c->added_kv_proj_dim)
         embeds = sorai_temp(x, 3, (const int64_t[]){b, embed_rows(r), c->image_dim});
     x->streamed = plan->streamed;
-    const sorai_dit_prompt *prompt = sorai_dit_prepare(x, &r->dit, plan->guided ? sorai_concat(x, texts, 2, 0) : text, embeds);
+    sorai_dit_prompt *prompt = sorai_dit_prepare(x, &r->dit, plan->guided ? sorai_concat(x, texts, 2, 0) : text, embeds);
+    sorai_dit_prompt *shot = prompt;
+    for (size_t i = 0; shot && i < r->pipeline->shots.count; i++)
+        if (sorai_shot_counts(&r->pipeline->shots, i)) {
+            sora_tensor *const both[2] = {sorai_temp(x, 3, (const int64_t[]){1, rows, c->text_dim}), texts[1]};
+            shot = shot->next = sorai_dit_prepare(x, &r->dit, plan->guided ? sorai_concat(x, both, 2, 0) : both[0], NULL);
+            if (shot)
+                shot->from = (plan->references + r->pipeline->shots.list[i].from) / c->patch_size[0] * (l[2] / c->patch_size[1]) * (l[3] / c->patch_size[2]);
+        }
     if (plan->needs_condition)
         sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, c->in_channels, l[1], l[2], l[3]}));
     if (plan->needs_control)
@@ -319,7 +327,7 @@ static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, ui
     if (status == SORA_OK) {
         const uint64_t latent = (uint64_t)(plan->latent[1] * plan->latent[2] * plan->latent[3] * plan->latent[4]) * 4;
         const uint64_t frames = (uint64_t)plan->width * (uint64_t)plan->height * 3 * (uint64_t)plan->frames;
-        const uint64_t texts = (uint64_t)m->defaults.text_length * (uint64_t)m->dit_config.text_dim * 4 * (plan->guided ? 2 : 1);
+        const uint64_t texts = (uint64_t)m->defaults.text_length * (uint64_t)m->dit_config.text_dim * 4 * ((plan->guided ? 2 : 1) + p->shots.count);
         const uint64_t inputs =
             (uint64_t)((plan->needs_embeds ? embed_rows(r) * m->dit_config.image_dim : 0) +
                        (plan->needs_condition ? (m->dit_config.in_channels - plan->latent[4]) * (int64_t)(latent / 4) / plan->latent[4] : 0) +

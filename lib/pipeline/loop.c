@@ -95,6 +95,20 @@ static sora_tensor *twice(sorai_exec *x, sora_tensor *t) {
     return sorai_concat(x, parts, 2, 0);
 }
 
+/* A text with the negative one behind it, where there is one. */
+static sorai_dit_prompt *prepare(sora_pipeline *p, const sorai_loop *l, const sorai_dit *dit, const sora_tensor *from, sora_tensor *embeds) {
+    sorai_exec *x = &p->exec;
+    sora_tensor *text = sorai_stage_upload(p, from);
+    if (l->in.negative) {
+        sora_tensor *negative = sorai_stage_upload(p, l->in.negative);
+        if (text && negative && text->shape[1] != negative->shape[1])
+            return sorai_exec_fail(x, SORA_E_INVALID, "text and negative must have the same number of rows");
+        sora_tensor *const both[2] = {text, negative};
+        text = sorai_concat(x, both, 2, 0);
+    }
+    return sorai_dit_prepare(x, dit, text, embeds);
+}
+
 /* Makes `net` the transformer in use: its keys and values of text and picture, and the other inputs. */
 static int load(sora_pipeline *p, sorai_loop *l, enum sorai_model_net net, sora_error *err) {
     sorai_exec *x = &p->exec;
@@ -107,18 +121,20 @@ static int load(sora_pipeline *p, sorai_loop *l, enum sorai_model_net net, sora_
         SORA_TRY(sorai_model_take_expert(m, net, &l->held, err));
     else
         SORA_TRY(sorai_model_need(m, net, err));
-    sora_tensor *text = sorai_stage_upload(p, l->in.text), *embeds = sorai_stage_upload(p, l->in.embeds);
-    if (l->in.negative) {
-        sora_tensor *negative = sorai_stage_upload(p, l->in.negative);
-        if (text && negative && text->shape[1] != negative->shape[1])
-            return sorai_fail(err, SORA_E_INVALID, "text and negative must have the same number of rows");
-        sora_tensor *const both[2] = {text, negative};
-        text = sorai_concat(x, both, 2, 0);
-        embeds = embeds ? twice(x, embeds) : NULL;
-    }
+    sora_tensor *embeds = sorai_stage_upload(p, l->in.embeds);
+    embeds = embeds && l->in.negative ? twice(x, embeds) : embeds;
     /* An expert may do without the pictures that the other one wants. */
     const sorai_dit *dit = sorai_model_dit(m, net);
-    l->prompt = sorai_dit_prepare(x, dit, text, dit->config.added_kv_proj_dim ? embeds : NULL);
+    sorai_dit_prompt *prompt = prepare(p, l, dit, l->in.text, dit->config.added_kv_proj_dim ? embeds : NULL);
+    l->prompt = prompt;
+    const int32_t *patch = dit->config.patch_size;
+    const int64_t *s = l->sampler.shape, frame = (s[2] / patch[1]) * (s[3] / patch[2]);
+    for (size_t i = 0; l->in.shots && prompt && i < l->in.shots->count; i++) {
+        const sorai_shot *shot = &l->in.shots->list[i];
+        if (!shot->made) continue;
+        prompt = prompt->next = prepare(p, l, dit, shot->made, NULL);
+        if (prompt) prompt->from = (l->plan->references + shot->from) / patch[0] * frame;
+    }
     if (l->in.condition) l->condition = sorai_dit_from_planes(x, sorai_stage_upload(p, l->in.condition));
     if (l->in.control) l->control = sorai_dit_from_planes(x, sorai_stage_upload(p, l->in.control));
     l->mark = sorai_exec_here(x);

@@ -116,6 +116,7 @@ int sorai_ltx_plan(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
                           name);
     for (int s = SORA_SLOT_IMAGE; s < SORAI_SLOTS; s++)
         if (p->slots[s]) return sorai_fail(err, SORA_E_INVALID, "%s: the model takes words only", name);
+    if (p->shots.count) return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: LTX-Video takes no shots", name);
     if (p->conditions.count) return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: LTX-Video takes no conditions yet", name);
     plan->width = (int32_t)(i[SORA_PARAM_WIDTH] ? i[SORA_PARAM_WIDTH] : d->width);
     plan->height = (int32_t)(i[SORA_PARAM_HEIGHT] ? i[SORA_PARAM_HEIGHT] : d->height);

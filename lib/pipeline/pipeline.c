@@ -31,6 +31,7 @@ void sorai_pipeline_destroy(sora_pipeline **handle) {
         sorai_tensor_unref(&p->made[i]);
     }
     sorai_conditions_clear(p);
+    sorai_shots_clear(p);
     sorai_held_release(&p->held);
     sorai_free(p->mem, p->rgb);
     sorai_params_release(&p->params);

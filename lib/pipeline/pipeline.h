@@ -5,6 +5,7 @@
 #include "lib/model/model.h"
 #include "lib/pipeline/conditions.h"
 #include "lib/pipeline/params.h"
+#include "lib/pipeline/shots.h"
 #include "lib/sampler/sampler.h"
 #include "sora/pipeline.h"
 
@@ -38,6 +39,7 @@ struct sorai_plan {
 /* What the transformer is given beside the sample: host tensors, borrowed; NULL where it takes none. */
 typedef struct sorai_inputs {
     const sora_tensor *text, *negative; /* f32 [rows, d] */
+    const sorai_shots *shots;           /* texts of later parts; NULL: text is for all */
     const sora_tensor *embeds;          /* f32 [n, di]: of pictures */
     const sora_tensor *condition;       /* f32 [c, t, h, w]: channels joined behind the sample's, or first frames in place of the sample's */
     const sora_tensor *control;         /* f32 [c, t, h, w]: for the control branch */
@@ -70,6 +72,7 @@ struct sora_pipeline {
     sora_tensor *slots[SORAI_SLOTS]; /* set by the caller */
     sora_tensor *made[SORAI_SLOTS];  /* left by the last run */
     sorai_conditions conditions;
+    sorai_shots shots;
     sora_progress_fn progress;
     void *progress_user;
     sora_frame_fn frame;

@@ -150,7 +150,8 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_CONDITION], 4, condition, "condition", err));
     const int64_t control[4] = {m->dit_config.vace_in_channels, latent[1], latent[2], latent[3]};
     SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_CONTROL], 4, control, "control", err));
-    const int needs_text = !p->slots[SORA_SLOT_TEXT] || (plan->guided && !p->slots[SORA_SLOT_NEGATIVE]);
+    SORA_TRY(sorai_shots_place(p, plan, err));
+    const int needs_text = p->shots.count || !p->slots[SORA_SLOT_TEXT] || (plan->guided && !p->slots[SORA_SLOT_NEGATIVE]);
     if (needs_text && (!m->has_t5 || m->t5_config.d_model != m->dit_config.text_dim))
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has no text encoder that fits: set the text slots", sorai_package_name(m->package));
     return SORA_OK;

@@ -61,6 +61,7 @@ int sorai_pipeline_begin(sora_pipeline *p, sora_error *err) {
     p->rgb = rgb;
     for (int i = 0; i < SORAI_SLOTS; i++)
         sorai_tensor_unref(&p->made[i]);
+    sorai_shots_forget(p);
     p->plan = plan;
     p->ready = p->decoded = 0;
     p->begun = seconds_now();
@@ -98,18 +99,21 @@ int sorai_run_report(sora_pipeline *p, int32_t phase, int32_t step, int32_t step
     return p->progress(p->progress_user, &now) == 0 ? SORA_OK : sorai_fail(err, SORA_E_CANCELLED, "stopped by the progress callback");
 }
 
-/* The text as it was set, or encoded. */
-static int make_text(sora_pipeline *p, sora_slot slot, sora_param param, sora_error *err) {
-    sorai_tensor_unref(&p->made[slot]);
-    if (p->slots[slot]) {
-        p->made[slot] = sorai_tensor_ref(p->slots[slot]);
-        return SORA_OK;
-    }
-    const char *text = p->params.text[param];
+static int encode_text(sora_pipeline *p, const char *text, size_t length, sora_tensor **out, sora_error *err) {
     const sorai_exec_mark mark = sorai_exec_here(&p->exec);
-    const int status = sorai_stage_give(p, sorai_stage_text_device(p, text ? text : "", p->params.length[param]), 0, &p->made[slot], err);
+    sorai_tensor_unref(out);
+    const int status = sorai_stage_give(p, sorai_stage_text_device(p, text ? text : "", length), 0, out, err);
     sorai_exec_rewind(&p->exec, mark);
     return status;
+}
+
+/* The text as it was set, or encoded. */
+static int make_text(sora_pipeline *p, sora_slot slot, sora_param param, sora_error *err) {
+    if (!p->slots[slot])
+        return encode_text(p, p->params.text[param], p->params.length[param], &p->made[slot], err);
+    sorai_tensor_unref(&p->made[slot]);
+    p->made[slot] = sorai_tensor_ref(p->slots[slot]);
+    return SORA_OK;
 }
 
 /* The noise as the host gives it, or from the seed: value i of [C, T, h, w] is number i of the stream. */
@@ -126,7 +130,14 @@ static int first_noise(sora_pipeline *p, sora_tensor **out, sora_error *err) {
 
 /* Everything that stays the same over the steps. */
 static int step_text(sora_pipeline *p, sora_error *err) {
-    SORA_TRY(make_text(p, SORA_SLOT_TEXT, SORA_PARAM_PROMPT, err));
+    const sorai_shot *first = sorai_shots_first(p);
+    SORA_TRY(first ? encode_text(p, first->text, first->length, &p->made[SORA_SLOT_TEXT], err)
+                   : make_text(p, SORA_SLOT_TEXT, SORA_PARAM_PROMPT, err));
+    for (size_t i = 0; i < p->shots.count; i++) {
+        sorai_shot *s = &p->shots.list[i];
+        if (sorai_shot_counts(&p->shots, i))
+            SORA_TRY(encode_text(p, s->text, s->length, &s->made, err));
+    }
     if (p->plan.guided)
         SORA_TRY(make_text(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE, err));
     p->state = SORAI_RUN_CONDITION;
@@ -138,6 +149,7 @@ static int step_condition(sora_pipeline *p, sora_error *err) {
     SORA_TRY(sorai_conditions_make(p, err));
     const sorai_inputs in = {.text = p->made[SORA_SLOT_TEXT],
                              .negative = p->made[SORA_SLOT_NEGATIVE],
+                             .shots = &p->shots,
                              .embeds = p->made[SORA_SLOT_IMAGE_EMBEDS],
                              .condition = p->made[SORA_SLOT_CONDITION],
                              .control = p->made[SORA_SLOT_CONTROL],

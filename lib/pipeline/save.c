@@ -22,6 +22,10 @@ static uint64_t fingerprint(const sora_pipeline *p) {
     for (int i = 0; i < SORAI_PARAMS; i++)
         if (p->params.text[i])
             sorai_checksum_add(&sum, p->params.text[i], p->params.length[i] + 1);
+    for (size_t i = 0; i < p->shots.count; i++) {
+        sorai_checksum_add(&sum, &p->shots.list[i].at_frame, sizeof p->shots.list[i].at_frame);
+        sorai_checksum_add(&sum, p->shots.list[i].text, p->shots.list[i].length + 1);
+    }
     for (int i = 0; i < SORAI_SLOTS; i++)
         add_tensor(&sum, p->slots[i]);
     for (size_t i = 0; i < p->conditions.count; i++) {

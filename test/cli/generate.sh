@@ -50,6 +50,27 @@ gen -o "$tmp/again" --frames 13 --window 6 --threads 1 && diff -r "$tmp/windows"
 gen -o "$tmp/seconds" --seconds 2.5 && [ "$(ls "$tmp/seconds" | wc -l)" = 20 ]; ok "as many seconds as asked for" $?
 gen --sheet "$tmp/long.png" --frames 40 && magic "$tmp/long.png" PNG; ok "a sheet of a long clip" $?
 
+# Shots: one video; the first frames are those of the first text, an early cut too many is refused.
+first() { cmp -s "$tmp/$1/frame-0000.png" "$tmp/$2/frame-0000.png"; }
+run generate --quiet --model "$model" --steps 2 --seed 3 --shot "0.625:a cat" --shot "0.5: a dog" -o "$tmp/shots" && [ "$(ls "$tmp/shots" | wc -l)" = 9 ]
+ok "shots with lengths" $?
+run generate --quiet --model "$model" --steps 2 --seed 3 --shot "a cat" --shot "a dog" --frames 9 -o "$tmp/shots2" && [ "$(ls "$tmp/shots2" | wc -l)" = 9 ]
+ok "shots that share the video" $?
+run generate --quiet --model "$model" --steps 2 --seed 3 --shot "a cat" --shot "a cat" --frames 9 -o "$tmp/one" &&
+    run generate --quiet --model "$model" --steps 2 --seed 3 -p "a cat" --frames 9 -o "$tmp/none" && first one none && ! first shots none
+ok "two shots of one text are that text" $?
+run generate --quiet --model "$model" --steps 2 --seed 3 --shot "a cat" --shot "1:a dog" --shot "a bird" --frames 20 --window 9 -o "$tmp/long-shots"
+[ $? = 0 ] && [ "$(ls "$tmp/long-shots" | wc -l)" = 20 ]; ok "shots over several windows" $?
+refused "shots longer than the video" 2 generate --model "$model" --shot "9:a cat" --shot "a dog" --frames 9 -o "$tmp/no"
+
+# Preview, then full: half the size, as many frames; the full one goes by it.
+gen -o "$tmp/small" --size 64x48 --frames 6 --preview && gen -o "$tmp/half" --size 32x32 --frames 6 && diff -r "$tmp/small" "$tmp/half" >/dev/null
+ok "a preview is a video of half the size" $?
+gen -o "$tmp/full" --size 64x48 --frames 6 --full && gen -o "$tmp/alone" --size 64x48 --frames 6 && [ "$(ls "$tmp/full" | wc -l)" = 6 ] && ! first full alone
+ok "a full video goes by its preview" $?
+gen -o "$tmp/full2" --size 64x48 --frames 12 --window 6 --full && [ "$(ls "$tmp/full2" | wc -l)" = 12 ] && first full full2; ok "in windows too" $?
+refused "preview and full at once" 2 generate --model "$model" -p x --preview --full -o "$tmp/no"
+
 # Ctrl-C: status 1, one line, nothing left.
 for sig in INT TERM; do
     "$sora" generate --quiet --model "$model" -p "a cat" --steps 1000 --frames 33 --size 128x128 -o "$tmp/long.mp4" >"$tmp/out" 2>"$tmp/err" </dev/null &

@@ -8,9 +8,11 @@
 
 static int on_progress(void *user, const sora_progress *p) {
     making *m = user;
-    char note[64];
-    snprintf(note, sizeof note, "part %lld of %lld", (long long)m->done + 1, (long long)m->total);
-    progress_show(&m->bar, ((double)m->done + p->fraction) / (double)(m->total > m->done ? m->total : m->done + 1), m->total > 1 ? note : "");
+    static const char *const phases[] = {"", "text", "denoising", "frames", "conditions"};
+    char note[128], part[64] = "";
+    if (m->total > 1) snprintf(part, sizeof part, "part %lld of %lld, ", (long long)m->done + 1, (long long)m->total);
+    snprintf(note, sizeof note, "%s%s %d/%d", part, p->phase >= 1 && p->phase <= 4 ? phases[p->phase] : "", (int)p->step, (int)p->steps);
+    progress_show(&m->bar, ((double)m->done + p->fraction) / (double)(m->total > m->done ? m->total : m->done + 1), note);
     return interrupted();
 }
 
@@ -20,13 +22,13 @@ static int wrap(sora_tensor **out, sora_context *ctx, const uint8_t *data, int32
     return sora_tensor_wrap(out, ctx, &d, (void *)(uintptr_t)data, NULL, NULL, err); /* only read */
 }
 
-static int add_condition(making *m, const placed *g, sora_error *err) {
-    const int64_t shape[4] = {g->frames, m->height, m->width, 3};
+static int add_condition(making *m, const placed *g, int width, int height, int32_t fit, sora_error *err) {
+    const int64_t shape[4] = {g->frames, height, width, 3};
     sora_condition c;
     sora_condition_init(&c);
     c.at_frame = g->at;
     c.strength = g->strength;
-    c.fit = SORA_FIT_EXACT;
+    c.fit = fit;
     int status = wrap(&c.frames, m->s.ctx, g->rgb, 4, shape, err);
     if (status == SORA_OK && g->mask) status = wrap(&c.mask, m->s.ctx, g->mask, 3, shape, err);
     if (status == SORA_OK) status = sora_pipeline_add_condition(m->s.pipeline, &c, err);
@@ -35,29 +37,61 @@ static int add_condition(making *m, const placed *g, sora_error *err) {
     return status;
 }
 
-int making_window(making *m, const placed *given, int count, int64_t frames, uint8_t *out) {
-    sora_error err = {.struct_size = sizeof err};
+/* The draft lies under what is given. */
+static int add_draft(making *m, int64_t frames, sora_error *err) {
+    const clip *d = m->draft;
+    if (!d || m->at >= d->frames) return SORA_OK;
+    const placed under = {clip_frame(d, m->at), NULL, d->frames - m->at < frames ? d->frames - m->at : frames, 0, m->draft_strength};
+    return add_condition(m, &under, d->width, d->height, SORA_FIT_STRETCH, err);
+}
+
+/* Those of the whole video's shots that this window shows. */
+static int add_shots(making *m, int64_t frames, sora_error *err) {
+    int status = m->shots ? sora_pipeline_clear_shots(m->s.pipeline) : SORA_OK;
+    for (int i = 0; i < m->shot_count && status == SORA_OK; i++) {
+        const int gone = i + 1 < m->shot_count && m->shots[i + 1].at <= m->at;
+        if (!gone && m->shots[i].at < m->at + frames)
+            status = sora_pipeline_add_shot(m->s.pipeline, m->shots[i].at - m->at, m->shots[i].text, (size_t)-1, err);
+    }
+    return status;
+}
+
+/* Runs the pipeline for a window. */
+static int run_window(making *m, const placed *given, int count, int64_t frames, sora_error *err) {
     sora_pipeline *p = m->s.pipeline;
     int status = sora_pipeline_clear_conditions(p);
+    if (status == SORA_OK) status = add_draft(m, frames, err);
     for (int i = 0; i < count && status == SORA_OK; i++)
-        if (given[i].frames > 0) status = add_condition(m, &given[i], &err);
+        if (given[i].frames > 0) status = add_condition(m, &given[i], m->width, m->height, SORA_FIT_EXACT, err);
+    if (status == SORA_OK) status = add_shots(m, frames, err);
     sora_pipeline_set_i64(p, SORA_PARAM_WIDTH, m->width);
     sora_pipeline_set_i64(p, SORA_PARAM_HEIGHT, m->height);
     sora_pipeline_set_i64(p, SORA_PARAM_FRAMES, frames);
-    sora_pipeline_set_i64(p, SORA_PARAM_SEED, m->seed + m->done);
+    sora_pipeline_set_i64(p, SORA_PARAM_SEED, m->seed + m->part * 1000003);
     sora_pipeline_set_progress(p, on_progress, m);
     if (status == SORA_OK) {
         interrupt_watch(p);
-        status = sora_pipeline_run(p, &err);
+        status = sora_pipeline_run(p, err);
         interrupt_watch(NULL);
     }
-    if (status == SORA_OK)
-        status = sora_pipeline_read_frames(p, 0, frames, out, (size_t)frames * (size_t)m->width * (size_t)m->height * 3);
     (void)sora_pipeline_clear_conditions(p); /* the frames are the caller's */
+    m->part++;
     m->done++;
+    return status == SORA_OK && interrupted() ? SORA_E_CANCELLED : status;
+}
+
+static int say(making *m, int status, const sora_error *err) {
     if (status == SORA_OK) return EXIT_DONE;
     progress_clear(&m->bar);
-    return interrupted() ? complain(EXIT_FAILED, "interrupted; nothing was written") : complain(EXIT_FAILED, "%s", err.message);
+    return interrupted() ? complain(EXIT_FAILED, "interrupted; nothing was written") : complain(EXIT_FAILED, "%s", err->message);
+}
+
+int making_window(making *m, const placed *given, int count, int64_t frames, uint8_t *out) {
+    sora_error err = {.struct_size = sizeof err};
+    int status = run_window(m, given, count, frames, &err);
+    if (status == SORA_OK)
+        status = sora_pipeline_read_frames(m->s.pipeline, 0, frames, out, (size_t)frames * (size_t)m->width * (size_t)m->height * 3);
+    return say(m, status, &err);
 }
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -71,19 +105,75 @@ static uint8_t *room(const making *m, int64_t frames) {
 /* New frames of a window that begins or ends with `context` given ones. */
 static int64_t step_of(const making *m) { return m->window - m->context; }
 
-int making_after(making *m, clip *c, int64_t frames) {
-    const size_t size = clip_frame_bytes(c);
-    uint8_t *out = room(m, m->window + m->context);
-    int code = out ? EXIT_DONE : EXIT_FAILED;
-    while (frames > 0 && code == EXIT_DONE) {
-        const int64_t known = smaller(m->context, c->frames), n = smaller(frames, step_of(m));
-        const placed given = {clip_frame(c, c->frames - known), NULL, known, 0, 1.0};
-        code = making_window(m, &given, 1, known + n, out);
-        if (code == EXIT_DONE) code = clip_grow(c, n, 0);
-        if (code == EXIT_DONE) memcpy(clip_frame(c, c->frames - n), out + (size_t)known * size, (size_t)n * size);
-        frames -= n;
+/* A window's frames on their way out; what the next one begins with stays behind. */
+typedef struct way {
+    frame_sink *sink;
+    void *user;
+    uint8_t *tail; /* the last `room` frames, of which `held` are there */
+    size_t size;
+    int64_t room, held, known; /* known: first frames of the window, which have left already */
+    int refused;
+} way;
+
+static void keep_frame(way *w, const uint8_t *rgb) {
+    if (w->held == w->room) memmove(w->tail, w->tail + w->size, w->size * (size_t)--w->held);
+    memcpy(w->tail + w->size * (size_t)w->held++, rgb, w->size);
+}
+
+static int on_frame(void *user, int64_t index, const uint8_t *rgb, int32_t width, int32_t height) {
+    way *w = user;
+    (void)width;
+    (void)height;
+    if (index < w->known) return interrupted();
+    keep_frame(w, rgb);
+    w->refused = w->sink(w->user, rgb) != 0;
+    return w->refused || interrupted();
+}
+
+int64_t making_parts(const making *m, int64_t known, int64_t frames) {
+    const int64_t first = m->window - smaller(m->context, known);
+    return frames <= first ? frames > 0 : 1 + (frames - first + step_of(m) - 1) / step_of(m);
+}
+
+int making_on(making *m, const uint8_t *begin, int64_t known, int64_t frames, frame_sink *sink, void *user) {
+    sora_error err = {.struct_size = sizeof err};
+    way w = {sink, user, room(m, m->context), (size_t)m->width * (size_t)m->height * 3, m->context, 0, 0, 0};
+    uint8_t *const given = room(m, m->context);
+    const int64_t start = m->at;
+    int status = w.tail && given ? SORA_OK : SORA_E_NOMEM;
+    for (int64_t i = known > m->context ? known - m->context : 0; i < known && status == SORA_OK; i++) keep_frame(&w, begin + (size_t)i * w.size);
+    const int said = status != SORA_OK;
+    sora_pipeline_set_frame_callback(m->s.pipeline, on_frame, &w);
+    for (int64_t ready = 0; ready < frames && status == SORA_OK;) {
+        const placed seam = {given, NULL, w.held, 0, 1.0};
+        w.known = w.held;
+        const int64_t n = smaller(frames - ready, m->window - w.known);
+        memcpy(given, w.tail, (size_t)w.held * w.size);
+        m->at = start + ready - w.known;
+        status = run_window(m, &seam, 1, w.known + n, &err);
+        ready += n;
     }
-    free(out);
+    sora_pipeline_set_frame_callback(m->s.pipeline, NULL, NULL);
+    m->at = start;
+    free(w.tail);
+    free(given);
+    return said || w.refused ? EXIT_FAILED : say(m, status, &err); /* who refuses has said why */
+}
+
+static int into_clip(void *user, const uint8_t *rgb) {
+    clip *c = user;
+    if (clip_grow(c, 1, 0) != EXIT_DONE) return 1;
+    memcpy(clip_frame(c, c->frames - 1), rgb, clip_frame_bytes(c));
+    return 0;
+}
+
+int making_after(making *m, clip *c, int64_t frames) {
+    const int64_t known = smaller(m->context, c->frames);
+    uint8_t *const begin = room(m, known);
+    if (!begin) return EXIT_FAILED;
+    if (known) memcpy(begin, clip_frame(c, c->frames - known), (size_t)known * clip_frame_bytes(c));
+    const int code = making_on(m, begin, known, frames, into_clip, c); /* the clip moves while it grows */
+    free(begin);
     return code;
 }
 

@@ -5,13 +5,25 @@
 #include "tools/operations/clip.h"
 #include "tools/session.h"
 
+/* What is shown from a frame of the whole video on. */
+typedef struct shot {
+    const char *text;
+    int64_t at;
+} shot;
+
 typedef struct making {
     session s;
     int width, height;
     double fps;
     int64_t window, context; /* frames made at a time; those of them that are given again at a seam, fewer */
     long long seed;
-    int64_t done, total; /* windows, for the progress bar */
+    const shot *shots;       /* rising; NULL: the prompt is for all */
+    int shot_count;
+    const clip *draft;       /* the whole video at another size, which what is made goes by; NULL: none */
+    double draft_strength;
+    int64_t at;              /* the frame of the whole video that the window begins with */
+    int64_t part;            /* windows made of this video: each has noise of its own */
+    int64_t done, total;     /* windows of all, for the progress bar */
     progress bar;
 } making;
 
@@ -25,6 +37,13 @@ typedef struct placed {
 
 /* Makes `frames` frames into out under the conditions. Prints a line and returns an exit code on failure. */
 int making_window(making *m, const placed *given, int count, int64_t frames, uint8_t *out);
+
+/* A frame that has been made; it is valid during the call. 0: go on. */
+typedef int frame_sink(void *user, const uint8_t *rgb);
+/* `frames` frames that go on from `known` ones at `begin` (0: from nothing), window by window, in memory that does not grow. They leave in
+ * order, as they are made. */
+int making_on(making *m, const uint8_t *begin, int64_t known, int64_t frames, frame_sink *sink, void *user);
+int64_t making_parts(const making *m, int64_t known, int64_t frames); /* its windows */
 
 /* The rest are made of windows. `frames` more behind the clip or before it, going on from its end. */
 int making_after(making *m, clip *c, int64_t frames);

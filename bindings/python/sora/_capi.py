@@ -329,6 +329,8 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "sora_condition_init": (None, [POINTER(Condition)]),
     "sora_pipeline_add_condition": (_I, [_H, POINTER(Condition), _E]),
     "sora_pipeline_clear_conditions": (_I, [_H]),
+    "sora_pipeline_add_shot": (_I, [_H, c_int64, _S, c_size_t, _E]),
+    "sora_pipeline_clear_shots": (_I, [_H]),
     "sora_pipeline_set_progress": (_I, [_H, ProgressFn, c_void_p]),
     "sora_pipeline_set_frame_callback": (_I, [_H, FrameFn, c_void_p]),
     "sora_pipeline_estimate": (_I, [_H, POINTER(Memory), _E]),

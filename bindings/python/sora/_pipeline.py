@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import inspect
+import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from ._tensor import Tensor, take
 
 Frame = npt.NDArray[np.uint8]
 #: A parameter's value; texts may be embeddings instead: f32 [L, D].
-Value = Union[ParamValue, npt.ArrayLike, Tensor, Condition, Sequence[Condition], None]
+Value = Union[ParamValue, npt.ArrayLike, Tensor, Condition, Sequence[Condition], Sequence["tuple[int, str]"], None]
 
 _SLOTS = _capi.named("SLOT_")
 _RESULTS = ("latent",)  # slots that are not given, only taken
@@ -85,6 +86,7 @@ class Pipeline(Handle):
     * ``prompt``, ``negative``: a text, or its embedding f32 [L, D], as ``encode_text`` gives it
     * ``noise``: f32 [C, T, h, w] that the run begins with, instead of noise from the seed
     * ``conditions``: Condition or several: clips and images that are known, and where
+    * ``shots``: pairs (frame, text): from that frame on, up to the next, the video shows that text in place of the prompt
     * ``image``, ``last_image``: uint8 [H, W, 3], the first and the last frame; ``image_embeds``: what ``encode_image`` makes of them
     * ``condition``: f32 [Cc, T, h, w], the channels joined behind the noise
     * ``video``: uint8 [F, H, W, 3] or f32 [3, F, H, W], ``mask``: f32 [F, H, W] (1 is made anew), ``reference``: up to 8 pictures uint8
@@ -104,6 +106,7 @@ class Pipeline(Handle):
         self._applied: dict[str, ParamValue] = {}
         self._slots: dict[int, Tensor] = {}
         self._conditions: list[Condition] = []
+        self._shots: list[tuple[int, bytes]] = []
         self._running = False
         lib = _capi.lib
         address = new_handle("pipeline", lib.sora_pipeline_create, self._model._ptr)
@@ -135,6 +138,7 @@ class Pipeline(Handle):
         """
         self._wanted(params)
         self._wanted_conditions(params)
+        self._wanted_shots(params)
         self._sticky = {k: v for k, v in {**self._sticky, **params}.items() if v is not None}
 
     def _wanted(self, call: Mapping[str, Any]) -> tuple[dict[str, ParamValue], dict[int, Tensor]]:
@@ -143,7 +147,7 @@ class Pipeline(Handle):
         values = {p.name: p.check(p.initial) for p in _params.parameters().values()}
         for name, value in {**self._sticky, **{k: v for k, v in call.items() if v is not None}}.items():
             slot = "text" if name == "prompt" else name
-            if name == "conditions":
+            if name in ("conditions", "shots"):
                 continue
             if name == "reference":
                 slots.update(self._references(value))
@@ -160,6 +164,11 @@ class Pipeline(Handle):
         if not all(isinstance(c, Condition) for c in conditions):
             raise TypeError("conditions are of sora.Condition")
         return conditions
+
+    def _wanted_shots(self, call: Mapping[str, Any]) -> list[tuple[int, bytes]]:
+        given = call.get("shots")
+        given = self._sticky.get("shots", ()) if given is None else given
+        return [(operator.index(frame), text.encode()) for frame, text in given]
 
     def _input(self, value: Any) -> Tensor:
         """Pictures stay uint8, everything else becomes f32; the library checks what fits where."""
@@ -178,9 +187,10 @@ class Pipeline(Handle):
 
     def _apply(self, call: Mapping[str, Any]) -> None:
         values, slots = self._wanted(call)
-        conditions = self._wanted_conditions(call)
+        conditions, shots = self._wanted_conditions(call), self._wanted_shots(call)
         with self._one_call():
             self._apply_conditions(conditions)
+            self._apply_shots(shots)
             for name, value in values.items():
                 parameter = _params.find(name)
                 if self._applied.get(name, parameter.check(parameter.initial)) != value:
@@ -208,6 +218,16 @@ class Pipeline(Handle):
             c, _held = to_c(condition, self._model.context)
             check(lib.sora_pipeline_add_condition(self._ptr, ctypes.byref(c), ctypes.byref(error)), error)
             self._conditions.append(condition)
+
+    def _apply_shots(self, shots: list[tuple[int, bytes]]) -> None:
+        if shots == self._shots:
+            return
+        lib, error = _capi.lib, _capi.Error()
+        check(lib.sora_pipeline_clear_shots(self._ptr), what="a run is under way")
+        self._shots = []
+        for frame, text in shots:
+            check(lib.sora_pipeline_add_shot(self._ptr, frame, text, len(text), ctypes.byref(error)), error)
+            self._shots.append((frame, text))
 
     # --- runs ---
 
@@ -304,7 +324,7 @@ class Pipeline(Handle):
     def resume(self, path: Path, prompt: str | npt.ArrayLike | Tensor | None = None, **params: Value) -> None:
         """In place of ``begin``: takes up the run that ``save`` wrote, for ``step`` to go on with; what follows has the same bits.
 
-        The request must be the one that was saved: the same parameters, tensors and conditions; SoraError when it differs. Texts and
+        The request must be the one that was saved: the same parameters, tensors, conditions and shots; SoraError when it differs. Texts and
         conditions are made again, which may take a while. Since 0.1.
         """
         self._apply({"prompt": prompt, **params})
@@ -522,6 +542,7 @@ def _document() -> None:
         if name not in _RESULTS and name not in _params.parameters() and name != "text"
     ]
     keywords.append(inspect.Parameter("conditions", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Sequence[Condition] | None"))
+    keywords.append(inspect.Parameter("shots", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Sequence[tuple[int, str]] | None"))
     for method in (Pipeline.generate, Pipeline.frames, Pipeline.run, Pipeline.begin, Pipeline.estimate, Pipeline.set, Pipeline.sample):
         signature = inspect.signature(method)
         own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]

@@ -14,7 +14,7 @@ EXAMPLES = sorted((TOP / "examples/python").glob("*.py"))
 
 
 def test_there_are_some() -> None:
-    assert [e.name for e in EXAMPLES][:2] == ["01_generate.py", "02_frames.py"]
+    assert [e.name for e in EXAMPLES][:3] == ["01_generate.py", "02_frames.py", "03_conditions.py"]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[e.stem for e in EXAMPLES])

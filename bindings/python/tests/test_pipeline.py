@@ -282,6 +282,24 @@ def test_stages(pipeline: sora.Pipeline) -> None:
     pipeline.stop()
 
 
+def test_shots(pipeline: sora.Pipeline) -> None:
+    """Texts with a place on the timeline; nothing of a call stays."""
+    common = {"frames": 9, "steps": 2, "seed": 3}
+    a, b = pipeline.generate("a cat", **common), pipeline.generate("two red dogs", **common)
+    both = pipeline.generate("a cat", shots=[(5, "two red dogs")], **common)
+    assert not np.array_equal(both, a)
+    assert not np.array_equal(both, b)
+    assert np.array_equal(pipeline.generate("a cat", **common), a)
+    assert np.array_equal(pipeline.generate(shots=[(0, "a cat"), (5, "two red dogs")], **common), both)
+    with pytest.raises(sora.InvalidError):
+        pipeline.generate("a cat", shots=[(5, "x"), (5, "y")], **common)
+    with pytest.raises(sora.InvalidError, match="shot 1"):
+        pipeline.generate("a cat", shots=[(9, "x")], **common)
+    with pytest.raises(TypeError):
+        pipeline.generate("a cat", shots=[("x", 9)], **common)
+    assert np.array_equal(pipeline.generate("a cat", **common), a)
+
+
 def test_conditions(pipeline: sora.Pipeline) -> None:
     whole = pipeline.generate(frames=9)
     clip = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
