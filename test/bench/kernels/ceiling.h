@@ -17,6 +17,8 @@ double bench_peak_f32_generic(int64_t rounds);
 double bench_peak_f32_avx2(int64_t rounds);
 double bench_peak_f32_avx512(int64_t rounds);
 double bench_peak_bf16_avx512bf16(int64_t rounds);
+double bench_peak_i8_avx512vnni(int64_t rounds); /* whole numbers count too */
+double bench_peak_i8_amx(int64_t rounds);
 double bench_peak_bf16_amx(int64_t rounds); /* tiles fed from the second level cache */
 
 #endif

@@ -123,12 +123,14 @@ static double bandwidth(size_t size) {
 }
 
 typedef struct ceilings {
-    double ref, avx2, avx512, bf16, amx, memory;
+    double ref, avx2, avx512, bf16, amx, vnni, amx8, memory;
 } ceilings;
 
 static double ceiling_of(const ceilings *c, const sorak_row *row) {
     if (row->need & SK_CPU_AMXBF16)
-        return c->amx;
+        return row->dtype == SK_DT_i8 ? c->amx8 : c->amx;
+    if (row->need & SK_CPU_AVX512VNNI)
+        return c->vnni;
     if (row->need & SK_CPU_AVX512BF16)
         return c->bf16;
     if (row->need & SK_CPU_AVX512)
@@ -166,9 +168,13 @@ int main(int argc, char **argv) {
         c.bf16 = peak(bench_peak_bf16_avx512bf16);
     if (flags & SK_CPU_AMXBF16)
         c.amx = peak(bench_peak_bf16_amx);
+    if (flags & SK_CPU_AVX512VNNI)
+        c.vnni = peak(bench_peak_i8_avx512vnni);
+    if (flags & SK_CPU_AMXBF16)
+        c.amx8 = peak(bench_peak_i8_amx);
 #endif
-    printf("ceilings, one thread: scalar %.1f, f32 AVX2 %.1f, f32 AVX-512 %.1f, bf16 AVX512-BF16 %.1f, bf16 AMX %.1f GFLOP/s; copy %.1f GB/s\n",
-           c.ref, c.avx2, c.avx512, c.bf16, c.amx, c.memory);
+    printf("ceilings, one thread: scalar %.1f, f32 AVX2 %.1f, f32 AVX-512 %.1f, bf16 AVX512-BF16 %.1f, bf16 AMX %.1f, int8 VNNI %.1f, int8 AMX %.1f GFLOP/s; copy %.1f GB/s\n",
+           c.ref, c.avx2, c.avx512, c.bf16, c.amx, c.vnni, c.amx8, c.memory);
     void *scratch = aligned_alloc(64, SORAK_SCRATCH);
     if (!scratch)
         return 3;
