@@ -5,6 +5,8 @@
 #include "lib/tensor/half.h"
 #include "lib/train/trainer.h"
 
+static const char *const tokenizer_blobs[] = {"tokenizer/spiece.model", "tokenizer/tokenizer.json"};
+
 #define LEVEL 12 /* of zstd: weights are packed once and read often */
 
 /* The averages of a parameter in host memory, as f32 or bf16. */
@@ -67,9 +69,23 @@ static int is_trained(const sora_trainer *t, const char *part) {
     return 0;
 }
 
-/* The tokenizer: the recipe's file, or the blob of the other model. */
+static int copy_tokenizer(sorai_package *from, sorai_sora_writer *w, sora_error *err) {
+    for (int i = 0; from && i < 2; i++) {
+        sorai_bytes bytes = {0};
+        int status = sorai_package_blob(from, tokenizer_blobs[i], &bytes, NULL);
+        if (status == SORA_OK) {
+            status = sorai_sora_writer_blob(w, tokenizer_blobs[i], bytes.data, bytes.size, SORAI_CODEC_ZSTD, LEVEL, err);
+            sorai_bytes_release(&bytes);
+            SORA_TRY(status);
+        } else if (status != SORA_E_NOTFOUND) {
+            return sorai_fail(err, status, "%s: %s could not be read", sorai_package_name(from), tokenizer_blobs[i]);
+        }
+    }
+    return SORA_OK;
+}
+
+/* The tokenizer: what the transformer was trained with, the recipe's file or that of its init; else the other model's. */
 static int write_tokenizer(sora_trainer *t, sorai_package *with, sorai_sora_writer *w, sora_error *err) {
-    static const char *const blobs[] = {"tokenizer/spiece.model", "tokenizer/tokenizer.json"};
     sorai_bytes bytes = {0};
     int status = SORA_OK;
     if (t->recipe.tokenizer) {
@@ -78,22 +94,18 @@ static int write_tokenizer(sora_trainer *t, sorai_package *with, sorai_sora_writ
         status = sorai_source_bytes(source, 0, sorai_source_size(source), &bytes, err);
         const char *dot = strrchr(t->recipe.tokenizer, '.');
         if (status == SORA_OK)
-            status = sorai_sora_writer_blob(w, blobs[dot && strcmp(dot, ".json") == 0], bytes.data, bytes.size, SORAI_CODEC_ZSTD, LEVEL, err);
+            status = sorai_sora_writer_blob(w, tokenizer_blobs[dot && strcmp(dot, ".json") == 0], bytes.data, bytes.size, SORAI_CODEC_ZSTD, LEVEL, err);
         sorai_bytes_release(&bytes);
         sorai_source_unref(&source);
         return status;
     }
-    for (int i = 0; with && i < 2; i++) {
-        status = sorai_package_blob(with, blobs[i], &bytes, NULL);
-        if (status == SORA_OK) {
-            status = sorai_sora_writer_blob(w, blobs[i], bytes.data, bytes.size, SORAI_CODEC_ZSTD, LEVEL, err);
-            sorai_bytes_release(&bytes);
-            SORA_TRY(status);
-        } else if (status != SORA_E_NOTFOUND) {
-            return sorai_fail(err, status, "%s: %s could not be read", sorai_package_name(with), blobs[i]);
-        }
-    }
-    return SORA_OK;
+    if (t->recipe.kind != SORAI_TRAIN_TRANSFORMER || !t->recipe.init)
+        return copy_tokenizer(with, w, err);
+    sorai_package *init = NULL;
+    SORA_TRY(sorai_package_open(&init, t->mem, t->recipe.init, err));
+    status = copy_tokenizer(init, w, err);
+    sorai_package_close(&init);
+    return status;
 }
 
 /* The recipe's "model" object says what the finished model recommends: name, size, steps ... It goes where models look for it. So does

@@ -464,6 +464,29 @@ START_TEST(init_takes_weights_over) {
 }
 END_TEST
 
+/* A training that took its tokenizer from init exports that one, whatever the model has whose other parts are taken. */
+START_TEST(the_tokenizer_of_init_is_kept) {
+    char init[400];
+    sora_model *model = NULL;
+    sora_model_desc d = {.struct_size = sizeof d};
+    tiny_begin(&run, "vae", "", 1);
+    steps(&run, 1, NULL);
+    ck_assert_int_eq(sora_trainer_export(run.trainer, tiny_path("vae.sora"), NULL, 0, NULL), SORA_OK);
+    tiny_end(&run);
+    tiny_begin(&run, "transformer", "", 1);
+    steps(&run, 1, NULL);
+    ck_assert_int_eq(sora_trainer_export(run.trainer, tiny_path("first.sora"), NULL, 0, NULL), SORA_OK);
+    snprintf(init, sizeof init, "\"init\":\"%s\",\"data\":{\"tokenizer\":0}," /* no tokenizer of its own */, tiny_path("first.sora"));
+    tiny_begin(&other, "transformer", init, 1);
+    steps(&other, 1, NULL);
+    ck_assert_int_eq(sora_trainer_export(other.trainer, tiny_path("second.sora"), tiny_path("vae.sora"), 0, NULL), SORA_OK);
+    ck_assert_int_eq(sora_model_open(&model, other.context, tiny_path("second.sora"), NULL, NULL), SORA_OK);
+    ck_assert_int_eq(sora_model_info(model, &d), SORA_OK);
+    ck_assert(d.parts & SORA_PART_TOKENIZER);
+    sora_model_unref(&model);
+}
+END_TEST
+
 /* A larger network begins with a smaller one's values in the first places; what is frozen stays, to the bit. */
 START_TEST(init_grows) {
     char init[300];
@@ -676,6 +699,7 @@ Suite *suite_train(void) {
     tcase_add_test(c, saving_is_whole_or_not_at_all);
     tcase_add_test(c, exports_are_models);
     tcase_add_loop_test(c, init_takes_weights_over, 0, 3);
+    tcase_add_test(c, the_tokenizer_of_init_is_kept);
     tcase_add_test(c, init_grows);
     tcase_add_test(c, frozen_parameters_stay);
     tcase_add_test(c, noise_follows_its_formula);
