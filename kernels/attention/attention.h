@@ -24,7 +24,8 @@ typedef struct sorak_attention_args {
     float scale;
     const float *bias;        /* [heads, lq, lk] or NULL */
     const int32_t *k_lengths; /* [batch] or NULL; each is read as if clamped to 1..lk */
-    float *out;               /* [batch, lq, heads, d] */
+    void *out;                /* [batch, lq, heads, d], f32 or with out_bf16 bf16; f32 in the backward kernels */
+    int32_t out_bf16;
     float *lse;               /* [batch, heads, lq] or NULL; an input of the backward kernels */
 } sorak_attention_args;
 
@@ -38,8 +39,10 @@ typedef struct sorak_attention_bwd_args {
 } sorak_attention_bwd_args;
 
 /* Queries (keys, for dkv) of a unit: keys and values are converted once per unit, and scratch is limited. */
-#define SORAK_ATTENTION_BLOCK 128
-static inline int64_t sorak_attention_block(int64_t d) { return d <= 256 ? SORAK_ATTENTION_BLOCK : SORAK_ATTENTION_BLOCK / 2; }
+#define SORAK_ATTENTION_BLOCK 512 /* at most */
+static inline int64_t sorak_attention_block(int64_t d) {
+    return d <= 128 ? SORAK_ATTENTION_BLOCK : d <= 256 ? SORAK_ATTENTION_BLOCK / 2 : SORAK_ATTENTION_BLOCK / 8;
+}
 static inline int64_t sorak_attention_blocks(int64_t rows, int64_t d) {
     const int64_t block = sorak_attention_block(d);
     return (rows + block - 1) / block;

@@ -99,13 +99,14 @@ static void describe(sorak_case *c, const shape *s, const sorak_attention_args *
 }
 
 int sorak_cases_attention(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_t index) {
-    (void)dtype;
     shape s;
     if (!make_shape(m, &s, bench, index))
         return 0;
     sorak_attention_args *const a = sorak_make_args(m, sizeof *a);
     make_forward(m, &s, a);
-    a->out = sorak_make_out_f32(m, s.batch * s.lq * s.heads * s.d);
+    a->out_bf16 = !bench && dtype == SK_DT_bf16 && index % 4 == 1;
+    a->out = a->out_bf16 ? (void *)sorak_make_out_bf16(m, s.batch * s.lq * s.heads * s.d)
+                         : (void *)sorak_make_out_f32(m, s.batch * s.lq * s.heads * s.d);
     if (index % 3 != 1)
         a->lse = sorak_make_out_f32(m, s.batch * s.heads * s.lq);
     c->args = a;
@@ -126,7 +127,7 @@ static sorak_attention_bwd_args *make_backward(sorak_maker *m, const shape *s, i
         for (int64_t i = 0; i < queries; i++)
             lse[i] = (float)(log((double)s->lk) + sorak_make_real(m, 0, 0.3));
     } else {
-        g->fwd.out = sorak_make_bytes(m, (size_t)(queries * s->d) * sizeof *g->fwd.out);
+        g->fwd.out = sorak_make_bytes(m, (size_t)(queries * s->d) * sizeof(float));
         sorak_make_run_ref(SK_OP_attention, dtype, &g->fwd, sorak_attention_units(&g->fwd));
     }
     sorak_make_input_done(m, lse);

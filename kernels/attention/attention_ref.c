@@ -49,7 +49,11 @@ static int forward(const sorak_attention_args *a, const sorak_env *env, int bf16
                 double acc = 0;
                 for (int64_t j = 0; j < keys; j++)
                     acc += p[j] * in(at(a->v, a->v_stride, b, j, h)[c], bf16);
-                a->out[((b * a->lq + i) * a->heads + h) * a->d + c] = (float)(acc / sum);
+                const int64_t at = ((b * a->lq + i) * a->heads + h) * a->d + c;
+                if (a->out_bf16)
+                    ((uint16_t *)a->out)[at] = sorak_f32_to_bf16((float)(acc / sum));
+                else
+                    ((float *)a->out)[at] = (float)(acc / sum);
             }
             if (a->lse)
                 a->lse[(b * a->heads + h) * a->lq + i] = (float)(max + log(sum));
@@ -80,7 +84,7 @@ static int backward_dq(const sorak_attention_bwd_args *g, const sorak_env *env, 
                 g->dbias[(h * a->lq + i) * a->lk + j] = 0.0f;
             for (int64_t b = b0; b < b1; b++) {
                 const int64_t row = ((b * a->lq + i) * a->heads + h) * a->d;
-                g->delta[(b * a->heads + h) * a->lq + i] = (float)dot(g->dout + row, a->out + row, a->d, 0);
+                g->delta[(b * a->heads + h) * a->lq + i] = (float)dot(g->dout + row, (const float *)a->out + row, a->d, 0);
                 for (int64_t c = 0; c < a->d; c++)
                     acc[c] = 0;
                 for (int64_t j = 0; j < sorak_attention_keys(a, b); j++) {

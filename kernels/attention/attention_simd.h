@@ -30,7 +30,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 /* The most that a unit takes: four panels of lanes, four copies of the other side, four blocks of scores. */
-_Static_assert(16 * (SORAK_ATTENTION_BLOCK / 2 * SORAK_ATTENTION_MAX_D + BLOCK / 2 * SORAK_ATTENTION_MAX_D + BLOCK * LANES) <=
+_Static_assert(16 * (SORAK_ATTENTION_BLOCK / 8 * SORAK_ATTENTION_MAX_D + BLOCK / 2 * SORAK_ATTENTION_MAX_D + BLOCK * LANES) <=
                    SORAK_SCRATCH, "scratch");
 
 /* A block of rows of the other side as elements. */
@@ -124,7 +124,7 @@ static void NAME(pack_panels)(const NAME(plan) *p, float *to, const float *from,
 }
 
 /* Back to rows: to[lane][c] = from[panel][c][lane] * factor[lane]. `from` has `width` rows per panel. */
-static void NAME(unpack_panels)(const NAME(plan) *p, float *to, int64_t to_stride, const float *from, const float *factor,
+static void NAME(unpack_panels)(const NAME(plan) *p, void *to, int bf16, int64_t to_stride, const float *from, const float *factor,
                                 int64_t count) {
     for (int64_t lane = 0; lane < count; lane += VW) {
         const float *const column = from + lane / LANES * p->width * LANES + lane % LANES;
@@ -135,7 +135,10 @@ static void NAME(unpack_panels)(const NAME(plan) *p, float *to, int64_t to_strid
                 r[i] = vload(column + (c + i) * LANES) * f;
             vtranspose(r);
             for (int64_t i = 0; i < VW && lane + i < count; i++)
-                vstore_n(to + (lane + i) * to_stride + c, r[i], p->d - c);
+                if (bf16)
+                    vstore_bf16_n((uint16_t *)to + (lane + i) * to_stride + c, r[i], p->d - c);
+                else
+                    vstore_n((float *)to + (lane + i) * to_stride + c, r[i], p->d - c);
         }
     }
 }
@@ -343,7 +346,8 @@ static void NAME(forward_unit)(const sorak_attention_args *a, const sorak_attent
             a->lse[(u->b * a->heads + u->h) * a->lq + u->begin + i] =
                 (float)((double)run.max[i] * 0.6931471805599453) + logf(run.sum[i]);
     }
-    NAME(unpack_panels)(&p, a->out + ((u->b * a->lq + u->begin) * a->heads + u->h) * a->d, a->heads * a->d, out, run.factor, lanes);
+    const int64_t first = ((u->b * a->lq + u->begin) * a->heads + u->h) * a->d;
+    NAME(unpack_panels)(&p, (char *)a->out + first * (a->out_bf16 ? 2 : 4), a->out_bf16, a->heads * a->d, out, run.factor, lanes);
 }
 
 static int NAME(forward)(const void *args, const sorak_env *env) {
@@ -427,7 +431,7 @@ static void NAME(dq_unit)(const sorak_attention_bwd_args *g, const sorak_attenti
         factor[i] = a->scale;
         if (i < lanes) {
             lse[i] = a->lse[row] * LOG2E;
-            g->delta[row] = delta[i] = NAME(row_dot)(g->dout + first + i * line, a->out + first + i * line, a->d);
+            g->delta[row] = delta[i] = NAME(row_dot)(g->dout + first + i * line, (const float *)a->out + first + i * line, a->d);
         }
     }
     memset(dq, 0, (size_t)(panels * LANES * p.width) * sizeof *dq);
@@ -458,7 +462,7 @@ static void NAME(dq_unit)(const sorak_attention_bwd_args *g, const sorak_attenti
             NAME(accumulate)(&p, vecs, &krows, rows, ds, dq + i * p.width, ones + i);
         }
     }
-    NAME(unpack_panels)(&p, g->dq + first, line, dq, factor, lanes);
+    NAME(unpack_panels)(&p, g->dq + first, 0, line, dq, factor, lanes);
 }
 
 static int NAME(backward_dq)(const void *args, const sorak_env *env) {
@@ -532,8 +536,8 @@ static void NAME(dkv_unit)(const sorak_attention_bwd_args *g, const sorak_attent
             NAME(accumulate)(&p, vecs, &qrows, rows, ds, dk + i * p.width, ones + i);
         }
     }
-    NAME(unpack_panels)(&p, g->dk + first, line, dk, factor, lanes);
-    NAME(unpack_panels)(&p, g->dv + first, line, dv, ones, lanes);
+    NAME(unpack_panels)(&p, g->dk + first, 0, line, dk, factor, lanes);
+    NAME(unpack_panels)(&p, g->dv + first, 0, line, dv, ones, lanes);
     for (int64_t i = lanes; i < all; i++) {
         memset(g->dk + first + i * line, 0, (size_t)a->d * sizeof *g->dk);
         memset(g->dv + first + i * line, 0, (size_t)a->d * sizeof *g->dv);

@@ -70,7 +70,9 @@ static inline size_t sorak_conv3d_packed_bytes(int dtype, const sorak_conv3d_pac
 /* y [b, to, ho, wo, co] = conv(x [b, tp, hp, wp, cp] prepared, w packed) + bias. Output (t, h, w) takes inputs (t st + kt - front_t, h sh + kh,
  * w sw + kw), in h and w all inside of x. Frames before and behind x are zero and are not stored: a causal convolution of one image needs
  * a third of the work so, and a third of the memory.
- * y_step: distances in elements between samples, frames, rows and positions of y; all 0: dense. A unit is one output row (b, t, h). */
+ * y_step: distances in elements between samples, frames, rows and positions of y; all 0: dense. A unit is SORAK_CONV_COLS channels of one output
+ * row (b, t, h), rows running faster: where frames are small, threads share the weights out instead of reading all of them each. */
+#define SORAK_CONV_COLS 64
 typedef struct sorak_conv3d_args {
     const void *x, *w;
     const float *bias; /* [co] or NULL */
@@ -83,14 +85,17 @@ typedef struct sorak_conv3d_args {
     int64_t y_step[4];
 } sorak_conv3d_args;
 
-/* Where output row (b, t, h) begins, and the distance of its positions. */
-static inline float *sorak_conv3d_row(const sorak_conv3d_args *a, int64_t unit, int64_t *step) {
-    const int64_t h = unit % a->ho, t = unit / a->ho % a->to, b = unit / a->ho / a->to;
+/* Where an output row (b, t, h) begins, and the distance of its positions. */
+static inline float *sorak_conv3d_row(const sorak_conv3d_args *a, int64_t row, int64_t *step) {
+    const int64_t h = row % a->ho, t = row / a->ho % a->to, b = row / a->ho / a->to;
     *step = a->y_step[3] ? a->y_step[3] : a->co;
-    return a->y + (a->y_step[3] ? b * a->y_step[0] + t * a->y_step[1] + h * a->y_step[2] : unit * a->wo * a->co);
+    return a->y + (a->y_step[3] ? b * a->y_step[0] + t * a->y_step[1] + h * a->y_step[2] : row * a->wo * a->co);
 }
 
-static inline int64_t sorak_conv3d_units(const sorak_conv3d_args *a) { return a->b * a->to * a->ho; }
+static inline int64_t sorak_conv3d_rows(const sorak_conv3d_args *a) { return a->b * a->to * a->ho; }
+static inline int64_t sorak_conv3d_units(const sorak_conv3d_args *a) {
+    return sorak_conv3d_rows(a) * ((a->co + SORAK_CONV_COLS - 1) / SORAK_CONV_COLS);
+}
 
 /* partial [chunks, kt, kh, kw, ci, co] = sums of x * dy over the positions of each chunk of output rows; their sum over chunks is the
  * gradient. x: prepared planar with planar = sw and wp = sorak_conv3d_dw_width; dy: packed as said above. The chunks depend on the

@@ -130,36 +130,54 @@ int CONV_NAME(conv3d_prep)(const void *args, const sorak_env *env) {
 #ifndef CONV_LEAST_STEPS
 #define CONV_LEAST_STEPS 1
 #endif
+#ifndef CONV_POSITIONS
+#define CONV_POSITIONS 16 /* at least, and 4 rows: a panel is used so often while it is near */
+#endif
+#ifndef CONV_STREAM
+#define CONV_STREAM INT64_MAX /* bytes of y from which on it is written past the caches */
+#endif
+
+/* Output rows r0 .. r1 - 1 of channels n0 .. n1 - 1. */
+static void conv_rows(const sorak_conv3d_args *a, const int64_t *offset, int64_t r0, int64_t r1, int64_t n0, int64_t n1, int stream) {
+    const int64_t segments = a->kt * a->kh, steps = sorak_steps(CONV_DT, a->kw * a->cp), width = sorak_panel(a->co);
+    const int64_t row_bytes = a->wp * a->cp * CONV_BYTES, panel_bytes = segments * steps * width * 4;
+    for (int64_t n = n0; n < n1; n += SORAK_BLOCK_COLS)
+        for (int64_t r = r0; r < r1; r++) {
+            const int64_t h = r % a->ho, t = r / a->ho % a->to, b = r / a->ho / a->to;
+            int64_t step;
+            float *const y = sorak_conv3d_row(a, r, &step);
+            /* Taps kt0 .. kt1 - 1 reach stored frames, from frame t0 on; there may be none. */
+            const int64_t at = t * a->st - a->front_t, kt0 = at < 0 ? -at : 0, kt1 = a->tp - at < a->kt ? a->tp - at : a->kt;
+            const int64_t t0 = kt0 < kt1 ? at + kt0 : 0, tap = kt0 < kt1 ? kt0 * a->kh : 0, taps = kt0 < kt1 ? (kt1 - kt0) * a->kh : 0;
+            sorak_block_args p = {.a = (const char *)a->x + ((b * a->tp + t0) * a->hp + h * a->sh) * row_bytes,
+                       .a_row = a->sw * a->cp * CONV_BYTES, .offset = offset, .segments = taps, .steps = steps,
+                       .b = (const char *)a->w + n / width * panel_bytes + (tap * steps * width + n % width) * 4, .b_step = width * 4,
+                       .c = y + n, .ldc = step, .cols = n1 - n < SORAK_BLOCK_COLS ? n1 - n : SORAK_BLOCK_COLS,
+                       .bias = a->bias ? a->bias + n : NULL, .scale = 1.0f, .stream = stream};
+            BLOCK_NAME(&p, a->wo);
+        }
+}
 
 int CONV_NAME(conv3d)(const void *args, const sorak_env *env) {
     const sorak_conv3d_args *const a = args;
-    const int64_t segments = a->kt * a->kh, steps = sorak_steps(CONV_DT, a->kw * a->cp), width = sorak_panel(a->co);
-    const int64_t row_bytes = a->wp * a->cp * CONV_BYTES, panel_bytes = segments * steps * width * 4;
+    const int64_t segments = a->kt * a->kh, row_bytes = a->wp * a->cp * CONV_BYTES, rows = sorak_conv3d_rows(a);
     int64_t *const offset = env->scratch;
-    if (segments > CONV_MAX_SEGMENTS || steps < CONV_LEAST_STEPS)
+    if (segments > CONV_MAX_SEGMENTS || sorak_steps(CONV_DT, a->kw * a->cp) < CONV_LEAST_STEPS)
         return -1;
     if (env->begin == env->end)
         return 0;
     for (int64_t s = 0; s < segments; s++)
         offset[s] = (s / a->kh * a->hp + s % a->kh) * row_bytes;
-    /* Some output rows at a time, so that a panel is used several times while it is near. */
-    const int64_t some = (15 + a->wo) / a->wo > 4 ? (15 + a->wo) / a->wo : 4;
-    for (int64_t u0 = env->begin; u0 < env->end; u0 += some)
-        for (int64_t n = 0; n < a->co; n += SORAK_BLOCK_COLS)
-            for (int64_t u = u0; u < env->end && u < u0 + some; u++) {
-                const int64_t h = u % a->ho, t = u / a->ho % a->to, b = u / a->ho / a->to;
-                int64_t step;
-                float *const y = sorak_conv3d_row(a, u, &step);
-                /* Taps kt0 .. kt1 - 1 reach stored frames, from frame t0 on; there may be none. */
-                const int64_t at = t * a->st - a->front_t, kt0 = at < 0 ? -at : 0, kt1 = a->tp - at < a->kt ? a->tp - at : a->kt;
-                const int64_t t0 = kt0 < kt1 ? at + kt0 : 0, tap = kt0 < kt1 ? kt0 * a->kh : 0, taps = kt0 < kt1 ? (kt1 - kt0) * a->kh : 0;
-                sorak_block_args p = {.a = (const char *)a->x + ((b * a->tp + t0) * a->hp + h * a->sh) * row_bytes,
-                           .a_row = a->sw * a->cp * CONV_BYTES, .offset = offset, .segments = taps, .steps = steps,
-                           .b = (const char *)a->w + n / width * panel_bytes + (tap * steps * width + n % width) * 4, .b_step = width * 4,
-                           .c = y + n, .ldc = step, .cols = a->co - n < SORAK_BLOCK_COLS ? a->co - n : SORAK_BLOCK_COLS,
-                           .bias = a->bias ? a->bias + n : NULL, .scale = 1.0f};
-                BLOCK_NAME(&p, a->wo);
-            }
+    const int64_t fit = (CONV_POSITIONS - 1 + a->wo) / a->wo, some = fit > 4 ? fit : 4;
+    const int stream = rows * a->wo * a->co * 4 >= CONV_STREAM;
+    for (int64_t u = env->begin; u < env->end;) {
+        const int64_t r = u % rows, n = u / rows * SORAK_CONV_COLS, left = env->end - u < rows - r ? env->end - u : rows - r;
+        const int64_t count = left < some ? left : some;
+        conv_rows(a, offset, r, r + count, n, a->co - n < SORAK_CONV_COLS ? a->co : n + SORAK_CONV_COLS, stream);
+        u += count;
+    }
+    if (stream)
+        _mm_sfence();
     return 0;
 }
 

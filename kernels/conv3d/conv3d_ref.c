@@ -95,13 +95,13 @@ static double packed(const void *w, int bf16, int64_t width, int64_t segments, i
 }
 
 static void conv(const sorak_conv3d_args *a, const sorak_env *env, int bf16) {
-    const int64_t steps = a->kw * a->cp / (bf16 ? 2 : 1);
+    const int64_t steps = a->kw * a->cp / (bf16 ? 2 : 1), rows = sorak_conv3d_rows(a);
     for (int64_t u = env->begin; u < env->end; u++) {
-        const int64_t h = u % a->ho, t = u / a->ho % a->to, b = u / a->ho / a->to;
+        const int64_t h = u % rows % a->ho, t = u % rows / a->ho % a->to, b = u % rows / a->ho / a->to, n0 = u / rows * SORAK_CONV_COLS;
         int64_t step;
-        float *const y = sorak_conv3d_row(a, u, &step);
+        float *const y = sorak_conv3d_row(a, u % rows, &step);
         for (int64_t w = 0; w < a->wo; w++)
-            for (int64_t n = 0; n < a->co; n++) {
+            for (int64_t n = n0; n < a->co && n < n0 + SORAK_CONV_COLS; n++) {
                 double sum = 0;
                 for (int64_t s = 0; s < a->kt * a->kh; s++) {
                     const int64_t tp = t * a->st + s / a->kh - a->front_t, hp = h * a->sh + s % a->kh;

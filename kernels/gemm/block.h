@@ -20,8 +20,10 @@ typedef struct sorak_block_args {
     float *c;
     int64_t ldc, cols;          /* cols: 1 .. SORAK_BLOCK_COLS of the instruction set */
     const float *bias;          /* NULL or [cols] */
+    const char *next;           /* NULL, or what the next call takes for b: may be fetched meanwhile */
     float scale;
     int accumulate;
+    int stream;                 /* c may be written past the caches; the caller fences */
 } sorak_block_args;
 
 typedef void sorak_block_fn(const sorak_block_args *args, int64_t rows);

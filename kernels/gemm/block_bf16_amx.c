@@ -32,6 +32,12 @@ static inline void step(const char *a, int64_t a_row, const char *b, int64_t b_s
     }
 }
 
+/* Lines [from, to) into the second level cache. */
+static inline void fetch(const char *p, int64_t from, int64_t to) {
+    for (; from < to; from++)
+        _mm_prefetch(p + from * 64, _MM_HINT_T1);
+}
+
 static void finish(const sorak_block_args *p, int64_t row0, int64_t rows, const float *sums) {
     for (int64_t j = 0; j < p->cols; j += VW) {
         const int64_t n = p->cols - j;
@@ -44,7 +50,10 @@ static void finish(const sorak_block_args *p, int64_t row0, int64_t rows, const 
             v = vfma(v, scale, bias);
             if (p->accumulate)
                 v = (v + vload_n(c, n));
-            vstore_n(c, v, n);
+            if (p->stream && n >= VW && (uintptr_t)c % 64 == 0)
+                _mm512_stream_ps(c, v);
+            else
+                vstore_n(c, v, n);
         }
     }
 }
@@ -67,10 +76,15 @@ void sorak_block_bf16_amx(const sorak_block_args *p, int64_t rows) {
         _tile_zero(2);
         _tile_zero(3);
         const char *b = p->b;
+        /* Each block of rows fetches its share of what comes next. */
+        const int64_t lines = STEPS * p->b_step / 64, from = lines * r / rows, to = lines * (r + n) / rows;
         for (int64_t s = 0; s < p->segments; s++) {
             const char *const a = p->a + p->offset[s] + r * p->a_row;
-            for (int64_t k = 0; k < whole; k += STEPS)
+            for (int64_t k = 0; k < whole; k += STEPS) {
+                if (p->next)
+                    fetch(p->next + (b - p->b) + k * p->b_step, from, to);
                 step(a + 4 * k, p->a_row, b + k * p->b_step, p->b_step, low > 0, two_b);
+            }
             if (rest) {
                 /* What follows in b is another segment's: the steps that are left, then zeros. */
                 memcpy(tail, b + whole * p->b_step, (size_t)(rest * p->b_step));

@@ -67,21 +67,25 @@ static inline int64_t sorak_gemm_pack_units(const sorak_gemm_pack_args *a) {
     return sorak_panels(a->n) * a->segments * sorak_gemm_pack_blocks(a->k);
 }
 
-/* c[m, n] = scale * a b (+ bias) (+ c). a f32 with strides (rows of a row-major matrix, or a transposed one), rounded to bf16 by the
+/* c[m, n] = act(scale * a b (+ bias)) (+ c). a f32 with strides (rows of a row-major matrix, or a transposed one), rounded to bf16 by the
  * bf16 rows, and by those of int8 to bytes for each row and each SORAK_I8_BLOCK of k, as the weights are for each column (sorak_i8_step),
- * whose products are summed exactly within a block; b packed with one segment; sums in f32. A unit is a block of SORAK_GEMM_ROWS x SORAK_GEMM_COLS, columns running faster. */
-#define SORAK_GEMM_ROWS 96
+ * whose products are summed exactly within a block; b packed with one segment; sums in f32. Of bf16 rows a may be bf16 already (not
+ * transposed), and c may be rounded to it; those of int8 take no act. A unit is a block of SORAK_GEMM_ROWS x SORAK_GEMM_COLS, columns
+ * running faster. */
+#define SORAK_GEMM_ROWS 256
 #define SORAK_GEMM_COLS 64
+enum sorak_gemm_act { SORAK_GEMM_PLAIN, SORAK_GEMM_SILU, SORAK_GEMM_GELU_TANH, SORAK_GEMM_GELU };
 typedef struct sorak_gemm_args {
-    const float *a;
+    const void *a;     /* f32, or bf16 with a_bf16 */
     const void *b;
     const float *bias; /* [n] or NULL */
-    float *c;
+    void *c;           /* f32, or bf16 with c_bf16 */
     int64_t m, n, k;
     int64_t a_row, a_col; /* strides of a in elements; one of them is 1 */
     int64_t ldc;
     float scale;
-    int32_t accumulate; /* 1: adds to c */
+    int32_t accumulate; /* 1: adds to c, which is f32 then; no act */
+    int32_t act, a_bf16, c_bf16;
 } sorak_gemm_args;
 
 static inline int64_t sorak_gemm_units(const sorak_gemm_args *a) {

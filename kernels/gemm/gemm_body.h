@@ -5,6 +5,7 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/simd.h"
 #include "kernels/stored.h"
+#include "kernels/unary/activation.h"
 
 #if BLOCK_BF16
 #define GEMM_DT SK_DT_bf16
@@ -12,9 +13,17 @@
 #define GEMM_DT SK_DT_f32
 #endif
 
-#define GEMM_STEPS 1024            /* of k at a time: 96 rows of a and a panel of b stay in the second level cache */
+#ifndef GEMM_ROWS
+#define GEMM_ROWS 96               /* at a time */
+#endif
+#define GEMM_STEPS 1024            /* of k at a time: these rows of a and a panel of b stay in the second level cache */
 #define GEMM_STRIP 2048            /* columns at a time */
-#define GEMM_SUMS_AT (1 << 20)     /* bytes of scratch before the sums of a strip */
+#define GEMM_SUMS_AT (5 << 18)     /* bytes of scratch before the sums of a strip */
+#define GEMM_PANEL_AT (SORAK_SCRATCH - GEMM_ROWS * SORAK_BLOCK_COLS * 4) /* and before a panel that is not what c gets */
+_Static_assert(GEMM_ROWS * (GEMM_STEPS + 48) * 4 <= GEMM_SUMS_AT && GEMM_SUMS_AT + GEMM_ROWS * GEMM_STRIP * 4 <= GEMM_PANEL_AT, "scratch");
+#ifndef GEMM_STREAM
+#define GEMM_STREAM INT64_MAX      /* bytes of c from which on it is written past the caches */
+#endif
 
 #if BLOCK_BF16
 /* Rounded to bf16: the even k in the low halves of the lanes, the odd one in the high halves. */
@@ -43,9 +52,14 @@ static inline void load_turned(vf r[VW], const float *src, int64_t stride, int64
 static void convert_a(const sorak_gemm_args *g, int64_t row0, int64_t rows, int64_t k0, int64_t count, char *dst, int64_t stride) {
     if (g->a_col == 1) {
         for (int64_t i = 0; i < rows; i++) {
-            const float *src = g->a + (row0 + i) * g->a_row + k0;
+            const float *src = (const float *)g->a + (row0 + i) * g->a_row + k0;
             char *to = dst + i * stride;
 #if BLOCK_BF16
+            if (g->a_bf16) {
+                memcpy(to, (const uint16_t *)g->a + (row0 + i) * g->a_row + k0, (size_t)count * 2);
+                memset(to + 2 * count, 0, 64);
+                continue;
+            }
             for (int64_t k = 0; k < count; k += 2 * VW) {
                 const vf a = vload_n(src + k, count - k), b = vload_n(src + k + VW, count - k - VW);
 #if VW == 16
@@ -69,7 +83,7 @@ static void convert_a(const sorak_gemm_args *g, int64_t row0, int64_t rows, int6
         for (int64_t i = 0; i < rows; i += VW) {
             vf r[VW];
             const int64_t n = rows - i < VW ? rows - i : VW;
-            load_turned(r, g->a + (row0 + i) + (k0 + k) * g->a_col, g->a_col, count - k, n);
+            load_turned(r, (const float *)g->a + (row0 + i) + (k0 + k) * g->a_col, g->a_col, count - k, n);
             for (int64_t j = 0; j < n; j++) {
 #if BLOCK_BF16 && VW == 16
                 const __m256i half = (__m256i)_mm512_cvtneps_pbh(r[j]);
@@ -85,50 +99,111 @@ static void convert_a(const sorak_gemm_args *g, int64_t row0, int64_t rows, int6
         }
 }
 
-/* All of k for a block of rows and a range of columns. */
-static void run_strip(const sorak_gemm_args *g, void *scratch, int64_t row0, int64_t col0, int64_t cols) {
-    const int64_t rows = g->m - row0 < SORAK_GEMM_ROWS ? g->m - row0 : SORAK_GEMM_ROWS;
+static inline vf activated(int act, vf x) {
+    const vf none = vset(0.0f);
+    return act == SORAK_GEMM_SILU ? f_silu(x, none, none) : act == SORAK_GEMM_GELU_TANH ? f_gelu_tanh(x, none, none) : f_gelu(x, none, none);
+}
+
+/* One row of a panel as c wants it. `stream`: past the caches where whole lines can be written. */
+static inline void put_row(const sorak_gemm_args *g, int64_t at, const float *from, int64_t cols, int stream) {
+    (void)stream;
+    for (int64_t j = 0; j < cols; j += 2 * VW) {
+        vf a = vload(from + j), b = vload(from + j + VW);
+        if (g->act) {
+            a = activated(g->act, a);
+            b = activated(g->act, b);
+        }
+#if BLOCK_BF16 && VW == 16
+        if (g->c_bf16) {
+            uint16_t *const c = (uint16_t *)g->c + at + j;
+            const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+            if (stream && cols - j >= 32 && (uintptr_t)c % 64 == 0)
+                _mm512_stream_si512((__m512i *)(void *)c, both);
+            else
+                _mm512_mask_storeu_epi16(c, cols - j >= 32 ? ~0u : (1u << (cols - j)) - 1u, both);
+            continue;
+        }
+#elif BLOCK_BF16
+        if (g->c_bf16) {
+            float v[2 * VW];
+            vstore(v, a);
+            vstore(v + VW, b);
+            for (int64_t i = 0; i < 2 * VW && j + i < cols; i++)
+                ((uint16_t *)g->c)[at + j + i] = sorak_f32_to_bf16(v[i]);
+            continue;
+        }
+#endif
+        float *const c = (float *)g->c + at + j;
+#if VW == 16
+        if (stream && cols - j >= 32 && (uintptr_t)c % 64 == 0) {
+            _mm512_stream_ps(c, a);
+            _mm512_stream_ps(c + VW, b);
+            continue;
+        }
+#endif
+        vstore_n(c, a, cols - j);
+        vstore_n(c + VW, b, cols - j - VW);
+    }
+}
+
+/* All of k for up to GEMM_ROWS rows and a range of columns. */
+static void run_strip(const sorak_gemm_args *g, void *scratch, int64_t row0, int64_t rows, int64_t col0, int64_t cols) {
     const int64_t steps = sorak_steps(GEMM_DT, g->k), width = sorak_panel(g->n), in_step = BLOCK_BF16 ? 2 : 1, zero = 0;
-    const int64_t pieces = (steps + GEMM_STEPS - 1) / GEMM_STEPS, per = (steps + pieces - 1) / pieces;
+    const int64_t pieces = (steps + GEMM_STEPS - 1) / GEMM_STEPS, per = ((steps + pieces - 1) / pieces + 15) / 16 * 16;
     /* An odd number of cache lines keeps rows from falling on the same sets. */
     const int64_t stride = ((per + 2 * VW + 15) / 16 | 1) * 64;
     /* Rows that are f32 already are read where they are, unless they lie so that they push each other out of the first level cache. */
     const int direct = !BLOCK_BF16 && g->a_col == 1 && g->a_row % 256 != 0;
+    const int stream = g->m * g->ldc * (g->c_bf16 ? 2 : 4) >= GEMM_STREAM && !g->accumulate, apart = g->act || g->c_bf16 || stream;
     char *const a = scratch;
-    float *const sums = (float *)(void *)((char *)scratch + GEMM_SUMS_AT);
+    float *const sums = (float *)(void *)((char *)scratch + GEMM_SUMS_AT), *const panel = (float *)(void *)((char *)scratch + GEMM_PANEL_AT);
     for (int64_t k = 0; k < steps; k += per) {
         const int64_t now = steps - k < per ? steps - k : per, left = g->k - k * in_step;
         if (!direct)
             convert_a(g, row0, rows, k * in_step, left < now * in_step ? left : now * in_step, a, stride);
         for (int64_t c = 0; c < cols; c += SORAK_BLOCK_COLS) {
-            const int64_t j = col0 + c;
-            sorak_block_args p = {.a = direct ? (const char *)(g->a + row0 * g->a_row + k) : a,
+            const int64_t j = col0 + c, after = j + SORAK_BLOCK_COLS, here = cols - c < SORAK_BLOCK_COLS ? cols - c : SORAK_BLOCK_COLS;
+            sorak_block_args p = {.a = direct ? (const char *)((const float *)g->a + row0 * g->a_row + k) : a,
                                   .a_row = direct ? g->a_row * 4 : stride, .offset = &zero, .segments = 1, .steps = now, .b_step = width * 4,
                                   .b = (const char *)g->b + ((j / width * steps + k) * width + j % width) * 4,
+                                  .next = after < col0 + cols ? (const char *)g->b + ((after / width * steps + k) * width + after % width) * 4
+                                                              : NULL,
                                   .init = k > 0 ? sums + c : NULL, .init_ld = GEMM_STRIP, .c = sums + c, .ldc = GEMM_STRIP,
-                                  .cols = cols - c < SORAK_BLOCK_COLS ? cols - c : SORAK_BLOCK_COLS, .scale = 1.0f};
-            if (k + now >= steps) {
-                p.c = g->c + row0 * g->ldc + j;
-                p.ldc = g->ldc;
+                                  .cols = here, .scale = 1.0f};
+            const int last = k + now >= steps;
+            if (last) {
+                p.c = apart ? panel : (float *)g->c + row0 * g->ldc + j;
+                p.ldc = apart ? SORAK_BLOCK_COLS : g->ldc;
                 p.bias = g->bias ? g->bias + j : NULL;
                 p.scale = g->scale;
                 p.accumulate = g->accumulate;
             }
             BLOCK_NAME(&p, rows);
+            for (int64_t i = 0; last && apart && i < rows; i++)
+                put_row(g, (row0 + i) * g->ldc + j, panel + i * SORAK_BLOCK_COLS, here, stream);
         }
     }
+#if VW == 16
+    if (stream)
+        _mm_sfence();
+#endif
 }
 
 int GEMM_NAME(gemm)(const void *args, const sorak_env *env) {
     const sorak_gemm_args *const g = args;
     const int64_t across = (g->n + SORAK_GEMM_COLS - 1) / SORAK_GEMM_COLS;
+    if (BLOCK_BF16 ? g->a_bf16 && g->a_col != 1 : g->a_bf16 || g->c_bf16)
+        return -1;
     for (int64_t u = env->begin; u < env->end;) {
         /* As many units side by side as there are: they share the converted rows of a. */
         int64_t last = u / across * across + across;
         last = last < env->end ? last : env->end;
         last = last < u + GEMM_STRIP / SORAK_GEMM_COLS ? last : u + GEMM_STRIP / SORAK_GEMM_COLS;
-        const int64_t col0 = u % across * SORAK_GEMM_COLS, end = col0 + (last - u) * SORAK_GEMM_COLS;
-        run_strip(g, env->scratch, u / across * SORAK_GEMM_ROWS, col0, (end < g->n ? end : g->n) - col0);
+        const int64_t col0 = u % across * SORAK_GEMM_COLS, end = col0 + (last - u) * SORAK_GEMM_COLS, cols = (end < g->n ? end : g->n) - col0;
+        const int64_t row0 = u / across * SORAK_GEMM_ROWS, rows = g->m - row0 < SORAK_GEMM_ROWS ? g->m - row0 : SORAK_GEMM_ROWS;
+        const int64_t parts = (rows + GEMM_ROWS - 1) / GEMM_ROWS;
+        for (int64_t i = 0; i < parts; i++) /* of nearly equal height */
+            run_strip(g, env->scratch, row0 + rows * i / parts, rows * (i + 1) / parts - rows * i / parts, col0, cols);
         u = last;
     }
     return 0;

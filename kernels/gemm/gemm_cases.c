@@ -59,7 +59,7 @@ int sorak_cases_gemm_pack(sorak_maker *m, sorak_case *c, int dtype, int bench, i
 
 int sorak_cases_gemm(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_t index) {
     static const int64_t sizes[][4] = {{320, 1024, 256, 0}, {320, 256, 1024, 0}, {1280, 320, 320, 0}, {320, 320, 5120, 1},
-                                       {1024, 1536, 1536, 0}, {1, 1920, 320, 0}, {16, 320, 320, 0}}; /* m, n, k, transposed */
+                                       {1024, 1536, 1536, 0}, {1280, 8960, 1536, 0}, {1280, 1536, 8960, 0}, {1, 1920, 320, 0}, {16, 320, 320, 0}}; /* m, n, k, transposed */
     sorak_gemm_args *a = sorak_make_args(m, sizeof *a);
     int64_t pad_a = 0, pad_c = 0;
     int transposed;
@@ -83,15 +83,22 @@ int sorak_cases_gemm(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_
         pad_c = sorak_make_int(m, 0, 3);
         a->accumulate = index % 3 == 0;
         a->scale = index % 5 == 2 ? 0.37f : 1.0f;
+        a->act = a->accumulate || dtype == SK_DT_i8 ? 0 : (int32_t)(index / 3 % 4);
+        a->a_bf16 = dtype == SK_DT_bf16 && !transposed && index % 4 < 2;
+        a->c_bf16 = dtype == SK_DT_bf16 && !a->accumulate && index % 8 == 4;
+    }
+    if (bench && index >= 5 && dtype == SK_DT_bf16) {
+        a->a_bf16 = a->c_bf16 = 1;
+        a->act = index == 5 ? SORAK_GEMM_GELU_TANH : 0;
     }
     a->a_row = transposed ? 1 : a->k + pad_a;
     a->a_col = transposed ? a->m + pad_a : 1;
     /* Denormals slow the processor down; they are not what is timed. */
     const int64_t count = transposed ? a->k * (a->m + pad_a) : a->m * (a->k + pad_a);
-    a->a = bench ? sorak_make_f32_range(m, count, -1, 1) : sorak_make_f32(m, count);
+    a->a = a->a_bf16 ? (const void *)sorak_make_bf16(m, count) : bench ? sorak_make_f32_range(m, count, -1, 1) : sorak_make_f32(m, count);
     a->ldc = a->n + pad_c;
     a->bias = bench || index % 2 ? sorak_make_f32(m, a->n) : NULL;
-    a->c = a->accumulate ? sorak_make_inout_f32(m, a->m * a->ldc) : sorak_make_out_f32(m, a->m * a->ldc);
+    a->c = a->c_bf16 ? (void *)sorak_make_out_bf16(m, a->m * a->ldc) : a->accumulate ? sorak_make_inout_f32(m, a->m * a->ldc) : sorak_make_out_f32(m, a->m * a->ldc);
 
     sorak_gemm_pack_args *p = sorak_make_args(m, sizeof *p);
     p->src = bench ? sorak_make_f32_range(m, a->n * a->k, -1, 1) : sorak_make_f32(m, a->n * a->k);
@@ -110,7 +117,9 @@ int sorak_cases_gemm(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_
     c->flops = 2.0 * (double)a->m * (double)a->n * (double)a->k;
     c->bytes = 4.0 * (double)(a->m * a->k + a->m * a->n) + (double)sorak_gemm_packed_bytes(dtype, a->n, a->k, 1);
     c->tol_scale = a->k > 64 ? sqrt((double)a->k) / 8 : 1;
-    snprintf(c->text, sizeof c->text, "m=%lld n=%lld k=%lld%s%s", (long long)a->m, (long long)a->n, (long long)a->k,
-             transposed ? " a^T" : "", a->accumulate ? " +=" : "");
+    if (a->c_bf16) /* a sum beside a tie is rounded the other way */
+        c->tol_scale = 500 * sqrt((double)a->k);
+    snprintf(c->text, sizeof c->text, "m=%lld n=%lld k=%lld%s%s%s%s", (long long)a->m, (long long)a->n, (long long)a->k,
+             transposed ? " a^T" : a->a_bf16 ? " a bf16" : "", a->accumulate ? " +=" : "", a->c_bf16 ? " c bf16" : "", a->act ? " act" : "");
     return 1;
 }

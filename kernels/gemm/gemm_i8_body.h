@@ -42,7 +42,7 @@ static inline void to_bytes(uint8_t *q, const float *v, int64_t n, float most, u
 /* Rows of a as bytes, `stride` apart, zeros up to 64 k; scales [block][rows]. */
 static void quantise(const sorak_gemm_args *g, int64_t row0, int64_t rows, uint8_t *q, int64_t stride, float *scale) {
     for (int64_t i = 0; i < rows; i++) {
-        const float *const a = g->a + (row0 + i) * g->a_row;
+        const float *const a = (const float *)g->a + (row0 + i) * g->a_row;
         for (int64_t k = 0; k < g->k; k += SORAK_I8_BLOCK) {
             const int64_t n = g->k - k < SORAK_I8_BLOCK ? g->k - k : SORAK_I8_BLOCK;
             const float most = largest(a + k, n);
@@ -95,7 +95,7 @@ static void run_panel(const sorak_gemm_args *g, const uint8_t *a, int64_t stride
         const int64_t n = cols - j;
         const vf by = vload_n(p.scale + j, n) * vset(g->scale), bias = g->bias ? vload_n(g->bias + col0 + j, n) : vset(0.0f);
         for (int64_t i = 0; i < rows; i++) {
-            float *const c = g->c + (row0 + i) * g->ldc + col0 + j;
+            float *const c = (float *)g->c + (row0 + i) * g->ldc + col0 + j;
             vf v = vfma(vload(sums + i * 32 + j), by, bias);
             if (g->accumulate)
                 v = v + vload_n(c, n);
@@ -109,7 +109,7 @@ int GEMM_NAME(gemm)(const void *args, const sorak_env *env) {
     const int64_t across = (g->n + SORAK_GEMM_COLS - 1) / SORAK_GEMM_COLS, stride = (4 * sorak_steps(SK_DT_i8, g->k) / 64 | 1) * 64;
     /* Rows at a time; whole tiles are read, so that up to 31 rows lie behind them. */
     const int64_t fit = (I8_CACHE / stride - 32) / 32 * 32, most = fit < 32 ? 32 : fit < SORAK_GEMM_ROWS ? fit : SORAK_GEMM_ROWS;
-    if (g->a_col != 1 || (size_t)((most + 32) * stride) > I8_SUMS_AT)
+    if (g->act || g->a_bf16 || g->c_bf16 || g->a_col != 1 || (size_t)((most + 32) * stride) > I8_SUMS_AT)
         return -1;
     if (env->begin == env->end)
         return 0;

@@ -54,6 +54,21 @@ static double b_value(const sorak_gemm_args *a, int bf16, int64_t k, int64_t n) 
     return (double)((const float *)a->b)[(panel * steps + k) * width + j];
 }
 
+static double a_value(const sorak_gemm_args *a, int bf16, int64_t at) {
+    if (a->a_bf16)
+        return (double)sorak_bf16_to_f32(((const uint16_t *)a->a)[at]);
+    const float v = ((const float *)a->a)[at];
+    return (double)(bf16 ? sorak_bf16_to_f32(sorak_f32_to_bf16(v)) : v);
+}
+
+static double activated(int act, double x) {
+    if (act == SORAK_GEMM_SILU)
+        return x / (1 + exp(-x));
+    if (act == SORAK_GEMM_GELU_TANH)
+        return 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+    return 0.5 * x * (1 + erf(x * 0.70710678118654752440));
+}
+
 static void gemm_unit(const sorak_gemm_args *a, int bf16, int64_t unit) {
     const int64_t across = (a->n + SORAK_GEMM_COLS - 1) / SORAK_GEMM_COLS;
     const int64_t row0 = unit / across * SORAK_GEMM_ROWS, col0 = unit % across * SORAK_GEMM_COLS;
@@ -61,21 +76,26 @@ static void gemm_unit(const sorak_gemm_args *a, int bf16, int64_t unit) {
         for (int64_t j = col0; j < col0 + SORAK_GEMM_COLS && j < a->n; j++) {
             double sum = 0;
             for (int64_t k = 0; k < a->k; k++) {
-                float v = a->a[i * a->a_row + k * a->a_col];
-                if (bf16)
-                    v = sorak_bf16_to_f32(sorak_f32_to_bf16(v));
-                sum += (double)v * b_value(a, bf16, k, j);
+                sum += a_value(a, bf16, i * a->a_row + k * a->a_col) * b_value(a, bf16, k, j);
             }
             sum *= (double)a->scale;
             if (a->bias)
                 sum += (double)a->bias[j];
-            if (a->accumulate)
-                sum += (double)a->c[i * a->ldc + j];
-            a->c[i * a->ldc + j] = (float)sum;
+            if (a->act)
+                sum = activated(a->act, sum);
+            if (a->c_bf16) {
+                ((uint16_t *)a->c)[i * a->ldc + j] = sorak_f32_to_bf16((float)sum);
+                continue;
+            }
+            float *const c = (float *)a->c + i * a->ldc + j;
+            *c = (float)(a->accumulate ? sum + (double)*c : sum);
         }
 }
 
 int sorak_gemm_f32_ref(const void *args, const sorak_env *env) {
+    const sorak_gemm_args *const a = args;
+    if (a->a_bf16 || a->c_bf16)
+        return -1;
     for (int64_t u = env->begin; u < env->end; u++)
         gemm_unit(args, 0, u);
     return 0;
@@ -144,7 +164,7 @@ int sorak_gemm_i8_ref(const void *args, const sorak_env *env) {
                 double sum = 0;
                 for (int64_t k0 = 0; k0 < a->k; k0 += SORAK_I8_BLOCK) {
                     const int64_t count = a->k - k0 < SORAK_I8_BLOCK ? a->k - k0 : SORAK_I8_BLOCK;
-                    const float *const v = a->a + i * a->a_row + k0 * a->a_col;
+                    const float *const v = (const float *)a->a + i * a->a_row + k0 * a->a_col;
                     const float most = largest(v, count, a->a_col);
                     int64_t exact = 0;
                     for (int64_t k = 0; k < count; k++)
@@ -155,8 +175,8 @@ int sorak_gemm_i8_ref(const void *args, const sorak_env *env) {
                 if (a->bias)
                     sum += (double)a->bias[j];
                 if (a->accumulate)
-                    sum += (double)a->c[i * a->ldc + j];
-                a->c[i * a->ldc + j] = (float)sum;
+                    sum += (double)((float *)a->c)[i * a->ldc + j];
+                ((float *)a->c)[i * a->ldc + j] = (float)sum;
             }
     return 0;
 }

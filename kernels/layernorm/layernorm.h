@@ -11,9 +11,10 @@
 
 typedef struct sorak_layernorm_args {
     const float *x, *scale, *shift;
-    float *y;
+    void *y; /* f32, or bf16 with y_bf16 */
     int64_t rows, cols, group_rows;
     float eps, plus;
+    int32_t y_bf16;
     /* layernorm_bwd only; y and shift are not used there */
     const float *dy;
     float *dx, *dscale, *dshift;

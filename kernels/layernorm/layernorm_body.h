@@ -40,7 +40,7 @@ int SORAK_NAME(layernorm)(const void *args, const sorak_env *env) {
     for (int64_t row = env->begin * per; row < sorak_min_i64(env->end * per, a->rows); row++) {
         const float *x = a->x + row * a->cols;
         const int64_t group = row / a->group_rows * a->cols;
-        float *y = a->y + row * a->cols, mean, r;
+        float mean, r;
         moments(a, x, &mean, &r);
         for (int64_t c = 0; c < a->cols; c += VW) {
             const int64_t n = a->cols - c;
@@ -49,7 +49,10 @@ int SORAK_NAME(layernorm)(const void *args, const sorak_env *env) {
                 z = z * (vset(a->plus) + vload_n(a->scale + group + c, n));
             if (a->shift)
                 z = z + vload_n(a->shift + group + c, n);
-            vstore_n(y + c, z, n);
+            if (a->y_bf16)
+                vstore_bf16_n((uint16_t *)a->y + row * a->cols + c, z, n);
+            else
+                vstore_n((float *)a->y + row * a->cols + c, z, n);
         }
     }
     return 0;

@@ -27,7 +27,10 @@ int sorak_layernorm_f32_ref(const void *args, const sorak_env *env) {
                 z *= (double)a->plus + (double)a->scale[group + c];
             if (a->shift)
                 z += (double)a->shift[group + c];
-            a->y[row * a->cols + c] = (float)z;
+            if (a->y_bf16)
+                ((uint16_t *)a->y)[row * a->cols + c] = sorak_f32_to_bf16((float)z);
+            else
+                ((float *)a->y)[row * a->cols + c] = (float)z;
         }
     }
     return 0;

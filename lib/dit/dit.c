@@ -50,7 +50,7 @@ sorai_dit_prompt *sorai_dit_prepare(sorai_exec *x, const sorai_dit *dit, sora_te
     prompt->from = 0;
     prompt->next = NULL;
 
-    sora_tensor *h = linear(x, &dit->text2, linear(x, &dit->text1, text, SORAI_ACT_GELU_TANH), SORAI_ACT_NONE);
+    sora_tensor *h = linear(x, &dit->text2, sorai_linear_factor(x, text, dit->text1.weight, dit->text1.bias, SORAI_ACT_GELU_TANH), SORAI_ACT_NONE);
     sora_tensor *i = image;
     if (i) {
         if (dit->image.pos_embed) {
@@ -174,7 +174,7 @@ static sora_tensor *self_attention(sorai_exec *x, const sorai_dit *dit, const so
     sora_tensor *q = sorai_rope(x, normed(x, dit, &a->q, a->norm_q, in), rope);
     sora_tensor *k = sorai_rope(x, normed(x, dit, &a->k, a->norm_k, in), rope);
     sora_tensor *v = heads(x, dit, linear(x, &a->v, in, SORAI_ACT_NONE));
-    sora_tensor *h = sorai_attention(x, q, k, v, 1.0 / sqrt((double)dit->config.attention_head_dim), NULL, NULL);
+    sora_tensor *h = sorai_attention_factor(x, q, k, v, 1.0 / sqrt((double)dit->config.attention_head_dim), NULL, NULL);
     return linear(x, &a->out, flat(x, dit, h), SORAI_ACT_NONE);
 }
 
@@ -183,7 +183,9 @@ static sora_tensor *cross_attention(sorai_exec *x, const sorai_dit *dit, const s
     const double scale = 1.0 / sqrt((double)dit->config.attention_head_dim);
     sora_tensor *q = normed(x, dit, &a->q, a->norm_q, in);
     sora_tensor *h = NULL;
-    if (!prompt->next)
+    if (!prompt->next && !prompt->layer[layer].image_k)
+        h = sorai_attention_factor(x, q, prompt->layer[layer].k, prompt->layer[layer].v, scale, NULL, NULL);
+    else if (!prompt->next)
         h = sorai_attention(x, q, prompt->layer[layer].k, prompt->layer[layer].v, scale, NULL, NULL);
     for (const sorai_dit_prompt *p = prompt->next ? prompt : NULL; p && q; p = p->next) {
         sora_tensor *part = sorai_slice(x, q, 1, p->from, p->next ? p->next->from : q->shape[1]);
@@ -203,11 +205,12 @@ static sora_tensor *block_run(sorai_exec *x, const sorai_dit *dit, const sorai_d
     enum { SHIFT, SCALE, GATE, FF_SHIFT, FF_SCALE, FF_GATE, PARTS };
     sora_tensor *m[PARTS];
     modulation(x, dit, t, b->table, t->mod, PARTS, m);
-    sora_tensor *y = self_attention(x, dit, &b->self, sorai_norm_modulate(x, h, m[SHIFT], m[SCALE], eps), rope);
+    sora_tensor *y = self_attention(x, dit, &b->self, sorai_norm_modulate_factor(x, h, m[SHIFT], m[SCALE], eps), rope);
     h = sorai_gate_add(x, h, y, m[GATE]);
-    y = b->norm_weight ? sorai_layernorm(x, h, b->norm_weight, b->norm_bias, eps) : h;
+    y = b->norm_weight ? sorai_layernorm_factor(x, h, b->norm_weight, b->norm_bias, eps) : h;
     h = sorai_add(x, h, cross_attention(x, dit, &b->cross, y, prompt, layer));
-    y = linear(x, &b->up, sorai_norm_modulate(x, h, m[FF_SHIFT], m[FF_SCALE], eps), SORAI_ACT_GELU_TANH);
+    y = sorai_norm_modulate_factor(x, h, m[FF_SHIFT], m[FF_SCALE], eps);
+    y = sorai_linear_factor(x, y, b->up.weight, b->up.bias, SORAI_ACT_GELU_TANH);
     return sorai_gate_add(x, h, linear(x, &b->down, y, SORAI_ACT_NONE), m[FF_GATE]);
 }
 
@@ -331,7 +334,7 @@ sora_tensor *sorai_dit_forward_control(sorai_exec *x, const sorai_dit *dit, sora
     }
     sora_tensor *m[2];
     modulation(x, dit, &time, dit->table, time.temb, 2, m); /* of temb itself, not of its projection */
-    y = linear(x, &dit->proj_out, sorai_norm_modulate(x, y, m[0], m[1], c->eps), SORAI_ACT_NONE);
+    y = linear(x, &dit->proj_out, sorai_norm_modulate_factor(x, y, m[0], m[1], c->eps), SORAI_ACT_NONE);
     y = unpatch(x, c, y, grid[0], grid[1], grid[2]);
     return x->status == SORA_OK ? sorai_exec_rewind_keep(x, mark, y) : NULL;
 }

@@ -31,6 +31,7 @@ static sorak_attention_args attention_args(const sora_tensor *q, const sora_tens
     a.bias = bias ? bias->data : NULL;
     a.k_lengths = lengths ? lengths->data : NULL;
     a.out = out->data;
+    a.out_bf16 = out->dtype == SORA_DTYPE_BF16;
     a.lse = lse ? lse->data : NULL;
     return a;
 }
@@ -71,8 +72,8 @@ static void attention_backward(sorai_exec *x, const sorai_node *node) {
         sorai_tape_add_grad(x, bias, dbias);
 }
 
-sora_tensor *sorai_attention(sorai_exec *x, sora_tensor *q, sora_tensor *k, sora_tensor *v, double scale, sora_tensor *bias,
-                             const int32_t *k_lengths) {
+static sora_tensor *attention(sorai_exec *x, sora_tensor *q, sora_tensor *k, sora_tensor *v, double scale, sora_tensor *bias,
+                              const int32_t *k_lengths, int32_t dtype) {
     if (x->status != SORA_OK || !q || !k || !v)
         return NULL;
     if (q->rank != 4 || k->rank != 4 || v->rank != 4 || q->dtype != SORA_DTYPE_F32 || k->dtype != SORA_DTYPE_F32 ||
@@ -96,7 +97,7 @@ sora_tensor *sorai_attention(sorai_exec *x, sora_tensor *q, sora_tensor *k, sora
     }
     const int record = x->tape && any_needs_grad(q, k, v, bias);
     const int64_t rows[] = {batch, heads, lq};
-    sora_tensor *const out = sorai_temp_like(x, q), *const lse = record ? sorai_temp(x, 3, rows) : NULL;
+    sora_tensor *const out = sorai_temp_typed(x, dtype, 4, q->shape), *const lse = record ? sorai_temp(x, 3, rows) : NULL;
     if (x->status != SORA_OK)
         return NULL;
     const sorak_attention_args a = attention_args(q, k, v, scale, bias, lengths, out, lse);
@@ -115,6 +116,16 @@ sora_tensor *sorai_attention(sorai_exec *x, sora_tensor *q, sora_tensor *k, sora
         node->f[0] = scale;
     }
     return x->status == SORA_OK ? out : NULL;
+}
+
+sora_tensor *sorai_attention(sorai_exec *x, sora_tensor *q, sora_tensor *k, sora_tensor *v, double scale, sora_tensor *bias,
+                             const int32_t *k_lengths) {
+    return attention(x, q, k, v, scale, bias, k_lengths, SORA_DTYPE_F32);
+}
+
+sora_tensor *sorai_attention_factor(sorai_exec *x, sora_tensor *q, sora_tensor *k, sora_tensor *v, double scale, sora_tensor *bias,
+                                    const int32_t *k_lengths) {
+    return attention(x, q, k, v, scale, bias, k_lengths, sorai_factor_dtype(x));
 }
 
 /* y = x rotated by the table, or rotated back. */

@@ -60,7 +60,7 @@ static void run_streamed(sorai_exec *x, int dt, const sorai_param *w, const sora
     for (int64_t j = 0; j < all->n && x->status == SORA_OK; j += step) {
         sorak_gemm_args args = *all;
         args.n = all->n - j < step ? all->n - j : step;
-        args.c = all->c + j;
+        args.c = (char *)all->c + j * (all->c_bf16 ? 2 : 4);
         args.bias = all->bias ? all->bias + j : NULL;
         void *const packed = sorai_temp_bytes(x, sorak_gemm_packed_bytes(dt, args.n, k, 1));
         pack_rows(x, dt, w, j, args.n, k, packed);
@@ -96,12 +96,17 @@ static void linear_backward(sorai_exec *x, const sorai_node *node) {
     sorai_bias_grad(x, node->param[1], dy, m, n);
 }
 
-sora_tensor *sorai_linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_param *b, enum sorai_act act) {
+static const int32_t product_acts[] = {[SORAI_ACT_NONE] = SORAK_GEMM_PLAIN, [SORAI_ACT_SILU] = SORAK_GEMM_SILU,
+                                       [SORAI_ACT_GELU_TANH] = SORAK_GEMM_GELU_TANH, [SORAI_ACT_GELU] = SORAK_GEMM_GELU};
+
+static sora_tensor *linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_param *b, enum sorai_act act, int factor) {
     int64_t m, k;
     if (!sorai_ready(x, in) || !w || !sorai_rows_cols(x, in, &m, &k))
         return NULL;
     const int64_t n = w->value->rank > 0 ? w->value->shape[0] : 0, count = sorai_tensor_count(w->value);
-    if (in->dtype != SORA_DTYPE_F32 || n < 1 || count != n * k)
+    /* Products in f32 leave the activation to a pass of its own: backends need not know it. */
+    const int fused = !x->tape && !x->eight && x->product == SORA_DTYPE_BF16 && act != SORAI_ACT_RELU;
+    if ((in->dtype != SORA_DTYPE_F32 && (x->tape || in->dtype != x->product)) || n < 1 || count != n * k)
         return sorai_exec_fail(x, SORA_E_INVALID, "%s: a weight of %lld values does not fit %lld columns", w->name, (long long)count,
                                (long long)k);
     if (b && sorai_tensor_count(b->value) != n)
@@ -109,14 +114,15 @@ sora_tensor *sorai_linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_
     int64_t shape[SORA_MAX_RANK];
     for (int32_t i = 0; i < in->rank; i++)
         shape[i] = i < in->rank - 1 ? in->shape[i] : n;
-    sora_tensor *const out = sorai_temp(x, in->rank, shape);
+    sora_tensor *const out = sorai_temp_typed(x, factor && fused ? sorai_factor_dtype(x) : SORA_DTYPE_F32, in->rank, shape);
     if (!out)
         return NULL;
     const sorai_exec_mark mark = sorai_exec_here(x);
     const int eight = x->eight && w->eight && !x->tape, dt = eight ? SK_DT_i8 : sorai_product_dt(x);
     const int form = eight ? SORAI_FORM_INT8 : SORAI_FORM_FORWARD;
     sorak_gemm_args args = {.a = in->data, .bias = sorai_param_f32(x, b), .c = out->data, .m = m, .n = n, .k = k, .a_row = k, .a_col = 1,
-                            .ldc = n, .scale = 1.0f};
+                            .ldc = n, .scale = 1.0f, .act = fused ? product_acts[act] : SORAK_GEMM_PLAIN,
+                            .a_bf16 = in->dtype == SORA_DTYPE_BF16, .c_bf16 = out->dtype == SORA_DTYPE_BF16};
     /* What is stored in less than 16 bits stays so: laid out for this product only. int8 is small enough to be kept. */
     const int small = sorai_dtype_stored(w->value->dtype) && form == SORAI_FORM_FORWARD && !x->tape;
     if (small || sorai_streamed(x, w, form)) {
@@ -139,7 +145,15 @@ sora_tensor *sorai_linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_
     }
     if (x->status != SORA_OK)
         return NULL;
-    return act == SORAI_ACT_NONE ? out : sorai_act(x, out, act);
+    return act == SORAI_ACT_NONE || fused ? out : sorai_act(x, out, act);
+}
+
+sora_tensor *sorai_linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_param *b, enum sorai_act act) {
+    return linear(x, in, w, b, act, 0);
+}
+
+sora_tensor *sorai_linear_factor(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_param *b, enum sorai_act act) {
+    return linear(x, in, w, b, act, 1);
 }
 
 /* One factor of a batched product: [rows, cols] read row by row, or as its transpose. */

@@ -48,17 +48,17 @@ static void modulate_backward(sorai_exec *x, const sorai_node *node) {
     add_chunks(x, shift, dshift, groups, chunks, args.cols);
 }
 
-sora_tensor *sorai_norm_modulate(sorai_exec *x, sora_tensor *in, sora_tensor *shift, sora_tensor *scale, double eps) {
+static sora_tensor *norm_modulate(sorai_exec *x, sora_tensor *in, sora_tensor *shift, sora_tensor *scale, double eps, int32_t dtype) {
     if (!sorai_ready(x, in) || !sorai_ready(x, shift) || !sorai_ready(x, scale))
         return NULL;
     const int64_t rows = group_rows(x, in, shift);
     if (rows && !sorai_same_shape(shift, scale))
         return sorai_exec_fail(x, SORA_E_INVALID, "modulation: shift and scale differ in shape");
-    sora_tensor *out = rows ? sorai_temp_like(x, in) : NULL;
+    sora_tensor *out = rows ? sorai_temp_typed(x, dtype, in->rank, in->shape) : NULL;
     if (!out)
         return NULL;
     const sorak_layernorm_args args = {
-        .x = in->data, .scale = scale->data, .shift = shift->data, .y = out->data, .rows = in->shape[0] * in->shape[1],
+        .y_bf16 = dtype == SORA_DTYPE_BF16, .x = in->data, .scale = scale->data, .shift = shift->data, .y = out->data, .rows = in->shape[0] * in->shape[1],
         .cols = in->shape[2], .group_rows = rows, .eps = (float)eps, .plus = 1.0f,
     };
     sorai_run(x, SK_OP_layernorm, SK_DT_f32, &args, sorak_layernorm_units(&args));
@@ -73,6 +73,14 @@ sora_tensor *sorai_norm_modulate(sorai_exec *x, sora_tensor *in, sora_tensor *sh
         node->f[0] = eps;
     }
     return out;
+}
+
+sora_tensor *sorai_norm_modulate(sorai_exec *x, sora_tensor *in, sora_tensor *shift, sora_tensor *scale, double eps) {
+    return norm_modulate(x, in, shift, scale, eps, SORA_DTYPE_F32);
+}
+
+sora_tensor *sorai_norm_modulate_factor(sorai_exec *x, sora_tensor *in, sora_tensor *shift, sora_tensor *scale, double eps) {
+    return norm_modulate(x, in, shift, scale, eps, sorai_factor_dtype(x));
 }
 
 static void gate_backward(sorai_exec *x, const sorai_node *node) {

@@ -112,16 +112,16 @@ static void layer_backward(sorai_exec *x, const sorai_node *node) {
         sorai_param_add_grad(x, beta, sorai_sum_middle(x, dbeta->data, 1, units, args.cols, 1.0));
 }
 
-sora_tensor *sorai_layernorm(sorai_exec *x, sora_tensor *in, sorai_param *gamma, sorai_param *beta, double eps) {
+static sora_tensor *layernorm(sorai_exec *x, sora_tensor *in, sorai_param *gamma, sorai_param *beta, double eps, int32_t dtype) {
     int64_t rows, cols;
     if (!sorai_ready(x, in) || !sorai_rows_cols(x, in, &rows, &cols) || !check_affine(x, gamma, cols) ||
         !check_affine(x, beta, cols))
         return NULL;
-    sora_tensor *out = sorai_temp_like(x, in);
+    sora_tensor *out = sorai_temp_typed(x, dtype, in->rank, in->shape);
     if (!out)
         return NULL;
     const sorak_layernorm_args args = {
-        .x = in->data, .scale = sorai_param_f32(x, gamma), .shift = sorai_param_f32(x, beta), .y = out->data, .rows = rows,
+        .y_bf16 = dtype == SORA_DTYPE_BF16, .x = in->data, .scale = sorai_param_f32(x, gamma), .shift = sorai_param_f32(x, beta), .y = out->data, .rows = rows,
         .cols = cols, .group_rows = rows > 0 ? rows : 1, .eps = (float)eps,
     };
     sorai_run(x, SK_OP_layernorm, SK_DT_f32, &args, sorak_layernorm_units(&args));
@@ -137,4 +137,12 @@ sora_tensor *sorai_layernorm(sorai_exec *x, sora_tensor *in, sorai_param *gamma,
         node->f[0] = eps;
     }
     return out;
+}
+
+sora_tensor *sorai_layernorm(sorai_exec *x, sora_tensor *in, sorai_param *gamma, sorai_param *beta, double eps) {
+    return layernorm(x, in, gamma, beta, eps, SORA_DTYPE_F32);
+}
+
+sora_tensor *sorai_layernorm_factor(sorai_exec *x, sora_tensor *in, sorai_param *gamma, sorai_param *beta, double eps) {
+    return layernorm(x, in, gamma, beta, eps, sorai_factor_dtype(x));
 }

@@ -2,6 +2,9 @@
  * itself when a tape is active. Inputs are f32 and contiguous unless said; results are temporaries of the exec. NULL in, NULL out
  * (see exec.h). `rows x cols` means: all axes but the last make the rows.
  *
+ * An operation that ends in _factor is the one without it, for a result that goes only into products (linear): without a tape it is held
+ * in their type (sorai_factor_dtype), which moves half as much memory and changes no bit of what they give.
+ *
  * Files: linear.c conv.c attention.c norm.c modulate.c activation.c elementwise.c shape.c resample.c embed.c loss.c */
 #ifndef SORAI_OPS_OPS_H
 #define SORAI_OPS_OPS_H
@@ -16,6 +19,7 @@ enum sorai_act { SORAI_ACT_NONE, SORAI_ACT_SILU, SORAI_ACT_GELU_TANH, SORAI_ACT_
 
 /* y[..., n] = act(x[..., k] w[n, k]^T + b[n]); b may be NULL. With a tape and an activation, runs as two recorded operations. */
 sora_tensor *sorai_linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_param *b, enum sorai_act act);
+sora_tensor *sorai_linear_factor(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_param *b, enum sorai_act act);
 /* Plain products of temporaries, batched over equal leading axes: y[.., m, n] = scale * a b, b as [.., k, n], or [.., n, k] when
  * transpose_b. */
 sora_tensor *sorai_matmul(sorai_exec *x, sora_tensor *a, sora_tensor *b, int transpose_b, double scale);
@@ -39,6 +43,8 @@ sora_tensor *sorai_conv3d(sorai_exec *x, sora_tensor *in, sora_tensor *history, 
  * are ignored (at least 1). d up to 1024; may be odd. */
 sora_tensor *sorai_attention(sorai_exec *x, sora_tensor *q, sora_tensor *k, sora_tensor *v, double scale, sora_tensor *bias,
                              const int32_t *k_lengths);
+sora_tensor *sorai_attention_factor(sorai_exec *x, sora_tensor *q, sora_tensor *k, sora_tensor *v, double scale, sora_tensor *bias,
+                                    const int32_t *k_lengths);
 /* Rotates adjacent pairs of the last axis: x [b, l, heads, d], table [l, d/2, 2] with (cos, sin). Shared by batch and heads. */
 sora_tensor *sorai_rope(sorai_exec *x, sora_tensor *in, sora_tensor *table);
 /* The Wan table for a grid t x h x w: adjacent pairs, axes (t, h, w) with h = w = 2 (d // 6) and t the rest, theta 10000, f64 angles; t0 is the
@@ -53,12 +59,14 @@ sora_tensor *sorai_rmsnorm(sorai_exec *x, sora_tensor *in, sorai_param *gamma, d
 sora_tensor *sorai_channel_norm(sorai_exec *x, sora_tensor *in, sorai_param *gamma, enum sorai_act act);
 /* (x - mean) / sqrt(var + eps), then * gamma + beta when given. */
 sora_tensor *sorai_layernorm(sorai_exec *x, sora_tensor *in, sorai_param *gamma, sorai_param *beta, double eps);
+sora_tensor *sorai_layernorm_factor(sorai_exec *x, sora_tensor *in, sorai_param *gamma, sorai_param *beta, double eps);
 
 /* ---- modulate.c: adaptive norm of diffusion transformers ------------------------------------------------------------------- */
 
 /* layernorm without affine part, then * (1 + scale) + shift. x [b, l, c]; shift and scale [b, g, c] where g divides l: group i covers
  * l / g consecutive rows (g = 1: per sample, g = frames: per frame, g = l: per token). */
 sora_tensor *sorai_norm_modulate(sorai_exec *x, sora_tensor *in, sora_tensor *shift, sora_tensor *scale, double eps);
+sora_tensor *sorai_norm_modulate_factor(sorai_exec *x, sora_tensor *in, sora_tensor *shift, sora_tensor *scale, double eps);
 /* x + gate * y, gate [b, g, c] as above. */
 sora_tensor *sorai_gate_add(sorai_exec *x, sora_tensor *in, sora_tensor *y, sora_tensor *gate);
 

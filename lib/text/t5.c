@@ -136,7 +136,7 @@ static sora_tensor *layer_run(sorai_exec *x, const sorai_t5 *t5, const sorai_t5_
     sora_tensor *q = sorai_reshape(x, sorai_linear(x, y, l->q, NULL, SORAI_ACT_NONE), 4, heads);
     sora_tensor *k = sorai_reshape(x, sorai_linear(x, y, l->k, NULL, SORAI_ACT_NONE), 4, heads);
     sora_tensor *v = sorai_reshape(x, sorai_linear(x, y, l->v, NULL, SORAI_ACT_NONE), 4, heads);
-    y = sorai_reshape(x, sorai_attention(x, q, k, v, 1.0, bias, lengths), 3, flat);
+    y = sorai_reshape(x, sorai_attention_factor(x, q, k, v, 1.0, bias, lengths), 3, flat);
     h = sorai_add(x, h, sorai_linear(x, y, l->o, NULL, SORAI_ACT_NONE));
     y = sorai_rmsnorm(x, h, l->norm2, c->layer_norm_epsilon);
     y = sorai_mul(x, sorai_linear(x, y, l->gate, NULL, SORAI_ACT_GELU_TANH), sorai_linear(x, y, l->up, NULL, SORAI_ACT_NONE));

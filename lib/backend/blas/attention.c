@@ -43,7 +43,7 @@ static void forward_item(void *arg, int64_t unit, uint32_t worker) {
     const sorak_attention_part part = sorak_attention_unit(unit, a->heads, a->lq, a->d);
     const int64_t b = part.b, h = part.h, m = part.end - part.begin, keys = sorak_attention_keys(a, b),
                   ld = a->heads * a->d;
-    float *const out = a->out + ((b * a->lq + part.begin) * a->heads + h) * a->d;
+    float *const out = (float *)a->out + ((b * a->lq + part.begin) * a->heads + h) * a->d;
     float *const s = l->dev->scratch[worker];
     float max[SORAK_ATTENTION_BLOCK];
     double sum[SORAK_ATTENTION_BLOCK];
@@ -105,7 +105,7 @@ static void dq_item(void *arg, int64_t unit, uint32_t worker) {
         for (int64_t i = 0; i < m; i++) {
             double sum = 0;
             for (int64_t c = 0; c < a->d; c++)
-                sum += (double)g->dout[row + i * ld + c] * (double)a->out[row + i * ld + c];
+                sum += (double)g->dout[row + i * ld + c] * (double)((const float *)a->out)[row + i * ld + c];
             g->delta[(b * a->heads + h) * a->lq + i0 + i] = (float)sum;
         }
         for (int64_t j0 = 0; j0 < keys; j0 += TILE) {
@@ -153,7 +153,7 @@ static int takes(const sorak_attention_args *a) {
 
 int sorai_blas_attention(sorai_host_device *dev, const sorak_attention_args *a) {
     attention l = {dev, a, NULL};
-    if (!takes(a)) return 0;
+    if (!takes(a) || a->out_bf16) return 0;
     sorai_pool_run(dev->pool, forward_item, &l, sorak_attention_units(a));
     return 1;
 }

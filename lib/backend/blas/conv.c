@@ -81,7 +81,7 @@ int sorai_blas_conv(sorai_host_device *dev, const sorak_conv3d_args *a) {
     if (step < a->co || step > INT_MAX || a->co < 1 || a->wo < 1 || a->cp < 1) return 0;
     conv l = {dev, a, whole ? a->ho : 1, 0, (sorak_panels(a->co) + SORAI_BLAS_PANELS - 1) / SORAI_BLAS_PANELS};
     l.blocks = (l.rows_in_line * a->wo + SORAI_BLAS_ROWS - 1) / SORAI_BLAS_ROWS;
-    sorai_pool_run(dev->pool, conv_item, &l, sorak_conv3d_units(a) / l.rows_in_line * l.blocks * l.col_blocks);
+    sorai_pool_run(dev->pool, conv_item, &l, sorak_conv3d_rows(a) / l.rows_in_line * l.blocks * l.col_blocks);
     return 1;
 }
 

@@ -57,14 +57,14 @@ static void gemm_item(void *arg, int64_t item, uint32_t worker) {
     const int64_t panel0 = sorai_blas_cut(panels, l->col_blocks, j),
                   panel1 = sorai_blas_cut(panels, l->col_blocks, j + 1);
     const int64_t col0 = panel0 * width, end = panel1 * width < g->n ? panel1 * width : g->n;
-    const sorai_blas_block p = {.a = g->a + row0 * g->a_row,
+    const sorai_blas_block p = {.a = (const float *)g->a + row0 * g->a_row,
                                 .lda = l->transposed ? g->a_col : g->a_row,
                                 .transposed = l->transposed,
                                 .b = (const float *)g->b + panel0 * g->k * width,
                                 .width = width,
                                 .k_total = g->k,
                                 .k = g->k,
-                                .c = g->c + row0 * g->ldc + col0,
+                                .c = (float *)g->c + row0 * g->ldc + col0,
                                 .ldc = g->ldc,
                                 .rows = row1 - row0,
                                 .cols = end - col0,
@@ -83,6 +83,8 @@ int sorai_blas_gemm(sorai_host_device *dev, const sorak_gemm_args *g) {
     /* What sgemm would refuse (by printing), and a scale of zero, which would hide what is not finite. */
     const int rows = g->a_col == 1 && (g->a_row >= g->k || g->m == 1),
               columns = g->a_row == 1 && (g->a_col >= g->m || g->k == 1);
+    if (g->act || g->a_bf16 || g->c_bf16)
+        return 0;
     if ((!rows && !columns) || g->m < 1 || g->n < 1 || g->k < 1 || g->scale == 0.0f || (g->ldc < g->n && g->m > 1))
         return 0;
     if (g->m > INT_MAX || g->n > INT_MAX || g->k > INT_MAX || g->a_row > INT_MAX || g->a_col > INT_MAX ||
