@@ -21,7 +21,7 @@ offers stage ''; has text denoise encode decode sample; ok "the stages are offer
 offers stage decode --; has --in --out --dtype && ! has --prompt; ok "a stage has its own options" $?
 offers generate --; has --prompt --steps --help; ok "options are offered" $?
 offers generate --see; [ "$(cat "$tmp/out")" = --seed ]; ok "an option is completed" $?
-offers generate --dtype ''; [ "$(tr '\n' ' ' <"$tmp/out")" = "bf16 f32 " ]; ok "the words of an option are offered" $?
+offers generate --dtype ''; [ "$(tr '\n' ' ' <"$tmp/out")" = "bf16 f32 i8 " ]; ok "the words of an option are offered" $?
 offers generate -p x --sampler eu; [ "$(cat "$tmp/out")" = euler ]; ok "... and completed" $?
 offers generate --prompt ''; [ -z "$(cat "$tmp/out")" ]; ok "nothing is offered where a text stands" $?
 offers generate -o READ; has README.md; ok "files are offered where a file stands" $?
@@ -43,7 +43,7 @@ END
     offers stage ''; has text denoise encode decode sample; ok "zsh: the stages are offered" $?
     offers stage decode --; has --in --out --dtype && ! has --prompt; ok "zsh: a stage has its own options" $?
     offers generate --; has --prompt --steps --help; ok "zsh: options are offered" $?
-    offers generate --dtype ''; [ "$(tr '\n' ' ' <"$tmp/out")" = "bf16 f32 " ]; ok "zsh: the words of an option are offered" $?
+    offers generate --dtype ''; [ "$(tr '\n' ' ' <"$tmp/out")" = "bf16 f32 i8 " ]; ok "zsh: the words of an option are offered" $?
     offers generate -p ''; [ ! -s "$tmp/out" ]; ok "zsh: nothing is offered where a text stands" $?
     offers generate -o ''; has files; ok "zsh: files are offered where a file stands" $?
 else

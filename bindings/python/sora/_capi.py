@@ -243,6 +243,7 @@ class Batch(Sized):
         ("video", c_void_p),
         ("captions", POINTER(c_char_p)),
         ("labels", POINTER(c_int32)),
+        ("weights", POINTER(c_float)),
     ]
 
 

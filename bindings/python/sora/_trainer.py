@@ -28,12 +28,14 @@ class Batch:
     """Samples of one size.
 
     ``video``: uint8 [count, F, H, W, 3]; for the transformer float32 [count, C, T, h, w], normalised latents. ``captions``:
-    ``count`` texts (transformer). ``labels``: int32 [count, attributes], -1 leaves one out (probe). Since 0.1.
+    ``count`` texts (transformer). ``labels``: int32 [count, attributes], -1 leaves one out (probe). ``weights``:
+    float32 [count, T, h, w], how much each place counts in the loss, 0 and up (transformer); without them all count 1. Since 0.1.
     """
 
     video: npt.ArrayLike | Tensor
     captions: Sequence[str] | None = None
     labels: npt.ArrayLike | None = None
+    weights: npt.ArrayLike | None = None
 
 
 #: Gives the batch for (step, part of the step): a function of the two alone, so that a continued training sees the same data.
@@ -84,6 +86,12 @@ class _Held:
                     _capi.E_INVALID, f"batch: labels must be [{self.count}, {attributes or 'attributes'}], not {list(self._labels.shape)}"
                 )
             self.c.labels = self._labels.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
+        if batch.weights is not None:
+            self._weights = np.ascontiguousarray(batch.weights, dtype=np.float32)
+            places = (self.count, *video.shape[2:])
+            if self._weights.shape != places:
+                raise make(_capi.E_INVALID, f"batch: weights must be {list(places)}, not {list(self._weights.shape)}")
+            self.c.weights = self._weights.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
 
 
 class _Source:
@@ -100,7 +108,8 @@ class _Source:
                 raise make(_capi.E_STATE, "the trainer has no data")
             self.held = _Held(self.data(step, part), self.context, self.attributes)
             c = self.held.c
-            out[0].count, out[0].video, out[0].captions, out[0].labels = c.count, c.video, c.captions, c.labels
+            for field in ("count", "video", "captions", "labels", "weights"):
+                setattr(out[0], field, getattr(c, field))
             return 0
 
         return self.calls.in_caller(work)

@@ -172,6 +172,23 @@ def test_captions(tiny: Path) -> None:
         trainer.evaluate(sora.Batch(latents, ["a", "b\0"]))
 
 
+def test_weights_of_places(tiny: Path) -> None:
+    configs = {part: json.loads((tiny / part / "config.json").read_text()) for part in ("transformer", "text_encoder")}
+    recipe = {"train": "transformer", "seed": 1, "steps": 3, "products": "f32", "init": str(tiny), "text_length": 16, **configs}
+    latents = np.random.default_rng(0).standard_normal((2, 4, 2, 4, 4))
+
+    def loss(weights: object) -> float:
+        trainer = sora.Trainer(recipe, lambda step, part: sora.Batch(latents, ["a cat", "a dog"], weights=weights))
+        return trainer.train(1).loss
+
+    plain = loss(None)
+    assert loss(np.ones((2, 2, 4, 4))) == plain
+    assert loss(np.full((2, 2, 4, 4), 2.0)) == pytest.approx(2 * plain, rel=1e-6)
+    assert loss(np.zeros((2, 2, 4, 4))) == 0.0
+    with pytest.raises(sora.InvalidError, match="weights"):
+        loss(np.ones((2, 4, 2, 4)))
+
+
 def test_stopping() -> None:
     def large(step: int, part: int) -> sora.Batch:
         return sora.Batch(np.zeros((2, 41, 192, 192, 3), np.uint8))
