@@ -248,7 +248,8 @@ int cmd_generate(int argc, char **argv) {
     if (code == EXIT_DONE) code = picture_options_apply(&pictures, j.m.s.ctx, j.m.s.pipeline);
     if (code == EXIT_DONE && sora_model_info(j.m.s.model, &model) != SORA_OK) code = complain(EXIT_FAILED, "%s: is no model", j.m.s.path);
     if (code == EXIT_DONE) {
-        const int unit = model.spatial_factor * (model.patch_w > 0 ? model.patch_w : 1);
+        /* Parts may be missing; the run says which. */
+        const int unit = (model.spatial_factor > 0 ? model.spatial_factor : 1) * (model.patch_w > 0 ? model.patch_w : 1);
         const long long wide = *param_option_int(&params, SORA_PARAM_WIDTH), high = *param_option_int(&params, SORA_PARAM_HEIGHT);
         double fps = model.default_fps;
         for (int i = 0; i < params.count; i++)

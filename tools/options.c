@@ -125,7 +125,7 @@ int options_parse(const option *table, const command_help *help, int argc, char 
         }
         if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
             print_help(table, help);
-            return fflush(stdout) == 0 ? EXIT_DONE : complain(EXIT_FAILED, "stdout: could not be written");
+            return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_DONE : complain(EXIT_FAILED, "stdout: could not be written");
         }
         const char *name = word + (word[1] == '-' ? 2 : 1);
         const size_t length = strcspn(name, "=");
