@@ -495,6 +495,7 @@ START_TEST(init_grows) {
     ck_assert_int_eq(sora_trainer_export(run.trainer, tiny_path("f32.sora"), NULL, SORA_DTYPE_F32, NULL), SORA_OK);
     snprintf(init, sizeof init, "\"init\":\"%s\",", tiny_path("f32.sora"));
     ck_assert_int_eq(tiny_try(&other, "wide probe", init, 1), SORA_E_FORMAT);
+    tiny_end(&other);
     snprintf(init, sizeof init, "\"grow\":true,\"init\":\"%s\",", tiny_path("f32.sora"));
     tiny_begin(&other, "wide probe", init, 1);
     int larger = 0;
