@@ -17,6 +17,12 @@ done
 [ -s "$tmp/sheet.png" ]; ok "a sheet" $?
 run eval "$judge" --count 3 --steps 2 --quiet --json; ok "eval --json" $?
 grep -q '"made"' "$tmp/out" && grep -q '"psnr"' "$tmp/out"; ok "has what was made" $?
+# Of the attribute that comes first: what is right and what was taken for something else makes all that was asked for.
+awk '/"subject"/ { on = 1 } /"outfit"/ { exit }
+     on && /"rendered": [0-9]/ { right = $2 + 0 } on && /"rendered": \[/ { list = 1 }
+     list && /"clips"/ { wrong += $2 } on && /"asked": [0-9]/ { asked = $2 + 0 }
+     END { exit !(asked == 3 && wrong > 0 && right * asked + wrong - asked < .01 && asked - right * asked - wrong < .01) }' "$tmp/out"
+ok "what was taken for what" $?
 cp "$tmp/out" "$tmp/first"
 run eval "$judge" --count 3 --steps 2 --quiet --json --threads 1 && cmp -s "$tmp/out" "$tmp/first"; ok "the same again, with one thread" $?
 run eval "$judge" --count 3 --steps 2 --quiet --json --seed 1 && ! cmp -s "$tmp/out" "$tmp/first"; ok "other scenes with another seed" $?

@@ -28,6 +28,7 @@ static const int main_attrs[] = {WORLD_SUBJECT, WORLD_OUTFIT, WORLD_COLOUR,    W
 typedef struct tally {
     int there; /* whether this kind was looked at */
     double asked[WORLD_ATTRS], right[WORLD_ATTRS];
+    int taken[WORLD_ATTRS][JUDGE_VALUES][JUDGE_VALUES]; /* clips with a value, by what the probe took it for */
     double flicker;
     double *features; /* [count, dim] */
     int clips;
@@ -60,6 +61,7 @@ static int mark(evaluation *e, tally *t, const uint8_t *rgb, const world_scene *
         if (world_attr_visible(scene, a, e->j.frames > 1)) {
             t->asked[a]++;
             t->right[a] += e->said.best[a] == scene->attr[a];
+            t->taken[a][scene->attr[a]][e->said.best[a]]++;
         }
     memcpy(t->features + (size_t)t->clips * (size_t)e->dim, e->said.features, (size_t)e->dim * sizeof *t->features);
     t->flicker += measure_flicker(rgb, e->j.frames, e->j.height, e->j.width);
@@ -188,13 +190,27 @@ static int put_table(const evaluation *e) {
 
 static json_t *number(double v) { return isnan(v) ? json_null() : json_real(v); }
 
+/* What was taken for what: tells words that are not learnt from pictures that can't be told apart. */
+static json_t *mistakes(const tally *t, int attr) {
+    json_t *list = json_array();
+    for (int asked = 0; asked < world_attr_count(attr); asked++)
+        for (int seen = 0; seen < world_attr_count(attr); seen++)
+            if (asked != seen && t->taken[attr][asked][seen] > 0)
+                json_array_append_new(list, json_pack("{s:s, s:s, s:i}", "asked", world_value_name(attr, asked), "seen",
+                                                      world_value_name(attr, seen), "clips", t->taken[attr][asked][seen]));
+    return list;
+}
+
 static int put_json(const evaluation *e) {
     json_t *root = json_object(), *attrs = json_object();
     const double n = (double)e->count;
     for (int a = 0; a < WORLD_ATTRS; a++) {
-        json_t *row = json_object();
-        for (int k = MADE; k <= RENDERED; k++)
+        json_t *row = json_object(), *wrong = json_object();
+        for (int k = MADE; k <= RENDERED; k++) {
             json_object_set_new(row, kind_names[k], number(accuracy(&e->kinds[k], a)));
+            if (e->kinds[k].there) json_object_set_new(wrong, kind_names[k], mistakes(&e->kinds[k], a));
+        }
+        json_object_set_new(row, "mistakes", wrong);
         json_object_set_new(row, "asked", json_real(e->kinds[RENDERED].asked[a]));
         json_object_set_new(row, "values", json_integer(world_attr_count(a)));
         json_object_set_new(attrs, world_attr_name(a), row);
