@@ -31,7 +31,8 @@ typedef int32_t sora_param;
 #define SORA_PARAM_TIMESTEPS 13     /* text: timesteps that replace the sampler's own, "1000,757,522"; they fall, at most 64. Their number wins
                                        over STEPS; a SHIFT that is set is applied to them, the model's own is not */
 #define SORA_PARAM_CONTROL_SCALE 14 /* strength of the control branch */
-#define SORA_PARAM_KEEP 15     /* 1: pixels given by conditions of strength 1 come out as they were given; 0: as the autoencoder gives them back */
+#define SORA_PARAM_KEEP 15     /* 1: pixels given by conditions of strength 1 come out as they were given, and up to four made frames beside them take
+                                  over what the autoencoder lost of them, so that there is no seam; 0: all comes out as the autoencoder gives it */
 #define SORA_PARAM_RESAMPLE 16 /* with conditions: each step is done over so many times, with its noise put back between, so that what is made
                                   fits what is given better (RePaint, arXiv 2201.09865); 0..100, the work grows with it */
 
@@ -161,7 +162,8 @@ typedef struct sora_progress {
 typedef int (*sora_progress_fn)(void *user, const sora_progress *progress);
 SORA_API int sora_pipeline_set_progress(sora_pipeline *pipeline, sora_progress_fn fn, void *user);
 
-/* Frames as they are decoded, in order, each once (all at the end where a mem_limit makes the decoder work in windows): rgb is width * height * 3 bytes, valid during the call. Return 0 to go on. */
+/* Frames as they are decoded, in order, each once (up to four frames late before given ones, which they blend into; all at the end where a
+ * mem_limit makes the decoder work in windows): rgb is width * height * 3 bytes, valid during the call. Return 0 to go on. */
 typedef int (*sora_frame_fn)(void *user, int64_t index, const uint8_t *rgb, int32_t width, int32_t height);
 SORA_API int sora_pipeline_set_frame_callback(sora_pipeline *pipeline, sora_frame_fn fn, void *user);
 

@@ -74,6 +74,11 @@ typedef struct sorai_held {
     int32_t told;      /* the model takes a timestep for each token */
     uint8_t *rgb;      /* [frames, height, width, 3] as given; NULL: nothing of the result is kept from it */
     uint8_t *keep;     /* [frames, height, width]: how much of a pixel is kept */
+    int64_t frames;    /* of these */
+    int32_t width, height;
+    uint8_t *part;     /* [frames]: whether pixels are kept whole, SORAI_SEAM_* */
+    uint8_t *lost;     /* [height, width, 3]: decoded pixels in whose place the last given ones came out */
+    uint8_t *since;    /* [height, width]: frames since then */
 } sorai_held;
 
 /* Takes pixels over from the timeline, where the result keeps them. */
@@ -90,8 +95,16 @@ float sorai_held_time(const sorai_held *held, const sorai_sampler *s, int64_t to
 /* The network's velocity, exact where places are held. held NULL: as it is. */
 sora_tensor *sorai_held_velocity(sorai_exec *x, const sorai_held *held, const sorai_sampler *s, sora_tensor *velocity);
 
-/* Lays what is kept over frame `index` of the result. */
-void sorai_held_keep(const sorai_held *held, const sorai_plan *plan, int64_t index, uint8_t *rgb);
+/* ---- what is kept of pixels (seam.c) ------------------------------------------------------------------------------------------ */
+
+#define SORAI_SEAM_SOME 1
+#define SORAI_SEAM_ALL 2
+int sorai_seam_begin(sorai_held *held, sora_error *err); /* of pixels that were taken over */
+void sorai_seam_release(sorai_held *held);
+/* How many of the first frames must be decoded before frame `index` can leave: those behind it may be given, and what is made leads to them. */
+int64_t sorai_held_needs(const sorai_held *held, int64_t index);
+/* Lays what is kept over frame `index` of the decoded video [frames, height, width, 3], and blends what is made beside it. In order, each once. */
+void sorai_held_keep(sorai_held *held, uint8_t *video, int64_t index);
 
 /* ---- what the model takes beside the text; line NULL: there are no conditions ------------------------------------------------ */
 

@@ -44,12 +44,12 @@ static void put_frames(sora_pipeline *p, int64_t first, int64_t n, const float *
         }
 }
 
-/* Frames up to `end` are whole. */
+/* Frames up to `end` are decoded. */
 static int give_frames(sora_pipeline *p, int64_t end, sora_error *err) {
     const sorai_plan *plan = &p->plan;
-    for (; p->ready < end && p->ready < plan->frames; p->ready++) {
+    for (; p->ready < plan->frames && sorai_held_needs(p->held, p->ready) <= end; p->ready++) {
         uint8_t *out = p->rgb + (size_t)p->ready * (size_t)plan->width * (size_t)plan->height * 3;
-        sorai_held_keep(p->held, plan, p->ready, out);
+        sorai_held_keep(p->held, p->rgb, p->ready);
         if (p->frame && p->frame(p->frame_user, p->ready, out, plan->width, plan->height) != 0)
             return sorai_fail(err, SORA_E_CANCELLED, "stopped by the frame callback");
     }

@@ -333,7 +333,8 @@ static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, ui
                        (plan->needs_condition ? (m->dit_config.in_channels - plan->latent[4]) * (int64_t)(latent / 4) / plan->latent[4] : 0) +
                        (plan->needs_control ? m->dit_config.vace_in_channels * (int64_t)(latent / 4) / plan->latent[4] : 0)) * 4;
         /* Conditions: pixels, what is known and kept of them; the clean and the given latent and what a step makes of them. */
-        const uint64_t given = p->conditions.count ? frames / 3 * 5 + 10 * latent : 0;
+        const uint64_t seams = 4 * (uint64_t)plan->width * (uint64_t)plan->height + (uint64_t)plan->frames;
+        const uint64_t given = p->conditions.count ? frames / 3 * 5 + 10 * latent + seams : 0;
         const uint64_t counted = r->device.peak + r->lists + piece_bytes(m, plan) + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent + inputs + given + SMALL_THINGS;
         const uint64_t present = held + capacity(&p->exec.data) + capacity(&p->exec.meta);
         *peak = counted > present ? counted - present : 0;

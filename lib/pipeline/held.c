@@ -17,6 +17,7 @@ void sorai_held_release(sorai_held **handle) {
     sorai_free(h->mem, h->x0);
     sorai_free(h->mem, h->rgb);
     sorai_free(h->mem, h->keep);
+    sorai_seam_release(h);
     sorai_free(h->mem, h);
 }
 
@@ -171,7 +172,11 @@ int sorai_held_make(sora_pipeline *p, const sorai_plan *plan, sorai_timeline *li
     if (status == SORA_OK && p->params.i[SORA_PARAM_KEEP]) {
         h->rgb = line->rgb;
         h->keep = line->keep;
+        h->frames = line->frames;
+        h->width = line->width;
+        h->height = line->height;
         line->rgb = line->keep = NULL;
+        status = sorai_seam_begin(h, err);
     }
     sorai_free(p->mem, known);
     if (status != SORA_OK)
@@ -265,13 +270,4 @@ sora_tensor *sorai_held_velocity(sorai_exec *x, const sorai_held *h, const sorai
         return velocity;
     const double scale = 1.0 / (double)s->sigmas[s->index];
     return choose(x, velocity, sorai_axpby(x, scale, s->x, -scale, h->clean), held_now(x, h, s));
-}
-
-void sorai_held_keep(const sorai_held *h, const sorai_plan *plan, int64_t index, uint8_t *rgb) {
-    if (!h || !h->rgb)
-        return;
-    const int64_t size = (int64_t)plan->width * plan->height;
-    const uint8_t *const given = h->rgb + index * size * 3, *const keep = h->keep + index * size;
-    for (int64_t i = 0; i < size * 3; i++)
-        rgb[i] = (uint8_t)((given[i] * keep[i / 3] + rgb[i] * (255 - keep[i / 3]) + 127) / 255);
 }

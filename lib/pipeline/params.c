@@ -24,7 +24,7 @@ static const sora_param_desc table[] = {
     REAL(SORA_PARAM_GUIDANCE_2, "guidance_2", "", "guidance of the second expert of models with two; below 0: as the first", -1, 100, -1),
     TEXT(SORA_PARAM_TIMESTEPS, "timesteps", "timesteps in place of the sampler's own, as of distilled models: \"1000,757,522\""),
     REAL(SORA_PARAM_CONTROL_SCALE, "control_scale", "", "strength of the control video", 0, 100, 1),
-    WHOLE(SORA_PARAM_KEEP, "keep", "", "1: given pixels come out as they were given; 0: as the autoencoder gives them back", 0, 1, 1),
+    WHOLE(SORA_PARAM_KEEP, "keep", "", "1: given pixels come out as they were given, made frames beside them blend in; 0: as the autoencoder gives them back", 0, 1, 1),
     WHOLE(SORA_PARAM_RESAMPLE, "resample", "times", "steps beside given pixels are done over so often, with noise put back between (RePaint)", 0, 100, 0),
 };
 

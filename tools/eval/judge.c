@@ -90,32 +90,73 @@ int judge_render(const judge *j, const world_scene *scene, int64_t total, int64_
     return EXIT_DONE;
 }
 
-/* Bytes to planes in -1..1 and back. */
-int judge_round_trip(judge *j, const uint8_t *from, int64_t frames, uint8_t *to) {
-    sora_error err = {.struct_size = sizeof err};
-    sora_tensor *video = NULL, *latent = NULL, *back = NULL;
+/* The latent of frames of any number: the last one is repeated up to what the autoencoder takes. */
+static int encode(judge *j, const uint8_t *from, int64_t frames, sora_tensor **latent, sora_error *err) {
+    sora_tensor *video = NULL;
     const int64_t plane = (int64_t)j->width * j->height, step = j->model.temporal_factor > 0 ? j->model.temporal_factor : 1;
     const int64_t full = 1 + (frames - 1 + step - 1) / step * step;
     const sora_tensor_desc shape = {sizeof shape, SORA_DTYPE_F32, 4, 0, {3, full, j->height, j->width}};
-    int status = sora_tensor_create(&video, j->s.ctx, &shape, &err);
+    int status = sora_tensor_create(&video, j->s.ctx, &shape, err);
     if (status == SORA_OK) {
         float *v = sora_tensor_data(video);
         for (int64_t c = 0; c < 3; c++)
             for (int64_t f = 0; f < full; f++)
                 for (int64_t i = 0; i < plane; i++)
                     v[(c * full + f) * plane + i] = (float)from[((f < frames ? f : frames - 1) * plane + i) * 3 + c] / 127.5f - 1.0f;
-        status = sora_encode_video(j->s.pipeline, video, &latent, &err);
+        status = sora_encode_video(j->s.pipeline, video, latent, err);
     }
+    sora_tensor_unref(&video);
+    return status;
+}
+
+int judge_round_trip(judge *j, const uint8_t *from, int64_t frames, uint8_t *to) {
+    sora_error err = {.struct_size = sizeof err};
+    sora_tensor *latent = NULL, *back = NULL;
+    sora_tensor_desc shape = {.struct_size = sizeof shape};
+    const int64_t plane = (int64_t)j->width * j->height;
+    int status = encode(j, from, frames, &latent, &err);
     if (status == SORA_OK) status = sora_decode_video(j->s.pipeline, latent, &back, &err);
+    if (status == SORA_OK) status = sora_tensor_info(back, &shape);
     if (status == SORA_OK) {
         const float *v = sora_tensor_data(back);
         for (int64_t c = 0; c < 3; c++)
-            for (int64_t i = 0; i < frames * plane; i++) to[i * 3 + c] = (uint8_t)lrintf((v[c * full * plane + i] + 1.0f) * 127.5f);
+            for (int64_t i = 0; i < frames * plane; i++) to[i * 3 + c] = (uint8_t)lrintf((v[c * shape.shape[1] * plane + i] + 1.0f) * 127.5f);
     }
-    sora_tensor_unref(&video);
     sora_tensor_unref(&latent);
     sora_tensor_unref(&back);
     return status == SORA_OK ? EXIT_DONE : fail(&err);
+}
+
+/* The latent is given whole, so that the network changes nothing, and over it the given frames as they are. */
+int judge_exact(judge *j, const uint8_t *truth, int64_t frames, const uint8_t *given, long long steps, uint8_t *to) {
+    sora_error err = {.struct_size = sizeof err};
+    sora_pipeline *p = j->s.pipeline;
+    const size_t size = (size_t)j->width * (size_t)j->height * 3;
+    sora_condition whole, part;
+    sora_condition_init(&whole);
+    int status = encode(j, truth, frames, &whole.latent, &err);
+    if (status == SORA_OK) status = sora_pipeline_add_condition(p, &whole, &err);
+    for (int64_t f = 0, end; f < frames && status == SORA_OK; f = end) {
+        for (end = f; end < frames && given[end];) end++;
+        if (end == f) {
+            end++;
+            continue;
+        }
+        const sora_tensor_desc shape = {sizeof shape, SORA_DTYPE_U8, 4, 0, {end - f, j->height, j->width, 3}};
+        sora_condition_init(&part);
+        part.fit = SORA_FIT_EXACT;
+        part.at_frame = f;
+        status = sora_tensor_wrap(&part.frames, j->s.ctx, &shape, (void *)(uintptr_t)(truth + (size_t)f * size), NULL, NULL, &err); /* only read */
+        if (status == SORA_OK) status = sora_pipeline_add_condition(p, &part, &err);
+        sora_tensor_unref(&part.frames);
+    }
+    int code = status == SORA_OK ? EXIT_DONE : fail(&err);
+    sora_pipeline_set_i64(p, SORA_PARAM_STEPS, 1);
+    if (code == EXIT_DONE) code = judge_make(j, "", 0, frames, to);
+    sora_pipeline_set_i64(p, SORA_PARAM_STEPS, steps);
+    (void)sora_pipeline_clear_conditions(p);
+    sora_tensor_unref(&whole.latent);
+    return code;
 }
 
 int judge_make(judge *j, const char *prompt, long long seed, int64_t frames, uint8_t *to) {

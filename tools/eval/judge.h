@@ -49,6 +49,10 @@ int judge_render(const judge *j, const world_scene *scene, int64_t total, int64_
 /* Encodes and decodes frames of any number (the last one is repeated up to what the autoencoder takes). to may be from. */
 int judge_round_trip(judge *j, const uint8_t *from, int64_t frames, uint8_t *to);
 
+/* What the pipeline makes of the true answer: its latent goes through the autoencoder, frames that `given` [frames] names are given. steps: those of the
+ * pipeline, which is left with them. */
+int judge_exact(judge *j, const uint8_t *truth, int64_t frames, const uint8_t *given, long long steps, uint8_t *to);
+
 /* Runs the model's pipeline, as its parameters and conditions stand, and reads the frames. */
 int judge_make(judge *j, const char *prompt, long long seed, int64_t frames, uint8_t *to);
 

@@ -102,9 +102,10 @@ static int animate(trial *t, long long i) {
     if (code == EXIT_DONE) {
         trial_add(t, 1, MADE, trial_psnr(&c.more, 0, &back, 0, 1), 1);
         trial_add(t, 1, EXACT, trial_psnr(&c.exact, 0, &back, 0, 1), 1);
-        trial_lay(&c.exact, 0, &image, 0, 1);
-        code = trial_shows(t, 2, MADE, &c.made, &scene, WORLD_SUBJECT);
+        clip_free(&c.exact);
+        code = trial_exact(t, &c.truth, 0, 1, 0, 0, &c.exact);
     }
+    if (code == EXIT_DONE) code = trial_shows(t, 2, MADE, &c.made, &scene, WORLD_SUBJECT);
     if (code == EXIT_DONE) code = trial_shows(t, 2, EXACT, &c.exact, &scene, WORLD_SUBJECT);
     if (code == EXIT_DONE) code = trial_seam(t, 3, MADE, &c.made, 1, &inside);
     if (code == EXIT_DONE) code = trial_seam(t, 3, EXACT, &c.exact, 1, &inside);
@@ -139,9 +140,8 @@ static int extend(trial *t, long long i) {
     if (code == EXIT_DONE)
         code = trial_run(t, &(trial_ask){.prompt = caption, .seed = i, .words = {"extend", path, "--before", seconds, "--after", seconds}}, &c.made);
     if (code == EXIT_DONE) code = expect(&c.made, n + 2 * more, "extend");
-    if (code == EXIT_DONE) code = trial_round_trip(t, &c.truth, &c.exact);
+    if (code == EXIT_DONE) code = trial_exact(t, &c.truth, more, n, 0, 0, &c.exact);
     if (code == EXIT_DONE) {
-        trial_lay(&c.exact, more, &given, 0, n);
         trial_most(t, 0, MADE, trial_most_apart(clip_frame(&c.made, more), given.rgb, size * (size_t)n));
         trial_most(t, 0, EXACT, 0);
         code = inside_of(&c.truth, &inside, NULL);
@@ -190,13 +190,15 @@ static int loop(trial *t, long long i) {
         code = trial_run(t, &(trial_ask){.prompt = caption, .seed = i, .words = {"loop", path, "--seconds", seconds_of(t, back, seconds)}}, &c.made);
     if (code == EXIT_DONE) code = expect(&c.made, n + back, "loop");
     if (code == EXIT_DONE) code = inside_of(&c.truth, &inside, &median);
-    if (code == EXIT_DONE) code = trial_clip(t, &c.more, n + back);
-    if (code == EXIT_DONE) { /* there and back again: a loop without error */
-        for (int64_t f = 0; f < n + back; f++) trial_lay(&c.more, f, &c.truth, f < n ? f : n + back - f, 1);
-        code = trial_round_trip(t, &c.more, &c.exact);
+    if (code == EXIT_DONE) code = trial_clip(t, &c.more, n + back + n);
+    if (code == EXIT_DONE) { /* there and back again, and the clip once more, as what is made leads to it: a loop without error */
+        trial_lay(&c.more, 0, &c.truth, 0, n);
+        for (int64_t f = 0; f < back; f++) trial_lay(&c.more, n + f, &c.truth, back - f, 1);
+        trial_lay(&c.more, n + back, &c.truth, 0, n);
+        code = trial_exact(t, &c.more, 0, n, n + back, n, &c.exact);
     }
     if (code == EXIT_DONE) {
-        trial_lay(&c.exact, 0, &c.truth, 0, n);
+        c.exact.frames = n + back;
         trial_most(t, 0, MADE, trial_most_apart(c.made.rgb, c.truth.rgb, clip_frame_bytes(&c.truth) * (size_t)n));
         trial_most(t, 0, EXACT, 0);
     }
@@ -349,13 +351,11 @@ static int connect(trial *t, long long i) {
                 const double w = (double)(f + 1) / (double)(between + 1);
                 clip_frame(&c.more, n + f)[k] = (uint8_t)((1 - w) * clip_frame(&c.truth, n - 1)[k] + w * other.rgb[k] + 0.5);
             }
-        code = trial_round_trip(t, &c.more, &c.exact);
+        code = trial_exact(t, &c.more, 0, n, n + between, n, &c.exact);
     }
     if (code == EXIT_DONE) {
         const motion_step inside = {0.5 * (inside_a.difference + inside_b.difference), 0.5 * (inside_a.jump + inside_b.jump)};
         const size_t bytes = clip_frame_bytes(&other) * (size_t)n;
-        trial_lay(&c.exact, 0, &c.truth, 0, n);
-        trial_lay(&c.exact, n + between, &other, 0, n);
         trial_most(t, 0, MADE, trial_most_apart(c.made.rgb, c.truth.rgb, bytes));
         trial_most(t, 0, MADE, trial_most_apart(clip_frame(&c.made, n + between), other.rgb, bytes));
         trial_most(t, 0, EXACT, 0);
@@ -397,7 +397,7 @@ static int fill(trial *t, long long i) {
     if (code == EXIT_DONE)
         code = trial_run(t, &(trial_ask){.prompt = caption, .seed = i, .words = {"fill", path, "--missing", missing}}, &c.made);
     if (code == EXIT_DONE) code = expect(&c.made, n, "fill");
-    if (code == EXIT_DONE) code = trial_round_trip(t, &c.truth, &c.exact);
+    if (code == EXIT_DONE) code = trial_exact(t, &c.truth, 0, first, last + 1, n - last - 1, &c.exact);
     if (code == EXIT_DONE) code = trial_clip(t, &c.more, n);
     if (code != EXIT_DONE) return done(&c, code);
     const size_t size = clip_frame_bytes(&c.truth);

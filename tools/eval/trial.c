@@ -179,6 +179,18 @@ int trial_round_trip(trial *t, const clip *from, clip *out) {
     return code;
 }
 
+int trial_exact(trial *t, const clip *truth, int64_t first, int64_t n, int64_t second, int64_t m, clip *out) {
+    uint8_t *given = calloc((size_t)truth->frames, 1);
+    int code = given ? trial_clip(t, out, truth->frames) : complain(EXIT_FAILED, "no memory for a clip");
+    if (code == EXIT_DONE) {
+        memset(given + first, 1, (size_t)n);
+        memset(given + second, 1, (size_t)m);
+        code = judge_exact(t->j, truth->rgb, truth->frames, given, t->steps, out->rgb);
+    }
+    free(given);
+    return code;
+}
+
 double trial_psnr(const clip *a, int64_t at, const clip *b, int64_t bt, int64_t n) {
     const size_t size = clip_frame_bytes(a);
     return measure_psnr(measure_mse(a->rgb + (size_t)at * size, b->rgb + (size_t)bt * size, (int64_t)size * n));

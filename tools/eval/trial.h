@@ -88,6 +88,8 @@ int trial_shows(trial *t, int f, int kind, const clip *c, const world_scene *sce
 void trial_lay(clip *to, int64_t at, const clip *from, int64_t first, int64_t n);
 /* A copy that went through the autoencoder. */
 int trial_round_trip(trial *t, const clip *from, clip *out);
+/* The true answer as a model without error would have made it, with `n` frames from `first` on given, and `m` from `second`. */
+int trial_exact(trial *t, const clip *truth, int64_t first, int64_t n, int64_t second, int64_t m, clip *out);
 double trial_psnr(const clip *a, int64_t at, const clip *b, int64_t bt, int64_t n);
 int trial_most_apart(const uint8_t *a, const uint8_t *b, size_t bytes); /* the largest difference of two bytes */
 
