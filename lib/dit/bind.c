@@ -27,7 +27,7 @@ int sorai_dit_config_check(const sorai_dit_config *c, sora_error *err) {
         return field(err, "out_channels");
     if (c->text_dim < 1 || c->text_dim > MAX_DIM)
         return field(err, "text_dim");
-    if (c->freq_dim < 2 || c->freq_dim > MAX_DIM || c->freq_dim % 2)
+    if (c->freq_dim < 2 || c->freq_dim > MAX_DIM)
         return field(err, "freq_dim");
     if (c->ffn_dim < 1 || c->ffn_dim > 4 * MAX_DIM)
         return field(err, "ffn_dim");

@@ -17,7 +17,8 @@
 int sorai_json_parse(json_t **out, const void *text, size_t n, uint32_t max_values, bool allow_nul, const char *file,
                      const char *what, sora_error *err);
 
-/* All of a (small) file. At most 100 MB. */
+/* All of a (small) file. At most 100 MB. NaN and infinities, as Python writes them, are read as texts, whole numbers beyond
+ * 18 digits as fractions. */
 int sorai_json_load(json_t **out, sorai_source *source, const char *what, sora_error *err);
 
 #endif

@@ -217,7 +217,8 @@ static int open_shard(sorai_safetensors *st, const char *index, const char *shar
 static int read_index(sorai_safetensors **out, sorai_mem *mem, const char *path, json_t *index, sora_error *err) {
     *out = NULL;
     json_t *map = json_object_get(index, "weight_map");
-    if (!json_is_object(map)) return sorai_fail(err, SORA_E_FORMAT, "%.300s: weight_map is missing", path);
+    if (json_object_size(map) == 0) /* or no object at all */
+        return sorai_fail(err, SORA_E_FORMAT, "%.300s: weight_map is missing or empty", path);
     json_t *shards = json_object(); /* name -> number, in order of first mention */
     if (!shards) return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory to open it", path);
     int status = SORA_OK;
@@ -294,8 +295,8 @@ json_t *sorai_safetensors_metadata(const sorai_safetensors *st) { return st->met
 int sorai_safetensors_lookup(const sorai_safetensors *st, const char *name, sora_tensor **out, sora_error *err) {
     *out = NULL;
     const sorai_tensor_info *info = sorai_table_find(&st->table, name);
-    const char *file = st->file_count ? sorai_source_name(st->files[0]) : "an empty index";
-    if (!info) return sorai_fail(err, SORA_E_NOTFOUND, "%.250s: tensor \"%.150s\" is missing", file, name);
+    if (!info)
+        return sorai_fail(err, SORA_E_NOTFOUND, "%.250s: tensor \"%.150s\" is missing", sorai_source_name(st->files[0]), name);
     return sorai_safetensors_load(st, info, out, err);
 }
 

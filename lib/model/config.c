@@ -20,6 +20,11 @@ static int known_class(json_t *json, const char *part, const char *const *names,
     return kind ? sorai_fail(err, SORA_E_UNSUPPORTED, "%s config: a %.64s is not supported", part, kind) : SORA_OK;
 }
 
+const double sorai_vae_mean21[16] = {-0.7571, -0.7089, -0.9113, 0.1075,  -0.1745, 0.9653,  -0.1517, 1.5508,
+                                     0.4134,  -0.0715, 0.5517,  -0.3632, -0.1922, -0.9497, 0.2503,  -0.2921};
+const double sorai_vae_std21[16] = {2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
+                                    3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160};
+
 int sorai_config_vae(json_t *json, sorai_vae_config *out, sora_error *err) {
     static const char *const classes[] = {"AutoencoderKLWan", NULL};
     sorai_fields f;
@@ -41,8 +46,8 @@ int sorai_config_vae(json_t *json, sorai_vae_config *out, sora_error *err) {
     out->out_channels = sorai_field_int(&f, "out_channels", 3, 1, WIDEST);
     out->patch_size = sorai_field_int(&f, "patch_size", 0, 0, 16);
     for (int32_t i = 0; i < out->z_dim; i++) {
-        out->latents_mean[i] = 0.0f;
-        out->latents_std[i] = 1.0f;
+        out->latents_mean[i] = out->z_dim == 16 ? (float)sorai_vae_mean21[i] : 0.0f;
+        out->latents_std[i] = out->z_dim == 16 ? (float)sorai_vae_std21[i] : 1.0f;
     }
     const char *const names[] = {"latents_mean", "latents_std"};
     for (int k = 0; k < 2; k++) {

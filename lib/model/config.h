@@ -11,6 +11,9 @@
 #include "lib/vae/vae.h"
 #include "lib/vision/vision.h"
 
+/* Statistics of the latents published with Wan 2.1's autoencoder: what a config of 16 channels without any means. */
+extern const double sorai_vae_mean21[16], sorai_vae_std21[16];
+
 /* Each reads `json` (an object); a missing field has its published default, a wrong one gives SORA_E_FORMAT with part and field. */
 int sorai_config_vae(json_t *json, sorai_vae_config *out, sora_error *err);
 int sorai_config_dit(json_t *json, sorai_dit_config *out, sora_error *err);

@@ -142,13 +142,13 @@ static int describe_types(json_t *parts, json_t *root) {
 }
 
 /* What a run from words to frames would miss. */
-static int describe_missing(const sora_model *m, json_t *root) {
-    static const char *const parts[] = {"transformer", "vae", "text_encoder"};
+static int describe_missing(const sora_model *m, json_t *parts, json_t *root) {
+    static const char *const needed[] = {"transformer", "vae", "text_encoder"};
     json_t *list = json_array();
     int bad = !list || json_object_set_new(root, "missing", list) != 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (!sorai_package_has(m->package, parts[i]))
-            bad = bad || json_array_append_new(list, json_string(parts[i])) != 0;
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) /* a config without weights is no network */
+        if (!json_object_get(json_object_get(parts, needed[i]), "tensors"))
+            bad = bad || json_array_append_new(list, json_string(needed[i])) != 0;
     json_t *config = NULL; /* the transformer is given a picture's rows */
     if (sorai_package_has(m->package, "transformer") &&
         sorai_package_config(m->package, "transformer", &config, NULL) == SORA_OK &&
@@ -202,7 +202,7 @@ char *sorai_model_describe(sora_model *m, sora_error *err) {
     bad = bad || json_object_set_new(root, "parameters", json_integer((json_int_t)parameters)) != 0 ||
           json_object_set_new(root, "defaults", describe_defaults(&m->defaults)) != 0 ||
           json_object_set_new(root, "conditions", json_string(conditions_of(m))) != 0 ||
-          describe_tokenizer(m, root) != 0 || describe_types(parts, root) || describe_missing(m, root) ||
+          describe_tokenizer(m, root) != 0 || describe_types(parts, root) || describe_missing(m, parts, root) ||
           json_object_set(root, "parts", parts) != 0;
     json_decref(parts);
     if (status == SORA_OK && !bad) return give_text(m->mem, root, err);

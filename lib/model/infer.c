@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/model/config.h"
+
 #define HEAD_DIM 128
 
 /* What was asked for so far; the first thing that is missing sticks. */
@@ -136,11 +138,7 @@ static int infer_text(finder *f, json_t **out) {
     return finish(f, c, out);
 }
 
-/* Published with the autoencoders: Wan2.1_VAE and Wan2.2_VAE. */
-static const double mean21[16] = {-0.7571, -0.7089, -0.9113, 0.1075,  -0.1745, 0.9653,  -0.1517, 1.5508,
-                                  0.4134,  -0.0715, 0.5517,  -0.3632, -0.1922, -0.9497, 0.2503,  -0.2921};
-static const double std21[16] = {2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
-                                 3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160};
+/* Published with Wan2.2_VAE. */
 static const double mean22[48] = {
     -0.2289, -0.0052, -0.1323, -0.2339, -0.2799, 0.0174,  0.1838,  0.1557,  -0.1382, 0.0542,  0.2813,  0.0891,
     0.1570,  -0.0098, 0.0375,  -0.1825, -0.2246, -0.1207, -0.0698, 0.5109,  0.2665,  -0.2108, -0.2158, 0.2502,
@@ -233,8 +231,8 @@ static int infer_vae(finder *f, json_t **out) {
     if (patch > 1) set(c, "patch_size", patch);
     set(c, "scale_factor_spatial", patch << (l.count - 1));
     if (c && (z == 16 || z == 48)) {
-        json_object_set_new(c, "latents_mean", numbers(z == 16 ? mean21 : mean22, z));
-        json_object_set_new(c, "latents_std", numbers(z == 16 ? std21 : std22, z));
+        json_object_set_new(c, "latents_mean", numbers(z == 16 ? sorai_vae_mean21 : mean22, z));
+        json_object_set_new(c, "latents_std", numbers(z == 16 ? sorai_vae_std21 : std22, z));
     }
     return finish(f, c, out);
 }

@@ -22,6 +22,12 @@ static int config_of(const sora_model *m, const char *part, json_t **json, sora_
     return sorai_fail(err, status, "%s", why.message);
 }
 
+/* What reading a config gave: the message names part and field, and here the file gets its name. */
+static int told(const sora_model *m, const char *part, int status, const sora_error *why, sora_error *err) {
+    const sorai_weights *own = sorai_package_weights(m->package, part);
+    return status == SORA_OK ? status : sorai_fail(err, status, "%.250s: %s", own ? sorai_weights_name(own) : sorai_package_name(m->package), why->message);
+}
+
 static int class_is(json_t *json, const char *name) {
     const char *kind = json ? json_string_value(json_object_get(json, "_class_name")) : NULL;
     return kind && strcmp(kind, name) == 0;
@@ -30,7 +36,8 @@ static int class_is(json_t *json, const char *name) {
 /* What the index of a pipeline says beside its parts. */
 static int read_pipeline(sora_model *m, sora_error *err) {
     json_t *scheduler = NULL;
-    sorai_fields f = {sorai_package_index(m->package), "model_index", err, SORA_OK};
+    sora_error why = {.struct_size = sizeof why};
+    sorai_fields f = {sorai_package_index(m->package), "model_index", &why, SORA_OK};
     const double ratio = sorai_field_number(&f, "boundary_ratio", 0.0);
     m->expand_timesteps = sorai_field_bool(&f, "expand_timesteps", 0);
     if (f.status == SORA_OK && !(ratio >= 0.0 && ratio <= 1.0))
@@ -39,13 +46,13 @@ static int read_pipeline(sora_model *m, sora_error *err) {
         int32_t steps = 1000;
         SORA_TRY(config_of(m, "scheduler", &scheduler, err));
         if (scheduler) {
-            sorai_fields s = {scheduler, "scheduler", err, SORA_OK};
+            sorai_fields s = {scheduler, "scheduler", &why, SORA_OK};
             steps = sorai_field_int(&s, "num_train_timesteps", 1000, 1, 1 << 20);
-            SORA_TRY(s.status);
+            SORA_TRY(told(m, "scheduler", s.status, &why, err));
         }
         m->boundary = ratio * steps;
     }
-    return f.status;
+    return told(m, "", f.status, &why, err);
 }
 
 static int read_defaults(sora_model *m, sora_error *err) {
@@ -54,7 +61,8 @@ static int read_defaults(sora_model *m, sora_error *err) {
     SORA_TRY(config_of(m, "scheduler", &scheduler, err));
     const int ltx = class_is(transformer, "LTXVideoTransformer3DModel");
     json_t *index = sorai_package_index(m->package), *own = index ? json_object_get(index, "sora") : NULL;
-    sorai_fields f = {own, "model_index.sora", err, SORA_OK};
+    sora_error why = {.struct_size = sizeof why};
+    sorai_fields f = {own, "model_index.sora", &why, SORA_OK};
     sorai_model_defaults *d = &m->defaults;
     d->name = sorai_field_text(&f, "name", "");
     d->text_length = sorai_field_int(&f, "text_length", ltx ? 128 : 512, 1, 1 << 20);
@@ -72,11 +80,11 @@ static int read_defaults(sora_model *m, sora_error *err) {
     for (int32_t i = 0; i < d->given && f.status == SORA_OK; i++) {
         d->timesteps[i] = (float)given[i];
         if (!(given[i] > 0.0 && given[i] <= 1000.0 && (i == 0 || given[i] < given[i - 1])))
-            f.status = sorai_fail(err, SORA_E_FORMAT, "%s: timesteps must fall, from at most 1000", sorai_package_name(m->package));
+            f.status = sorai_fail(&why, SORA_E_FORMAT, "timesteps must fall, from at most 1000");
     }
     /* Not said there: the scheduler's own, under the names that its classes have. */
     if (f.status == SORA_OK && scheduler) {
-        sorai_fields s = {scheduler, "scheduler", err, SORA_OK};
+        sorai_fields s = {scheduler, "scheduler", &why, SORA_OK};
         const double shift = sorai_field_number(&s, "flow_shift", sorai_field_number(&s, "shift", 1.0));
         const char *kind = sorai_field_text(&s, "_class_name", "");
         d->shift = d->shift == 0.0 ? shift : d->shift;
@@ -92,7 +100,7 @@ static int read_defaults(sora_model *m, sora_error *err) {
         d->high_tokens = sorai_field_number(&s, "max_image_seq_len", 4096);
         d->terminal = sorai_field_number(&s, "shift_terminal", 0);
         if (s.status == SORA_OK && d->dynamic && (d->high_tokens == d->low_tokens || !(d->terminal >= 0.0 && d->terminal < 1.0)))
-            s.status = sorai_fail(err, SORA_E_FORMAT, "scheduler config: dynamic shifting is out of range");
+            s.status = sorai_fail(&why, SORA_E_FORMAT, "scheduler config: dynamic shifting is out of range");
         f.status = s.status;
     }
     d->shift = d->shift == 0.0 ? 3.0 : d->shift;
@@ -101,8 +109,8 @@ static int read_defaults(sora_model *m, sora_error *err) {
                 : strcmp(solver, "lcm") == 0   ? SORA_SAMPLER_LCM
                                                : SORA_SAMPLER_UNIPC;
     if (f.status == SORA_OK && (!(d->fps > 0.0) || !(d->shift > 0.0)))
-        f.status = sorai_fail(err, SORA_E_FORMAT, "%s: fps and shift must be positive", sorai_package_name(m->package));
-    return f.status;
+        f.status = sorai_fail(&why, SORA_E_FORMAT, "fps and shift must be positive");
+    return told(m, "", f.status, &why, err);
 }
 
 static int read_config(sora_model *m, const char *part, int32_t *has, json_t **json, sora_error *err) {
@@ -116,40 +124,41 @@ static int read_config(sora_model *m, const char *part, int32_t *has, json_t **j
 
 static int read_configs(sora_model *m, sora_error *err) {
     json_t *json = NULL;
+    sora_error why = {.struct_size = sizeof why};
     SORA_TRY(read_config(m, "transformer", &m->has_dit, &json, err));
     if (m->has_dit && class_is(json, "LTXVideoTransformer3DModel")) {
         m->has_ltx = 1;
         m->has_dit = 0;
-        SORA_TRY(sorai_config_ltx(json, &m->ltx_config, err));
+        SORA_TRY(told(m, "transformer", sorai_config_ltx(json, &m->ltx_config, &why), &why, err));
     }
     if (m->has_dit)
-        SORA_TRY(sorai_config_dit(json, &m->dit_config, err));
+        SORA_TRY(told(m, "transformer", sorai_config_dit(json, &m->dit_config, &why), &why, err));
     SORA_TRY(read_config(m, "transformer_2", &m->has_dit2, &json, err));
     if (m->has_dit2)
-        SORA_TRY(sorai_config_dit(json, &m->dit2_config, err));
+        SORA_TRY(told(m, "transformer_2", sorai_config_dit(json, &m->dit2_config, &why), &why, err));
     SORA_TRY(read_config(m, "vae", &m->has_vae, &json, err));
     if (m->has_vae && class_is(json, "AutoencoderKLLTXVideo")) {
         m->has_ltx_vae = 1;
         m->has_vae = 0;
-        SORA_TRY(sorai_config_ltx_vae(json, &m->ltx_vae_config, err));
+        SORA_TRY(told(m, "vae", sorai_config_ltx_vae(json, &m->ltx_vae_config, &why), &why, err));
     }
     if (m->has_vae)
-        SORA_TRY(sorai_config_vae(json, &m->vae_config, err));
+        SORA_TRY(told(m, "vae", sorai_config_vae(json, &m->vae_config, &why), &why, err));
     SORA_TRY(read_config(m, "text_encoder", &m->has_t5, &json, err));
     if (m->has_t5)
-        SORA_TRY(sorai_config_t5(json, &m->t5_config, err));
+        SORA_TRY(told(m, "text_encoder", sorai_config_t5(json, &m->t5_config, &why), &why, err));
     SORA_TRY(read_config(m, "image_encoder", &m->has_vision, &json, err));
     if (m->has_vision) {
-        SORA_TRY(sorai_config_vision(json, &m->vision_config, err));
+        SORA_TRY(told(m, "image_encoder", sorai_config_vision(json, &m->vision_config, &why), &why, err));
         sorai_vision_prepare_init(&m->prepare);
         int32_t has = 0;
         SORA_TRY(read_config(m, "image_processor", &has, &json, err));
         if (has)
-            SORA_TRY(sorai_config_prepare(json, &m->prepare, err));
+            SORA_TRY(told(m, "image_processor", sorai_config_prepare(json, &m->prepare, &why), &why, err));
     }
     SORA_TRY(read_config(m, "probe", &m->has_probe, &json, err));
     if (m->has_probe)
-        SORA_TRY(sorai_config_probe(json, &m->probe_config, err));
+        SORA_TRY(told(m, "probe", sorai_config_probe(json, &m->probe_config, &why), &why, err));
     return SORA_OK;
 }
 

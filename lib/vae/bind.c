@@ -33,9 +33,9 @@ int sorai_vae_config_check(const sorai_vae_config *c, sora_error *err) {
     for (int32_t i = 0; i < c->levels; i++) {
         if (c->dim_mult[i] < 1 || (int64_t)c->dim_mult[i] * c->base_dim > MAX_DIM || (int64_t)c->dim_mult[i] * decoder > MAX_DIM)
             return field(err, "dim_mult");
-        /* 2.1 halves the channels when it goes up. */
-        if (!c->is_residual && i > 0 && c->dim_mult[i] * decoder % 2)
-            return field(err, "dim_mult (odd channels)");
+        /* 2.1 halves the channels when it goes up, rounding down. */
+        if (!c->is_residual && i > 0 && c->dim_mult[i] * decoder < 2)
+            return field(err, "dim_mult (a single channel)");
         if (c->is_residual) {
             const int32_t last = i == c->levels - 1, time = !last && c->temperal_downsample[i];
             const int32_t factor = last ? 1 : time ? 8 : 4, before = i ? c->dim_mult[i - 1] : 1;

@@ -53,5 +53,10 @@ rm "$tmp/broken/vae/config.json"
 refused "a part without a config" 1 info "$tmp/broken"
 echo '{"a": 1, "a": 2}' >"$tmp/broken/transformer/config.json"
 refused "a name twice in a config" 1 info "$tmp/broken"
+rm -r "$tmp/broken" && cp -r "$model" "$tmp/broken" && rm "$tmp/broken/transformer/diffusion_pytorch_model.safetensors"
+run info "$tmp/broken"; grep -q '^missing  *transformer$' "$tmp/out"; ok "a config without weights is missing" $?
+sed 's/"eps": [^,]*/"eps": NaN/' "$model/transformer/config.json" >"$tmp/broken/transformer/config.json"
+refused "a config that is refused" 1 info "$tmp/broken"
+grep -q "$tmp/broken.*transformer.*eps" "$tmp/err"; ok "file, part and field are named" $?
 [ ! -e "$tmp/x.png" ] && [ ! -e "$tmp/y.sora" ] && [ ! -e "$tmp/y" ] && [ -z "$(find "$tmp" -name '*.part')" ]; ok "failures leave nothing" $?
 finish

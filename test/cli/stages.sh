@@ -57,6 +57,10 @@ if [ -x "$parity" ]; then
         [ "$(shape "$tmp/x-$s" latent)" = "f32 [4, 5, 10, 14]" ]; ok "stage sample: shape" $?
     done
     ! cmp -s "$tmp/x-euler" "$tmp/x-unipc"; ok "samplers differ" $?
+    # A scheduler as diffusers saves it: an infinity is in it, and it chooses the solver.
+    cp -r "$model" "$tmp/dpm" && sed -i '/"sampler"\|"shift"/d;s/"guidance": 3,/"guidance": 3/' "$tmp/dpm/model_index.json" && mkdir "$tmp/dpm/scheduler"
+    echo '{"_class_name": "DPMSolverMultistepScheduler", "flow_shift": 3.0, "lambda_min_clipped": -Infinity}' >"$tmp/dpm/scheduler/scheduler_config.json"
+    run stage sample "$tmp/dpm" --in "$tmp/s" --out "$tmp/x" --steps 3 --guidance 3 && cmp -s "$tmp/x" "$tmp/x-dpmpp"; ok "stage sample: solver and shift of the scheduler" $?
     "$parity" join "$tmp/s1" "$tmp/n" noise=noise "$tmp/text" text=hidden
     run stage sample "$model" --in "$tmp/s1" --out "$tmp/x1" --steps 2 --guidance 1 --shift 3 --sampler euler; ok "guidance 1 needs no negative" $?
     refused "guidance 3 does" 1 stage sample "$model" --in "$tmp/s1" --out "$tmp/v2" --steps 2 --guidance 3 --shift 3 --sampler euler

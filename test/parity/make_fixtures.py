@@ -165,7 +165,7 @@ def transformers(root):
             "tokens": {"shape": (1, 2, 2, 9, 4), "time": "token"},
         },
         patch_size=(2, 1, 3), num_attention_heads=3, attention_head_dim=10, in_channels=3, out_channels=5, text_dim=7,
-        freq_dim=18, ffn_dim=31, num_layers=1, cross_attn_norm=False, eps=1e-5, rope_max_seq_len=64,
+        freq_dim=17, ffn_dim=31, num_layers=1, cross_attn_norm=False, eps=1e-5, rope_max_seq_len=64,
     )
     make_transformer(
         root, "wide", 13,
@@ -447,7 +447,7 @@ def odd_autoencoders(root):
     autoencoder(
         root, "odd21", 26,
         {"frame": {"shape": (2, 1, 12, 8), "grad": True}, "five": {"shape": (1, 5, 8, 12)}},
-        base_dim=6, z_dim=2, dim_mult=[3, 1], num_res_blocks=3, attn_scales=[], temperal_downsample=[False],
+        base_dim=7, z_dim=2, dim_mult=[3, 1], num_res_blocks=3, attn_scales=[], temperal_downsample=[False],
         in_channels=12, out_channels=12, patch_size=2, scale_factor_spatial=4,
     )
     autoencoder(

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "lib/io/json.h"
 #include "lib/model/config.h"
 
 typedef int read_fn(json_t *json, void *out, sora_error *err);
@@ -62,6 +63,11 @@ START_TEST(published_values) {
 
     sorai_ltx_config ltx;
     sorai_ltx_vae_config vae;
+    sorai_vae_config wan;
+    ck_assert_int_eq(parse(read_vae, "{}", &wan, &err), SORA_OK); /* of 16 channels: statistics are published */
+    ck_assert(wan.latents_mean[0] == -0.7571f && wan.latents_mean[15] == -0.2921f && wan.latents_std[15] == 1.916f);
+    ck_assert_int_eq(parse(read_vae, "{\"z_dim\": 15}", &wan, &err), SORA_OK);
+    ck_assert(wan.latents_mean[0] == 0.0f && wan.latents_std[14] == 1.0f);
     ck_assert_int_eq(parse(read_ltx, "{}", &ltx, &err), SORA_OK);
     ck_assert(ltx.num_layers == 28 && ltx.in_channels == 128 && ltx.caption_channels == 4096);
     ck_assert_int_eq(parse(read_ltx_vae, "{}", &vae, &err), SORA_OK);
@@ -146,11 +152,45 @@ START_TEST(refused) {
 }
 END_TEST
 
+/* What Python's json writes beyond JSON: DPMSolverMultistepScheduler saves "lambda_min_clipped": -Infinity, tokenizers a
+ * model_max_length of 31 digits. */
+START_TEST(numbers_of_python) {
+    static const char text[] = "{\"lambda_min_clipped\": -Infinity, \"eps\": NaN, \"list\": [Infinity, 1], \"NaN\": \"Infinity \\\" NaN\","
+                               "\"model_max_length\": 1000000000000000019884624838656, \"least\": -999999999999999999, \"f\": 0.1234567890123456789}";
+    sorai_mem mem;
+    sorai_source *source;
+    json_t *json;
+    sora_error err = {.struct_size = sizeof err};
+    sorai_mem_init(&mem, NULL, 0);
+    ck_assert_int_eq(sorai_source_memory(&source, &mem, "config.json", text, sizeof text - 1, NULL, NULL, NULL), SORA_OK);
+    ck_assert_msg(sorai_json_load(&json, source, "config", &err) == SORA_OK, "%s", err.message);
+    ck_assert_str_eq(json_string_value(json_object_get(json, "lambda_min_clipped")), "-Infinity");
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(json, "list"), 0)), "Infinity");
+    ck_assert_str_eq(json_string_value(json_object_get(json, "NaN")), "Infinity \" NaN");
+    ck_assert(json_real_value(json_object_get(json, "model_max_length")) == 1e30);
+    ck_assert_int_eq(json_integer_value(json_object_get(json, "least")), -999999999999999999);
+    ck_assert(json_real_value(json_object_get(json, "f")) == 0.1234567890123456789);
+    sorai_dit_config dit;
+    ck_assert_int_eq(sorai_config_dit(json, &dit, &err), SORA_E_FORMAT); /* a field that is read must be a number */
+    ck_assert_msg(strstr(err.message, "eps") != NULL, "%s", err.message);
+    json_decref(json);
+    sorai_source_unref(&source);
+    static const char *const wrong[] = {"{\"a\": Infinit}", "{\"a\": nan}", "{\"a\": -NaN}", "{\"a\": 1Infinity}", "\"", "NaN\"", ""};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ck_assert_int_eq(sorai_source_memory(&source, &mem, "config.json", wrong[i], strlen(wrong[i]), NULL, NULL, NULL), SORA_OK);
+        ck_assert_msg(sorai_json_load(&json, source, "config", &err) == SORA_E_FORMAT, "%s", wrong[i]);
+        sorai_source_unref(&source);
+    }
+    ck_assert_uint_eq(atomic_load(&mem.used), 0);
+}
+END_TEST
+
 Suite *suite_configs(void) {
     Suite *s = suite_create("configs");
     TCase *c = tcase_create("all");
     tcase_add_test(c, published_values);
     tcase_add_test(c, refused);
+    tcase_add_test(c, numbers_of_python);
     suite_add_tcase(s, c);
     return s;
 }

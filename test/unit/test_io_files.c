@@ -233,6 +233,7 @@ START_TEST(test_safetensors_shards) {
         {"{\"weight_map\":{\"a\":7}}", SORA_E_FORMAT, "\"a\""},
         {"{\"weight_map\":[]}", SORA_E_FORMAT, "weight_map"},
         {"{}", SORA_E_FORMAT, "weight_map"},
+        {"{\"weight_map\":{}}", SORA_E_FORMAT, "weight_map"},
         {"7", SORA_E_FORMAT, "weight_map"},
         {"{\"weight_map\":{\"a\":\"i.json\"}}", SORA_E_FORMAT, "header"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

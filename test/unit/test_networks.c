@@ -315,7 +315,7 @@ START_TEST(configs_are_checked) {
     WRONG(dit, dit_config, attention_head_dim = 15);
     WRONG(dit, dit_config, num_attention_heads = 1024 * 1024);
     WRONG(dit, dit_config, in_channels = -1);
-    WRONG(dit, dit_config, freq_dim = 7);
+    WRONG(dit, dit_config, freq_dim = 1);
     WRONG(dit, dit_config, num_layers = 2000000000);
     WRONG(dit, dit_config, eps = NAN);
     WRONG(dit, dit_config, added_kv_proj_dim = 32);
