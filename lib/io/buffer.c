@@ -14,6 +14,10 @@ void sorai_buffer_release(sorai_buffer *b) {
 bool sorai_buffer_reserve(sorai_buffer *b, size_t more) {
     size_t need, capacity;
     if (!sorai_add_ok(b->size, more, &need)) return false;
+    if (b->most && need > b->most) {
+        b->full = true;
+        return false;
+    }
     if (need <= b->capacity && b->data) return true;
     capacity = b->capacity ? b->capacity : 64;
     while (capacity < need)

@@ -344,6 +344,24 @@ int sorai_package_tensor(sorai_package *p, const char *part, size_t i, sorai_ten
     return SORA_OK;
 }
 
+int sorai_package_find(sorai_package *p, const char *part, const char *name, sorai_tensor_info *info, sora_error *err) {
+    const sorai_tensor_info *first;
+    size_t low = 0, high = 0;
+    SORA_TRY(tensors_of(p, part, &first, &high, err));
+    const size_t skip = p->file && !own_part(p, part) ? strlen(part) + 1 : 0;
+    while (low < high) { /* sorted by name */
+        const size_t middle = low + (high - low) / 2;
+        const int order = strcmp(first[middle].name + skip, name);
+        if (order == 0) return sorai_package_tensor(p, part, middle, info, err);
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    const sorai_weights *own = sorai_package_weights(p, part);
+    return sorai_fail(err, SORA_E_NOTFOUND, "%.250s: tensor \"%.80s/%.120s\" is missing", own ? sorai_weights_name(own) : p->name, part, name);
+}
+
 bool sorai_package_maps(const sorai_package *p, const char *part, const sorai_tensor_info *info) {
     const sorai_part *own = own_part(p, part);
     const sorai_tensor_info *stored = own ? &sorai_weights_table(own->weights)->items[info->file] : info;
@@ -352,6 +370,12 @@ bool sorai_package_maps(const sorai_package *p, const char *part, const sorai_te
     if ((p->adapt && info->rank >= 2) || (!own && p->file && !p->mapped)) return false;
     return width && !stored->encoding && stored->codec == SORAI_CODEC_NONE && stored->row == 0 &&
            stored->size == info->size && stored->offset % width == 0;
+}
+
+const char *sorai_package_blob_place(const sorai_package *p, const char *name) {
+    for (size_t i = 0; i < p->blob_count; i++)
+        if (strcmp(p->blobs[i].name, name) == 0) return sorai_source_name(p->blobs[i].source);
+    return NULL;
 }
 
 int sorai_package_blob(sorai_package *p, const char *name, sorai_bytes *out, sora_error *err) {

@@ -65,11 +65,16 @@ int sorai_package_lookup(sorai_package *pkg, const char *part, const char *name,
 int sorai_package_tensor_count(sorai_package *pkg, const char *part, size_t *count, sora_error *err);
 int sorai_package_tensor(sorai_package *pkg, const char *part, size_t i, sorai_tensor_info *info, sora_error *err);
 
+/* One of them by its name; SORA_E_NOTFOUND names it. */
+int sorai_package_find(sorai_package *pkg, const char *part, const char *name, sorai_tensor_info *info, sora_error *err);
+
 /* Whether a lookup of this tensor, as listed above, gives a view of a mapped file, which takes no memory. */
 bool sorai_package_maps(const sorai_package *pkg, const char *part, const sorai_tensor_info *info);
 
 /* A file of the model by its path inside it, e.g. "tokenizer/tokenizer.json". */
 int sorai_package_blob(sorai_package *pkg, const char *name, sorai_bytes *out, sora_error *err);
+/* Where a blob that was put in comes from; NULL: it is the model's own, or there is none. */
+const char *sorai_package_blob_place(const sorai_package *pkg, const char *name);
 
 /* Opens all parts and checks what can be checked without a network: headers, sizes, and for .sora every checksum. */
 int sorai_package_verify(sorai_package *pkg, sora_error *err);

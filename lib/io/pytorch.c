@@ -225,6 +225,8 @@ static int read_all(reader *r) {
     int status = sorai_pickle_read(&r->pickle, r->p->mem, bytes.data, bytes.size, file_of(r), r->err);
     if (status == SORA_OK) status = walk(r, &r->pickle.values[r->pickle.root], name, 0, 0);
     sorai_bytes_release(&bytes);
+    if (status == SORA_OK && r->p->table.count == 0)
+        status = sorai_fail(r->err, SORA_E_FORMAT, "%.300s: a pickle that holds no tensors", file_of(r));
     return status == SORA_OK ? sorai_table_finish(&r->p->table, file_of(r), r->err) : status;
 }
 

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -5,10 +6,15 @@
 #include "lib/io/normalize.h"
 #include "lib/io/tokenizer_parts.h"
 
-#define MAX_TEXT (16u << 20)
+#define MAX_TEXT   (16u << 20)
+#define MAX_NORMAL (4u * MAX_TEXT) /* what replaces may be longer than what it replaces: a text must not explode */
 
 static int no_memory(const sorai_tokenizer *t, sora_error *err) {
     return sorai_fail(err, SORA_E_NOMEM, "%.300s: no memory", t->name);
+}
+
+static int too_long(const sorai_tokenizer *t, sora_error *err) {
+    return sorai_fail(err, SORA_E_LIMIT, "%.300s: the normalised text is too long", t->name);
 }
 
 int sorai_tokenizer_add(sorai_tokenizer *t, const char *content, size_t n, const sorai_added *like, sora_error *err) {
@@ -100,11 +106,8 @@ int sorai_tokenizer_open_package(sorai_tokenizer **out, sorai_mem *mem, sorai_pa
         if (status != SORA_OK) /* once more, for its message */
             return sorai_package_blob(pkg, files[i], &bytes, err);
         char name[512];
-        const size_t length = strlen(sorai_package_name(pkg));
-        const size_t keep = length < 400 ? length : 400;
-        memcpy(name, sorai_package_name(pkg), keep);
-        name[keep] = '/';
-        memcpy(name + keep + 1, files[i], strlen(files[i]) + 1);
+        const char *place = sorai_package_blob_place(pkg, files[i]);
+        snprintf(name, sizeof name, "%.400s%s%s", place ? place : sorai_package_name(pkg), place ? "" : "/", place ? "" : files[i]);
         status = open_bytes(out, mem, name, bytes.data, bytes.size, err);
         sorai_bytes_release(&bytes);
         return status;
@@ -224,22 +227,18 @@ int sorai_tokenizer_normalize(const sorai_tokenizer *t, const char *text, size_t
     *moved = false;
     sorai_buffer_init(&a, t->mem);
     sorai_buffer_init(&b, t->mem);
+    a.most = b.most = MAX_NORMAL;
     bool ok = sorai_buffer_add(&a, text, n);
     for (size_t i = 0; i < t->normal_count && ok; i++) {
         b.size = 0;
         ok = normal_step(&t->normal[i], a.data, a.size, &b, moved);
         sorai_buffer_swap(&a, &b);
-        /* replacements may be longer than what they replace: a text must not explode */
-        if (ok && a.size > 4u * MAX_TEXT) {
-            sorai_buffer_release(&a);
-            sorai_buffer_release(&b);
-            return sorai_fail(err, SORA_E_LIMIT, "%.300s: the normalised text is too long", t->name);
-        }
     }
     ok = ok && sorai_buffer_add(out, a.data, a.size);
+    const bool full = a.full || b.full;
     sorai_buffer_release(&a);
     sorai_buffer_release(&b);
-    return ok ? SORA_OK : no_memory(t, err);
+    return ok ? SORA_OK : full ? too_long(t, err) : no_memory(t, err);
 }
 
 /* --- cutting: text to the runs that the unigram model sees */
@@ -269,13 +268,14 @@ static int metaspace(const sorai_tokenizer *t, size_t step, const char *text, si
     const size_t mark = s->content_size;
     sorai_buffer b;
     sorai_buffer_init(&b, t->mem);
+    b.most = MAX_NORMAL;
     bool ok = true;
     const bool wanted = s->prepend == SORAI_PREPEND_ALWAYS || (s->prepend == SORAI_PREPEND_FIRST && first);
     if (wanted && n > 0 && text[0] != ' ' && (n < mark || memcmp(text, s->content, mark) != 0))
         ok = sorai_buffer_add(&b, s->content, mark);
     for (size_t i = 0; i < n && ok; i++)
         ok = text[i] == ' ' ? sorai_buffer_add(&b, s->content, mark) : sorai_buffer_add(&b, text + i, 1);
-    int status = ok ? SORA_OK : no_memory(t, err);
+    int status = ok ? SORA_OK : b.full ? too_long(t, err) : no_memory(t, err);
     for (size_t at = 0; at < b.size && status == SORA_OK;) {
         size_t end = b.size;
         if (s->split) /* up to the next mark; one that stands here belongs to this run */

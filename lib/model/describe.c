@@ -190,6 +190,7 @@ char *sorai_model_describe(sora_model *m, sora_error *err) {
     uint64_t parameters = 0;
     const char *part;
     int status = sorai_package_verify(m->package, err);
+    if (status == SORA_OK) status = sorai_model_check(m, err);
     if (status != SORA_OK) return NULL;
     json_t *root = json_object(), *parts = json_object();
     const char *format = sorai_package_layout(m->package);

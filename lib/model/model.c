@@ -162,6 +162,8 @@ static int read_configs(sora_model *m, sora_error *err) {
     return SORA_OK;
 }
 
+static void release(sora_model *m, enum sorai_model_net net);
+
 int sorai_model_create(sora_model **out, sorai_mem *mem, sorai_device *device, int32_t product, sorai_package *package, sora_error *err) {
     *out = NULL;
     sora_model *m = sorai_calloc(mem, 1, sizeof *m);
@@ -192,14 +194,8 @@ void sorai_model_unref(sora_model **handle) {
     *handle = NULL;
     if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
         return;
-    sorai_dit_release(&m->dit);
-    sorai_dit_release(&m->dit2);
-    sorai_t5_release(&m->t5);
-    sorai_vision_release(&m->vision);
-    sorai_ltx_release(&m->ltx);
     for (int i = 0; i < SORAI_NET_COUNT; i++)
-        if (m->stores[i].mem)
-            sorai_store_release(&m->stores[i]);
+        release(m, (enum sorai_model_net)i);
     sorai_tokenizer_close(&m->tokenizer);
     sorai_package_close(&m->package);
     sorai_lock_destroy(&m->lock);
@@ -221,46 +217,64 @@ static int lookup(void *user, const char *name, sora_tensor **out, sora_error *e
     return sorai_model_weight(place->model->package, place->model->mem, place->part, name, out, err);
 }
 
-static int bind(sora_model *m, enum sorai_model_net net, sora_error *err) {
+static int has_net(const sora_model *m, enum sorai_model_net net) {
     const int32_t has[SORAI_NET_COUNT] = {m->has_dit, m->has_dit2, m->has_vae, m->has_vae, m->has_t5, m->has_vision, m->has_probe, m->has_ltx, m->has_ltx_vae};
-    if (net >= SORAI_NET_COUNT || !has[net])
+    return net < SORAI_NET_COUNT && has[net];
+}
+
+/* A tensor of which only type and shape can be asked. */
+static int hollow(void *user, const char *name, sora_tensor **out, sora_error *err) {
+    static float nothing;
+    const lookup_place *place = user;
+    sorai_tensor_info info;
+    SORA_TRY(sorai_package_find(place->model->package, place->part, name, &info, err));
+    if (!info.dtype)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "%.250s: tensor \"%.150s\" is of type %s, which is not supported",
+                          sorai_package_name(place->model->package), name, info.type);
+    const int32_t dtype = info.dtype == SORA_DTYPE_I8 ? SORA_DTYPE_BF16 : info.dtype; /* with scales beside it */
+    return sorai_tensor_wrap(out, place->model->mem, dtype, info.rank, info.shape, &nothing, NULL, NULL, NULL, err);
+}
+
+static int bind(sora_model *m, enum sorai_model_net net, sorai_lookup_fn *from, sora_error *err) {
+    if (!has_net(m, net))
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has no %s", sorai_package_name(m->package), part_names[net]);
     lookup_place place = {m, part_names[net]};
     sorai_store *store = &m->stores[net];
     SORA_TRY(sorai_store_init(store, m->mem, m->device));
-    store->lookup = lookup;
+    store->lookup = from;
     store->lookup_user = &place;
     static const char *const prefixes[SORAI_NET_COUNT] = {"transformer/",  "transformer_2/", "vae/",  "vae/",
                                                           "text_encoder/", "image_encoder/", "probe/", "transformer/", "vae/"};
     store->prefix = prefixes[net];
+    sora_error why = {.struct_size = sizeof why};
     int status;
     switch (net) {
     case SORAI_NET_TRANSFORMER:
-        status = sorai_dit_bind(&m->dit, store, &m->dit_config, err);
+        status = sorai_dit_bind(&m->dit, store, &m->dit_config, &why);
         break;
     case SORAI_NET_TRANSFORMER_2:
-        status = sorai_dit_bind(&m->dit2, store, &m->dit2_config, err);
+        status = sorai_dit_bind(&m->dit2, store, &m->dit2_config, &why);
         break;
     case SORAI_NET_ENCODER:
-        status = sorai_vae_bind(&m->encoder, store, &m->vae_config, SORAI_VAE_ENCODER, err);
+        status = sorai_vae_bind(&m->encoder, store, &m->vae_config, SORAI_VAE_ENCODER, &why);
         break;
     case SORAI_NET_DECODER:
-        status = sorai_vae_bind(&m->decoder, store, &m->vae_config, SORAI_VAE_DECODER, err);
+        status = sorai_vae_bind(&m->decoder, store, &m->vae_config, SORAI_VAE_DECODER, &why);
         break;
     case SORAI_NET_TEXT:
-        status = sorai_t5_bind(&m->t5, store, &m->t5_config, err);
+        status = sorai_t5_bind(&m->t5, store, &m->t5_config, &why);
         break;
     case SORAI_NET_IMAGE:
-        status = sorai_vision_bind(&m->vision, store, &m->vision_config, err);
+        status = sorai_vision_bind(&m->vision, store, &m->vision_config, &why);
         break;
     case SORAI_NET_PROBE:
-        status = sorai_probe_bind(&m->probe, store, &m->probe_config, err);
+        status = sorai_probe_bind(&m->probe, store, &m->probe_config, &why);
         break;
     case SORAI_NET_LTX:
-        status = sorai_ltx_bind(&m->ltx, store, &m->ltx_config, err);
+        status = sorai_ltx_bind(&m->ltx, store, &m->ltx_config, &why);
         break;
     case SORAI_NET_LTX_VAE:
-        status = sorai_ltx_vae_bind(&m->ltx_vae, store, &m->ltx_vae_config, err);
+        status = sorai_ltx_vae_bind(&m->ltx_vae, store, &m->ltx_vae_config, &why);
         break;
     default:
         status = SORA_E_INTERNAL;
@@ -268,8 +282,48 @@ static int bind(sora_model *m, enum sorai_model_net net, sora_error *err) {
     }
     store->lookup = NULL;
     store->lookup_user = NULL;
-    if (status != SORA_OK)
-        sorai_store_release(store);
+    if (status == SORA_OK)
+        return SORA_OK;
+    sorai_store_release(store);
+    /* The store knows tensors, but no files. */
+    return strncmp(why.message, "tensor ", 7) == 0 ? told(m, part_names[net], status, &why, err) : sorai_fail(err, status, "%s", why.message);
+}
+
+static void release(sora_model *m, enum sorai_model_net net) {
+    if (net == SORAI_NET_TRANSFORMER)
+        sorai_dit_release(&m->dit);
+    else if (net == SORAI_NET_TRANSFORMER_2)
+        sorai_dit_release(&m->dit2);
+    else if (net == SORAI_NET_TEXT)
+        sorai_t5_release(&m->t5);
+    else if (net == SORAI_NET_IMAGE)
+        sorai_vision_release(&m->vision);
+    else if (net == SORAI_NET_LTX)
+        sorai_ltx_release(&m->ltx);
+    if (m->stores[net].mem)
+        sorai_store_release(&m->stores[net]);
+    memset(&m->stores[net], 0, sizeof m->stores[net]);
+    m->bound[net] = 0;
+}
+
+int sorai_model_check(const sora_model *m, sora_error *err) {
+    if (!m->device->host_memory) /* values would be sent there */
+        return SORA_OK;
+    sora_model *trial = sorai_calloc(m->mem, 1, sizeof *trial);
+    if (!trial)
+        return sorai_fail(err, SORA_E_NOMEM, "no memory for a model");
+    memcpy(trial, m, sizeof *trial);
+    memset(trial->stores, 0, sizeof trial->stores);
+    int status = SORA_OK;
+    for (int net = 0; net < SORAI_NET_COUNT && status == SORA_OK; net++) {
+        size_t n = 0;
+        if (!has_net(m, (enum sorai_model_net)net) || sorai_package_tensor_count(m->package, part_names[net], &n, err) != SORA_OK || n == 0)
+            continue;
+        status = bind(trial, (enum sorai_model_net)net, hollow, err);
+        if (status == SORA_OK)
+            release(trial, (enum sorai_model_net)net);
+    }
+    sorai_free(m->mem, trial);
     return status;
 }
 
@@ -277,7 +331,7 @@ int sorai_model_need(sora_model *m, enum sorai_model_net net, sora_error *err) {
     int status = SORA_OK;
     sorai_lock_take(&m->lock);
     if (!m->bound[net]) {
-        status = bind(m, net, err);
+        status = bind(m, net, lookup, err);
         m->bound[net] = status == SORA_OK;
     }
     sorai_lock_give(&m->lock);
@@ -295,14 +349,10 @@ int sorai_model_take_expert(sora_model *m, enum sorai_model_net net, enum sorai_
     int status = SORA_OK;
     sorai_lock_take(&m->lock);
     const enum sorai_model_net other = net == SORAI_NET_TRANSFORMER ? SORAI_NET_TRANSFORMER_2 : SORAI_NET_TRANSFORMER;
-    if (!m->bound[net] && m->bound[other] && m->users[other] == 0) {
-        sorai_dit_release(other == SORAI_NET_TRANSFORMER ? &m->dit : &m->dit2);
-        sorai_store_release(&m->stores[other]);
-        memset(&m->stores[other], 0, sizeof m->stores[other]);
-        m->bound[other] = 0;
-    }
+    if (!m->bound[net] && m->bound[other] && m->users[other] == 0)
+        release(m, other);
     if (!m->bound[net]) {
-        status = bind(m, net, err);
+        status = bind(m, net, lookup, err);
         m->bound[net] = status == SORA_OK;
     }
     if (status == SORA_OK) {

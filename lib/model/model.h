@@ -81,6 +81,9 @@ static inline const char *sorai_model_family(const sora_model *m) {
 int sorai_model_create(sora_model **out, sorai_mem *mem, sorai_device *device, int32_t product, sorai_package *package, sora_error *err);
 void sorai_model_unref(sora_model **model);
 
+/* Whether the weights that are there fit the configs: nothing is read but their types and shapes. Not on devices with memory of their own. */
+int sorai_model_check(const sora_model *m, sora_error *err);
+
 /* Binds a network unless it is already. Any thread. */
 int sorai_model_need(sora_model *m, enum sorai_model_net net, sora_error *err);
 /* The transformers of a model with a boundary are large, so one of them is held at a time, if its users let it: a user takes the one for a

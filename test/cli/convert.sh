@@ -58,5 +58,11 @@ run info "$tmp/broken"; grep -q '^missing  *transformer$' "$tmp/out"; ok "a conf
 sed 's/"eps": [^,]*/"eps": NaN/' "$model/transformer/config.json" >"$tmp/broken/transformer/config.json"
 refused "a config that is refused" 1 info "$tmp/broken"
 grep -q "$tmp/broken.*transformer.*eps" "$tmp/err"; ok "file, part and field are named" $?
+rm -r "$tmp/broken" && cp -r "$model" "$tmp/broken"
+for change in 's/"num_layers": 2/"num_layers": 3/' 's/"ffn_dim": [0-9]*/"ffn_dim": 41/'; do
+    sed "$change" "$model/transformer/config.json" >"$tmp/broken/transformer/config.json"
+    refused "weights that do not fit their config" 1 info "$tmp/broken"
+    grep -q "$tmp/broken.*transformer/blocks" "$tmp/err"; ok "file and tensor are named" $?
+done
 [ ! -e "$tmp/x.png" ] && [ ! -e "$tmp/y.sora" ] && [ ! -e "$tmp/y" ] && [ -z "$(find "$tmp" -name '*.part')" ]; ok "failures leave nothing" $?
 finish

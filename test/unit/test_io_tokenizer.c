@@ -155,6 +155,33 @@ START_TEST(test_refusals) {
 }
 END_TEST
 
+/* Eight steps that make a thousand letters of one each: refused at the limit, before there is memory for them. */
+START_TEST(test_explosion) {
+    char step[1200], json[12000] = "{" MODEL ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[";
+    strcpy(step, "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"");
+    const size_t at = strlen(step);
+    memset(step + at, 'a', 1000);
+    strcpy(step + at + 1000, "\"}");
+    for (int i = 0; i < 8; i++) {
+        strcat(json, i ? "," : "");
+        strcat(json, step);
+    }
+    strcat(json, "]}}");
+    sorai_source *source;
+    sorai_tokenizer *t;
+    sorai_ids ids;
+    ck_assert_int_eq(sorai_source_memory(&source, &mem, "t", json, strlen(json), NULL, NULL, NULL), SORA_OK);
+    ck_assert_msg(sorai_tokenizer_open(&t, &mem, source, &error) == SORA_OK, "%s", error.message);
+    sorai_ids_init(&ids, &mem);
+    ck_assert_int_eq(sorai_tokenizer_encode(t, "a", 1, 0, &ids, &error), SORA_E_LIMIT);
+    ck_assert_ptr_nonnull(strstr(error.message, "too long"));
+    ck_assert_uint_lt(atomic_load(&mem.peak), 150000000);
+    sorai_ids_release(&ids);
+    sorai_tokenizer_close(&t);
+    sorai_source_unref(&source);
+}
+END_TEST
+
 static int32_t word_pieces(const sorai_tokenizer *t, const char *text, int32_t *first) {
     sorai_ids ids;
     sorai_ids_init(&ids, &mem);
@@ -222,6 +249,7 @@ Suite *suite_io_tokenizer(void) {
     tcase_add_loop_test(c, test_same_ids, 0, 6);
     tcase_add_test(c, test_truncation_and_names);
     tcase_add_test(c, test_refusals);
+    tcase_add_test(c, test_explosion);
     tcase_add_test(c, test_build);
     suite_add_tcase(s, c);
     return s;
