@@ -171,8 +171,8 @@ SORA_API int sora_pipeline_set_frame_callback(sora_pipeline *pipeline, sora_fram
  * keep it (docs/memory.md: frames decoded in windows, passes one by one, weights laid out anew; no bit of the result depends on it). Runs nothing. out->struct_size set by the caller. */
 SORA_API SORA_WUR int sora_pipeline_estimate(sora_pipeline *pipeline, sora_memory *out, sora_error *err);
 
-/* begin checks everything and takes the memory; step does one bounded slice (a text, the conditions, one denoising step, one decoded latent frame) and returns
- * SORA_MORE until it returns SORA_OK; run is begin and all steps. After a failure or a cancel the pipeline is as before begin. */
+/* begin checks everything and takes the memory; step does one bounded slice (the texts; conditions laid onto the timeline, then one encoded latent frame of them or one
+ * picture; one denoising step; one decoded latent frame) and returns SORA_MORE until it returns SORA_OK; run is begin and all steps. After a failure or a cancel the pipeline is as before begin. */
 SORA_API SORA_WUR int sora_pipeline_begin(sora_pipeline *pipeline, sora_error *err);
 SORA_API SORA_WUR int sora_pipeline_step(sora_pipeline *pipeline, sora_error *err);
 SORA_API SORA_WUR int sora_pipeline_run(sora_pipeline *pipeline, sora_error *err);

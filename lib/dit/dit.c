@@ -70,7 +70,6 @@ sorai_dit_prompt *sorai_dit_prepare(sorai_exec *x, const sorai_dit *dit, sora_te
             prompt->layer[n].image_k = normed(x, dit, &a->image_k, a->norm_image_k, i);
             prompt->layer[n].image_v = heads(x, dit, linear(x, &a->image_v, i, SORAI_ACT_NONE));
         }
-        sorai_exec_poll(x);
     }
     return x->status == SORA_OK ? prompt : NULL;
 }
@@ -330,7 +329,6 @@ sora_tensor *sorai_dit_forward_control(sorai_exec *x, const sorai_dit *dit, sora
             k++;
         }
         y = sorai_exec_rewind_keep(x, inner, y);
-        sorai_exec_poll(x);
     }
     sora_tensor *m[2];
     modulation(x, dit, &time, dit->table, time.temb, 2, m); /* of temb itself, not of its projection */

@@ -105,7 +105,7 @@ typedef struct sorai_dit_control {
 /* The velocity for latent [b, t, h, w, in_channels] -> [b, t, h, w, out_channels]; t, h, w multiples of the patch. timesteps: b * groups
  * host values in 0..1000; groups is 1 (one per sample), the number of frames of patches, or of all patches (any number that divides
  * those: a group covers consecutive patches, frame by frame, row by row). Equal neighbours cost nothing extra. prompt: of the same
- * batch. control: for models with a control branch, and only for those; else NULL. Polls for cancellation between blocks. */
+ * batch. control: for models with a control branch, and only for those; else NULL. */
 sora_tensor *sorai_dit_forward(sorai_exec *x, const sorai_dit *dit, sora_tensor *latent, const float *timesteps, int64_t groups,
                                const sorai_dit_prompt *prompt);
 sora_tensor *sorai_dit_forward_control(sorai_exec *x, const sorai_dit *dit, sora_tensor *latent, const sorai_dit_control *control,

@@ -161,7 +161,6 @@ sorai_ltx_prompt *sorai_ltx_prepare(sorai_exec *x, const sorai_ltx *ltx, sora_te
         sora_tensor *k = sorai_rmsnorm(x, linear(x, &a->k, h, SORAI_ACT_NONE), a->norm_k, QK_EPS);
         prompt->layer[n].k = split(x, k, heads);
         prompt->layer[n].v = split(x, linear(x, &a->v, h, SORAI_ACT_NONE), heads);
-        sorai_exec_poll(x);
     }
     return x->status == SORA_OK ? prompt : NULL;
 }
@@ -339,7 +338,6 @@ sora_tensor *sorai_ltx_forward(sorai_exec *x, const sorai_ltx *ltx, sora_tensor 
     y = sorai_exec_rewind_keep(x, inner, y);
     for (int32_t i = 0; i < c->num_layers && y; i++) {
         y = sorai_exec_rewind_keep(x, inner, block_run(x, ltx, i, y, &time, rope, prompt));
-        sorai_exec_poll(x);
     }
     sora_tensor *shift = part(x, ltx, &time, ltx->table, time.temb, 0),
                 *size = part(x, ltx, &time, ltx->table, time.temb, 1);

@@ -279,7 +279,6 @@ static sora_tensor *row_run(sorai_exec *x, const sorai_ltx_vae *vae, const sorai
     for (int32_t i = 0; i < l->blocks && in; i++) {
         sora_tensor *temb = time_run(x, &l->time, times, in->shape[0]);
         in = sorai_exec_rewind_keep(x, mark, res_run(x, vae, &l->res[i], causal, temb, in));
-        sorai_exec_poll(x);
     }
     return in;
 }

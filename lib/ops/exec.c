@@ -174,6 +174,7 @@ int sorai_download(sorai_exec *x, const sora_tensor *t, void *values) {
 }
 
 void sorai_run(sorai_exec *x, int op, int dtype, const void *args, int64_t units) {
+    sorai_exec_poll(x);
     if (x->status != SORA_OK)
         return;
     const int status = x->device->run(x->device, op, dtype, args, units);

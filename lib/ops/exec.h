@@ -23,7 +23,7 @@ typedef struct sorai_exec {
     int32_t streamed;     /* 1: weights are packed for each product anew and not kept, unless that was done before */
     int32_t eight;        /* 1: linear layers whose weights allow it multiply in int8 instead; never while a tape is active */
     sorai_tape *tape;     /* NULL: inference */
-    atomic_int *cancel;   /* polled by sorai_exec_poll; NULL: never */
+    atomic_int *cancel;   /* looked at before every kernel: a network that is cancelled ends with the one under way; NULL: never */
     int status;           /* SORA_OK or the first failure */
     sora_error error;
 } sorai_exec;
@@ -39,7 +39,7 @@ __attribute__((format(printf, 3, 4)))
 void *sorai_exec_fail(sorai_exec *x, int code, const char *format, ...);
 /* Status and message to a caller; SORA_OK when none. Clears the error. */
 int sorai_exec_finish(sorai_exec *x, sora_error *err);
-/* Between blocks: turns a set cancel flag into SORA_E_CANCELLED. */
+/* Turns a set cancel flag into SORA_E_CANCELLED; sorai_run does it, work beside the device may do it too. */
 void sorai_exec_poll(sorai_exec *x);
 
 /* Scopes: everything made after `mark` is gone after `rewind`; with a tape active rewind does nothing (the tape needs it all). */

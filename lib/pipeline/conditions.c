@@ -97,26 +97,90 @@ static int taken(sora_pipeline *p, sora_slot slot) {
     return p->slots[slot] != NULL;
 }
 
-static int make_all(sora_pipeline *p, sorai_timeline *line, sora_error *err) {
-    const sorai_plan *plan = &p->plan;
-    if (plan->needs_embeds && !taken(p, SORA_SLOT_IMAGE_EMBEDS))
-        SORA_TRY(sorai_embeds_make(p, line, &p->made[SORA_SLOT_IMAGE_EMBEDS], err));
-    if (plan->needs_condition && !taken(p, SORA_SLOT_CONDITION))
-        SORA_TRY(sorai_joined_make(p, line, &p->made[SORA_SLOT_CONDITION], err));
-    if (plan->needs_control && !taken(p, SORA_SLOT_CONTROL))
-        SORA_TRY(sorai_control_make(p, line, &p->made[SORA_SLOT_CONTROL], err));
-    return line ? sorai_held_make(p, plan, line, &p->held, err) : SORA_OK;
+static int embeds_part(sora_pipeline *p, sorai_timeline *line, void **state, sorai_encoding *encoding, sora_error *err) {
+    (void)state;
+    (void)encoding;
+    if (!p->plan.needs_embeds || taken(p, SORA_SLOT_IMAGE_EMBEDS))
+        return SORA_OK;
+    return sorai_embeds_make(p, line, &p->made[SORA_SLOT_IMAGE_EMBEDS], err);
 }
 
-int sorai_conditions_make(sora_pipeline *p, sora_error *err) {
-    sorai_timeline line = {0};
+static int joined_part(sora_pipeline *p, sorai_timeline *line, void **state, sorai_encoding *encoding, sora_error *err) {
+    if (!*state && (!p->plan.needs_condition || taken(p, SORA_SLOT_CONDITION)))
+        return SORA_OK;
+    return sorai_joined_part(p, line, state, encoding, err);
+}
+
+static int control_part(sora_pipeline *p, sorai_timeline *line, void **state, sorai_encoding *encoding, sora_error *err) {
+    if (!*state && (!p->plan.needs_control || taken(p, SORA_SLOT_CONTROL)))
+        return SORA_OK;
+    return sorai_control_part(p, line, state, encoding, err);
+}
+
+static int held_part(sora_pipeline *p, sorai_timeline *line, void **state, sorai_encoding *encoding, sora_error *err) {
+    return line ? sorai_held_part(p, line, state, encoding, err) : SORA_OK;
+}
+
+/* In this order: the last takes pixels over from the timeline. */
+static const struct {
+    sorai_part_fn *run;
+    void (*end)(sora_pipeline *p, void **state);
+} parts[] = {{embeds_part, NULL}, {joined_part, sorai_joined_part_end}, {control_part, sorai_control_part_end}, {held_part, sorai_held_part_end}};
+#define PARTS (int32_t)(sizeof parts / sizeof *parts)
+
+/* Steps to come: latent frames that are encoded, with the one that ends it all. */
+static int32_t count_steps(const sora_pipeline *p) {
+    const sorai_plan *plan = &p->plan;
+    const int64_t frames = plan->latent[1] - plan->references;
+    const int joined = plan->needs_condition && !p->slots[SORA_SLOT_CONDITION], control = plan->needs_control && !p->slots[SORA_SLOT_CONTROL];
+    const int all = p->model->dit_config.in_channels > p->model->vae_config.z_dim;
+    int64_t n = (joined ? all ? frames : 1 : 0) + (control ? 2 * frames + plan->references : 0);
+    n += sorai_conditions_lay_pixels(p) ? frames : 0;
+    return n > 0 ? (int32_t)n : 1;
+}
+
+int sorai_conditions_begin(sora_pipeline *p, sora_error *err) {
+    sorai_taking *t = &p->taking;
     const int64_t time = sorai_vae_time_factor(&p->model->vae_config);
+    memset(t, 0, sizeof *t);
+    t->steps = count_steps(p);
     if (!p->conditions.count)
-        return make_all(p, NULL, err);
+        return SORA_OK;
     for (size_t i = 0; i < p->conditions.count; i++)
         SORA_TRY(check_place(&p->conditions.list[i], i, &p->plan, time, err));
-    SORA_TRY(sorai_timeline_make(&line, p->mem, &p->conditions, &p->plan, err));
-    const int status = make_all(p, &line, err);
-    sorai_timeline_release(&line);
-    return status;
+    return sorai_timeline_make(&t->line, p->mem, &p->conditions, &p->plan, &p->cancel, err);
+}
+
+/* What needs no encoder is done at once, up to the next encoding. */
+static int next_encoding(sora_pipeline *p, sora_error *err) {
+    sorai_taking *t = &p->taking;
+    while (t->part < PARTS) {
+        const int status = parts[t->part].run(p, p->conditions.count ? &t->line : NULL, &t->state, &t->encoding, err);
+        if (status != SORA_OK)
+            return status;
+        if (parts[t->part].end)
+            parts[t->part].end(p, &t->state);
+        t->part++;
+    }
+    return SORA_OK;
+}
+
+int sorai_conditions_step(sora_pipeline *p, sora_error *err) {
+    sorai_encoding *e = &p->taking.encoding;
+    const int status = e->out ? SORA_MORE : next_encoding(p, err);
+    if (status != SORA_MORE)
+        return status;
+    SORA_TRY(sorai_encoding_step(p, e, err));
+    p->taking.done++;
+    return e->done < e->pieces ? SORA_MORE : next_encoding(p, err);
+}
+
+void sorai_conditions_end(sora_pipeline *p) {
+    sorai_taking *t = &p->taking;
+    if (t->part < PARTS && parts[t->part].end)
+        parts[t->part].end(p, &t->state);
+    sorai_encoding_end(p, &t->encoding);
+    if (t->line.mem)
+        sorai_timeline_release(&t->line);
+    t->part = PARTS;
 }

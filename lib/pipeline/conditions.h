@@ -13,6 +13,8 @@
 #ifndef SORAI_PIPELINE_CONDITIONS_H
 #define SORAI_PIPELINE_CONDITIONS_H
 
+#include <stdatomic.h>
+
 #include "lib/sampler/sampler.h"
 #include "sora/pipeline.h"
 
@@ -30,9 +32,11 @@ int sorai_conditions_add(struct sora_pipeline *p, const sora_condition *conditio
 void sorai_conditions_clear(struct sora_pipeline *p);
 int sorai_conditions_lay_pixels(const struct sora_pipeline *p); /* some are frames, not latents */
 
-/* Everything that the plan says is needed beside the text, from conditions and slots, into made[] and held. Encodes, so it may take
- * long; polls for cancellation. */
-int sorai_conditions_make(struct sora_pipeline *p, sora_error *err);
+/* Everything that the plan says is needed beside the text, from conditions and slots, into made[] and held: begin lays them onto the timeline, a
+ * step then encodes what makes one latent frame, or one picture; SORA_MORE until all is there. Polls for cancellation. */
+int sorai_conditions_begin(struct sora_pipeline *p, sora_error *err);
+int sorai_conditions_step(struct sora_pipeline *p, sora_error *err);
+void sorai_conditions_end(struct sora_pipeline *p); /* also of what failed; twice does no harm */
 
 /* Of a latent that is given as such: `count` of its frames, `from`..., lie on the video's latent frames `to`... */
 typedef struct sorai_latent_range {
@@ -52,13 +56,22 @@ typedef struct sorai_timeline { /* of the size asked for */
     uint8_t *there; /* [frames]: something lies on this frame */
 } sorai_timeline;
 
-int sorai_timeline_make(sorai_timeline *t, sorai_mem *mem, const sorai_conditions *conditions, const sorai_plan *plan, sora_error *err);
+/* cancel: looked at between frames; NULL: never. */
+int sorai_timeline_make(sorai_timeline *t, sorai_mem *mem, const sorai_conditions *conditions, const sorai_plan *plan, atomic_int *cancel,
+                        sora_error *err);
 void sorai_timeline_release(sorai_timeline *t);
 /* The pixel of a frame's plane that stands for (x, y) of the full size that is made: beyond the picture its edge goes on. */
 int64_t sorai_timeline_pixel(const sorai_timeline *t, const sorai_plan *plan, int64_t x, int64_t y);
 /* Frame f of the full length: RGB and how much is given whole, [height, width]; behind the last frame that one goes on. */
 void sorai_timeline_frame(const sorai_timeline *t, int64_t f, const uint8_t **rgb, const uint8_t **keep);
 #define SORAI_GIVEN 128 /* `keep` from here on counts as given where there is only yes or no */
+
+/* ---- parts: what is made of all that ---------------------------------------------------------------------------------------- */
+
+/* A part is called with *state NULL and line NULL (there are no conditions) or not, and then each time that an encoding which it began is whole.
+ * It returns SORA_MORE when it has begun one, SORA_OK when its work is done. After either, and after a failure, the caller ends it. */
+typedef struct sorai_encoding sorai_encoding;
+typedef int sorai_part_fn(struct sora_pipeline *p, sorai_timeline *line, void **state, sorai_encoding *encoding, sora_error *err);
 
 /* ---- places that are held (held.c) ----------------------------------------------------------------------------------------- */
 
@@ -82,7 +95,8 @@ typedef struct sorai_held {
 } sorai_held;
 
 /* Takes pixels over from the timeline, where the result keeps them. */
-int sorai_held_make(struct sora_pipeline *p, const sorai_plan *plan, sorai_timeline *line, sorai_held **out, sora_error *err);
+sorai_part_fn sorai_held_part;
+void sorai_held_part_end(struct sora_pipeline *p, void **state);
 /* noise: the sampler's first sample, on the device. */
 int sorai_held_start(sorai_exec *x, sorai_held *held, const sora_tensor *noise, sora_error *err);
 void sorai_held_release(sorai_held **held);
@@ -106,14 +120,16 @@ int64_t sorai_held_needs(const sorai_held *held, int64_t index);
 /* Lays what is kept over frame `index` of the decoded video [frames, height, width, 3], and blends what is made beside it. In order, each once. */
 void sorai_held_keep(sorai_held *held, uint8_t *video, int64_t index);
 
-/* ---- what the model takes beside the text; line NULL: there are no conditions ------------------------------------------------ */
+/* ---- what the model takes beside the text ------------------------------------------------------------------------------------- */
 
 /* pictures.c. Embeddings of the slots' pictures or, without, of the first (and last) frame that something lies on. */
 int sorai_embeds_make(struct sora_pipeline *p, const sorai_timeline *line, sora_tensor **out, sora_error *err);
 int sorai_embeds_two(const struct sora_pipeline *p); /* of two pictures */
 /* Channels joined behind the noise, or the first frame that stands in its place. */
-int sorai_joined_make(struct sora_pipeline *p, const sorai_timeline *line, sora_tensor **out, sora_error *err);
+sorai_part_fn sorai_joined_part;
+void sorai_joined_part_end(struct sora_pipeline *p, void **state);
 /* control.c: the control latent of VACE; conditions lie over the video and mask of the slots. */
-int sorai_control_make(struct sora_pipeline *p, const sorai_timeline *line, sora_tensor **out, sora_error *err);
+sorai_part_fn sorai_control_part;
+void sorai_control_part_end(struct sora_pipeline *p, void **state);
 
 #endif

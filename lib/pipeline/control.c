@@ -144,22 +144,8 @@ static void bilinear(const float *in, int32_t w, int32_t h, float *out, int32_t 
     }
 }
 
-typedef struct canvas {
-    const float *values; /* [3, h, w] */
-    size_t count;
-} canvas;
-
-static int fill_canvas(void *user, int64_t first, int64_t n, float *piece, sora_error *err) {
-    const canvas *c = user;
-    (void)first;
-    (void)n;
-    (void)err;
-    memcpy(piece, c->values, c->count * sizeof *piece);
-    return SORA_OK;
-}
-
-/* Fitted into the middle of a white frame; -> [z, 1, h', w']. */
-static int encode_reference(sora_pipeline *p, const sora_tensor *picture, sora_tensor **out, sora_error *err) {
+/* Fitted into the middle of a white frame [3, h, w], which the caller frees. */
+static int lay_reference(sora_pipeline *p, const sora_tensor *picture, float **out, sora_error *err) {
     const int32_t w = p->plan.full_width, h = p->plan.full_height;
     const int32_t space = sorai_vae_space_factor(&p->model->vae_config);
     const int32_t from_w = (int32_t)picture->shape[1], from_h = (int32_t)picture->shape[0];
@@ -183,11 +169,11 @@ static int encode_reference(sora_pipeline *p, const sora_tensor *picture, sora_t
         for (size_t c = 0; c < 3; c++)
             bilinear(pixels + c * (size_t)even_w * (size_t)even_h, even_w, even_h, values + c * plane + corner, to_w,
                      to_h, w);
-        canvas c = {values, 3 * plane};
-        status = sorai_encode_frames(p, 1, h, w, fill_canvas, &c, out, err);
+        *out = values;
+    } else {
+        sorai_free(p->mem, values);
     }
     sorai_free(p->mem, pixels);
-    sorai_free(p->mem, values);
     return status;
 }
 
@@ -236,44 +222,94 @@ static void place_latents(sora_tensor *control, const sora_pipeline *p, int64_t 
     }
 }
 
-int sorai_control_make(sora_pipeline *p, const sorai_timeline *line, sora_tensor **out, sora_error *err) {
+typedef struct controlling {
+    source source;
+    sora_tensor *control;
+    float *canvas;  /* the reference picture under way, [3, h, w] */
+    int stage;      /* encodings that are whole: what is kept, what is given up, then the pictures */
+    int reference;  /* the slot of the picture under way */
+    int64_t at;     /* each goes in front of those before it */
+} controlling;
+
+void sorai_control_part_end(sora_pipeline *p, void **state) {
+    controlling *c = *state;
+    *state = NULL;
+    if (!c) return;
+    sora_tensor *control = c->control;
+    sorai_tensor_unref(&control);
+    sorai_free(p->mem, c->canvas);
+    sorai_free(p->mem, c->source.own_mask);
+    sorai_free(p->mem, c);
+}
+
+static int begin_control(sora_pipeline *p, const sorai_timeline *line, void **state, sora_error *err) {
     const sorai_plan *plan = &p->plan;
-    const int64_t z = p->model->vae_config.z_dim, space = sorai_vae_space_factor(&p->model->vae_config);
     const int64_t shape[4] = {p->model->dit_config.vace_in_channels, plan->latent[1], plan->latent[2], plan->latent[3]};
-    source s = {.p = p,
-                .video = p->slots[SORA_SLOT_VIDEO],
-                .line = line,
-                .frames = plan->full_frames,
-                .h = plan->full_height,
-                .w = plan->full_width};
-    *out = NULL;
-    SORA_TRY(check(&s, err));
-    SORA_TRY(sorai_model_need(p->model, SORAI_NET_ENCODER, err));
-    sora_tensor *control = NULL, *part = NULL;
-    int status = take_mask(&s, p->slots[SORA_SLOT_MASK], err);
-    if (status == SORA_OK) status = sorai_tensor_new(&control, p->mem, SORA_DTYPE_F32, 4, shape, err);
-    if (status == SORA_OK) memset(control->data, 0, sorai_tensor_bytes(control));
-    for (s.keep = 1; status == SORA_OK && s.keep >= 0; s.keep--) {
-        status = sorai_encode_frames(p, s.frames, s.h, s.w, fill, &s, &part, err);
-        if (status == SORA_OK) place(control, part, s.keep ? 0 : z, plan->references);
-        sorai_tensor_unref(&part);
+    controlling *c = *state = sorai_calloc(p->mem, 1, sizeof *c);
+    if (!c) return sorai_fail(err, SORA_E_NOMEM, "no memory for the conditions");
+    c->source = (source){.p = p,
+                         .video = p->slots[SORA_SLOT_VIDEO],
+                         .line = line,
+                         .frames = plan->full_frames,
+                         .h = plan->full_height,
+                         .w = plan->full_width,
+                         .keep = 1};
+    c->at = plan->references;
+    SORA_TRY(check(&c->source, err));
+    SORA_TRY(take_mask(&c->source, p->slots[SORA_SLOT_MASK], err));
+    SORA_TRY(sorai_tensor_new(&c->control, p->mem, SORA_DTYPE_F32, 4, shape, err));
+    memset(c->control->data, 0, sorai_tensor_bytes(c->control));
+    return SORA_OK;
+}
+
+static int fill_canvas(void *user, int64_t first, int64_t n, float *piece, sora_error *err) {
+    const controlling *c = user;
+    (void)first;
+    (void)n;
+    (void)err;
+    memcpy(piece, c->canvas, (size_t)(3 * c->source.h * c->source.w) * sizeof *piece);
+    return SORA_OK;
+}
+
+/* The next picture that is set, from slot `from` on. */
+static int begin_reference(sora_pipeline *p, controlling *c, int from, sorai_encoding *encoding, sora_error *err) {
+    for (c->reference = from; c->reference < SORA_MAX_REFERENCES && !p->slots[SORA_SLOT_REFERENCE + c->reference];) c->reference++;
+    sorai_free(p->mem, c->canvas);
+    c->canvas = NULL;
+    if (c->reference == SORA_MAX_REFERENCES) return SORA_OK;
+    SORA_TRY(lay_reference(p, p->slots[SORA_SLOT_REFERENCE + c->reference], &c->canvas, err));
+    SORA_TRY(sorai_encoding_begin(p, encoding, (const int64_t[]){1, c->source.h, c->source.w}, fill_canvas, c, err));
+    return SORA_MORE;
+}
+
+int sorai_control_part(sora_pipeline *p, sorai_timeline *line, void **state, sorai_encoding *encoding, sora_error *err) {
+    const int64_t z = p->model->vae_config.z_dim, references = p->plan.references;
+    const int64_t size[3] = {p->plan.full_frames, p->plan.full_height, p->plan.full_width};
+    if (!*state) {
+        SORA_TRY(begin_control(p, line, state, err));
+        controlling *c = *state;
+        SORA_TRY(sorai_encoding_begin(p, encoding, size, fill, &c->source, err));
+        return SORA_MORE;
     }
-    /* Each picture goes in front of those before it. */
-    int64_t at = plan->references;
-    for (int i = 0; status == SORA_OK && i < SORA_MAX_REFERENCES; i++) {
-        const sora_tensor *picture = p->slots[SORA_SLOT_REFERENCE + i];
-        if (!picture) continue;
-        status = encode_reference(p, picture, &part, err);
-        if (status == SORA_OK) place(control, part, 0, --at);
-        sorai_tensor_unref(&part);
+    controlling *c = *state;
+    sora_tensor *part = sorai_encoding_take(encoding);
+    const int stage = c->stage++;
+    if (stage < 2)
+        place(c->control, part, stage ? z : 0, references);
+    else
+        place(c->control, part, 0, --c->at);
+    sorai_tensor_unref(&part);
+    int status;
+    if (stage == 0) { /* then what is given up */
+        c->source.keep = 0;
+        status = sorai_encoding_begin(p, encoding, size, fill, &c->source, err);
+        return status == SORA_OK ? SORA_MORE : status;
     }
-    if (status == SORA_OK) {
-        place_mask(control, &s, 2 * z, plan->references, space);
-        place_latents(control, p, z);
-        *out = control;
-    } else {
-        sorai_tensor_unref(&control);
-    }
-    sorai_free(p->mem, s.own_mask);
-    return status;
+    status = begin_reference(p, c, stage < 2 ? 0 : c->reference + 1, encoding, err);
+    if (status != SORA_OK) return status;
+    place_mask(c->control, &c->source, 2 * z, references, sorai_vae_space_factor(&p->model->vae_config));
+    place_latents(c->control, p, z);
+    p->made[SORA_SLOT_CONTROL] = c->control;
+    c->control = NULL;
+    return SORA_OK;
 }

@@ -92,7 +92,6 @@ static int decode_whole(sora_pipeline *p, sora_error *err) {
 static int keep_middle(sora_pipeline *p, sora_tensor *one, int64_t i, int64_t frames, sora_error *err) {
     sorai_exec *x = &p->exec;
     const sora_tensor *h = sorai_vae_decode_middle(x, &p->model->decoder, &p->stream, one);
-    sorai_exec_poll(x);
     SORA_TRY(sorai_exec_finish(x, err));
     if (!p->middle)
         SORA_TRY(sorai_device_tensor(&p->middle, p->mem, x->device, SORA_DTYPE_F32, 5,
@@ -128,7 +127,6 @@ int sorai_decode_piece(sora_pipeline *p, const sorai_plan *plan, const sora_tens
         sorai_vae_stream_begin(&p->stream, p->mem);
     out->video = windows > 1 ? sorai_vae_decode_window(x, vae, &p->stream, sorai_slice(x, p->middle, 1, i, i + 1), &at)
                              : sorai_vae_decode(x, vae, &p->stream, one);
-    sorai_exec_poll(x);
     return sorai_exec_finish(x, err);
 }
 

@@ -104,18 +104,6 @@ static int fill_piece(void *user, int64_t first, int64_t n, float *piece, sora_e
     return SORA_OK;
 }
 
-static int encode(sora_pipeline *p, const sorai_plan *plan, const sorai_timeline *line, sorai_held *h, sora_error *err) {
-    pieces e = {line, plan};
-    sora_tensor *latent = NULL;
-    SORA_TRY(sorai_model_need(p->model, SORAI_NET_ENCODER, err));
-    SORA_TRY(sorai_encode_frames(p, plan->full_frames, plan->full_height, plan->full_width, fill_piece, &e, &latent, err));
-    const int64_t *l = h->latent, plane = l[2] * l[3], t = latent->shape[1];
-    for (int64_t c = 0; c < l[4]; c++)
-        memcpy(h->x0 + (c * l[1] + h->lead) * plane, (const float *)latent->data + c * t * plane, (size_t)(t * plane) * sizeof *h->x0);
-    sorai_tensor_unref(&latent);
-    return SORA_OK;
-}
-
 /* Latents that were given as such replace what was encoded. */
 static void place_latent(sorai_held *h, const sora_condition *c, const sorai_latent_range *r, float *known) {
     const int64_t *l = h->latent, plane = l[2] * l[3];
@@ -129,60 +117,96 @@ static void place_latent(sorai_held *h, const sora_condition *c, const sorai_lat
     }
 }
 
-static int fill(sora_pipeline *p, const sorai_plan *plan, sorai_held *h, const sorai_timeline *line, float *known, sora_error *err) {
-    const sora_model *m = p->model;
-    const int64_t space = sorai_vae_space_factor(&m->vae_config), time = sorai_vae_time_factor(&m->vae_config);
-    share_of_places(line, plan, h->lead, space, time, known);
-    if (sorai_conditions_lay_pixels(p))
-        SORA_TRY(encode(p, plan, line, h, err));
-    for (size_t i = 0; i < p->conditions.count; i++) {
-        const sora_condition *c = &p->conditions.list[i];
-        if (c->latent) {
-            const sorai_latent_range range = sorai_condition_range(c, plan, time);
-            place_latent(h, c, &range, known);
-        }
+/* A part under way. */
+typedef struct holding {
+    pieces pieces;
+    sorai_held *held;
+    float *known; /* of each place of the latent */
+} holding;
+
+void sorai_held_part_end(sora_pipeline *p, void **state) {
+    holding *s = *state;
+    *state = NULL;
+    if (!s)
+        return;
+    sorai_held_release(&s->held);
+    sorai_free(p->mem, s->known);
+    sorai_free(p->mem, s);
+}
+
+static int begin(sora_pipeline *p, const sorai_timeline *line, void **state, sora_error *err) {
+    const sorai_plan *plan = &p->plan;
+    const int64_t *l = plan->latent, places = l[1] * l[2] * l[3];
+    const sorai_vae_config *vae = &p->model->vae_config;
+    const int32_t *patch = p->model->dit_config.patch_size;
+    holding *s = *state = sorai_calloc(p->mem, 1, sizeof *s);
+    if (s) {
+        s->known = sorai_calloc(p->mem, (size_t)places, sizeof *s->known);
+        s->held = sorai_calloc(p->mem, 1, sizeof *s->held);
     }
-    levels_of_tokens(h, known);
+    if (!s || !s->known || !s->held)
+        return sorai_fail(err, SORA_E_NOMEM, "no memory for the conditions");
+    s->pieces = (pieces){line, plan};
+    sorai_held *h = s->held;
+    h->mem = p->mem;
+    memcpy(h->latent, l, sizeof h->latent);
+    h->lead = plan->references;
+    for (int i = 0; i < 3; i++) {
+        h->patch[i] = patch[i];
+        h->tokens[i] = l[i + 1] / patch[i];
+    }
+    h->told = p->model->expand_timesteps;
+    h->level = sorai_alloc(p->mem, (size_t)(h->tokens[0] * h->tokens[1] * h->tokens[2]) * sizeof *h->level);
+    h->x0 = sorai_calloc(p->mem, (size_t)(places * l[4]), sizeof *h->x0);
+    if (!h->level || !h->x0)
+        return sorai_fail(err, SORA_E_NOMEM, "no memory for the conditions");
+    share_of_places(line, plan, h->lead, sorai_vae_space_factor(vae), sorai_vae_time_factor(vae), s->known);
     return SORA_OK;
 }
 
-int sorai_held_make(sora_pipeline *p, const sorai_plan *plan, sorai_timeline *line, sorai_held **out, sora_error *err) {
-    *out = NULL;
-    const int64_t *l = plan->latent, places = l[1] * l[2] * l[3];
-    const int32_t *patch = p->model->dit_config.patch_size;
-    sorai_held *h = sorai_calloc(p->mem, 1, sizeof *h);
-    float *known = sorai_calloc(p->mem, (size_t)places, sizeof *known);
-    int status = h && known ? SORA_OK : sorai_fail(err, SORA_E_NOMEM, "no memory for the conditions");
-    if (status == SORA_OK) {
-        h->mem = p->mem;
-        memcpy(h->latent, l, sizeof h->latent);
-        h->lead = plan->references;
-        for (int i = 0; i < 3; i++) {
-            h->patch[i] = patch[i];
-            h->tokens[i] = l[i + 1] / patch[i];
+/* The encoded timeline to its place behind what leads. */
+static void place_encoded(sorai_held *h, const sora_tensor *latent) {
+    const int64_t *l = h->latent, plane = l[2] * l[3], t = latent->shape[1];
+    for (int64_t c = 0; c < l[4]; c++)
+        memcpy(h->x0 + (c * l[1] + h->lead) * plane, (const float *)latent->data + c * t * plane, (size_t)(t * plane) * sizeof *h->x0);
+}
+
+int sorai_held_part(sora_pipeline *p, sorai_timeline *line, void **state, sorai_encoding *encoding, sora_error *err) {
+    const sorai_plan *plan = &p->plan;
+    if (!*state) {
+        SORA_TRY(begin(p, line, state, err));
+        if (sorai_conditions_lay_pixels(p)) {
+            holding *s = *state;
+            SORA_TRY(sorai_encoding_begin(p, encoding, (const int64_t[]){plan->full_frames, plan->full_height, plan->full_width}, fill_piece, &s->pieces, err));
+            return SORA_MORE;
         }
-        h->told = p->model->expand_timesteps;
-        h->level = sorai_alloc(p->mem, (size_t)(h->tokens[0] * h->tokens[1] * h->tokens[2]) * sizeof *h->level);
-        h->x0 = sorai_calloc(p->mem, (size_t)(places * l[4]), sizeof *h->x0);
-        if (!h->level || !h->x0)
-            status = sorai_fail(err, SORA_E_NOMEM, "no memory for the conditions");
     }
-    if (status == SORA_OK)
-        status = fill(p, plan, h, line, known, err);
-    if (status == SORA_OK && p->params.i[SORA_PARAM_KEEP]) {
+    holding *s = *state;
+    sorai_held *h = s->held;
+    sora_tensor *latent = sorai_encoding_take(encoding);
+    if (latent)
+        place_encoded(h, latent);
+    sorai_tensor_unref(&latent);
+    for (size_t i = 0; i < p->conditions.count; i++) {
+        const sora_condition *c = &p->conditions.list[i];
+        if (c->latent) {
+            const sorai_latent_range range = sorai_condition_range(c, plan, sorai_vae_time_factor(&p->model->vae_config));
+            place_latent(h, c, &range, s->known);
+        }
+    }
+    levels_of_tokens(h, s->known);
+    if (p->params.i[SORA_PARAM_KEEP]) {
         h->rgb = line->rgb;
         h->keep = line->keep;
         h->frames = line->frames;
         h->width = line->width;
         h->height = line->height;
         line->rgb = line->keep = NULL;
-        status = sorai_seam_begin(h, err);
+        SORA_TRY(sorai_seam_begin(h, err));
     }
-    sorai_free(p->mem, known);
-    if (status != SORA_OK)
-        sorai_held_release(&h);
-    *out = h;
-    return status;
+    p->held = h;
+    s->held = NULL;
+    return SORA_OK;
 }
 
 /* ---- in the loop ---------------------------------------------------------------------------------------------------------- */

@@ -178,29 +178,46 @@ static int scaled(sora_pipeline *p, const sora_tensor *from, float **out, sora_e
     return from ? sorai_picture_floats(out, p->mem, a.rgb, a.w, a.h, p->plan.full_width, p->plan.full_height, err) : SORA_OK;
 }
 
-int sorai_joined_make(sora_pipeline *p, const sorai_timeline *line, sora_tensor **out, sora_error *err) {
+typedef struct joining {
+    clip clip;
+    float *first, *last;
+} joining;
+
+void sorai_joined_part_end(sora_pipeline *p, void **state) {
+    joining *j = *state;
+    *state = NULL;
+    if (!j) return;
+    sorai_free(p->mem, j->first);
+    sorai_free(p->mem, j->last);
+    sorai_free(p->mem, j);
+}
+
+static int begin_joined(sora_pipeline *p, const sorai_timeline *line, void **state, sorai_encoding *encoding, sora_error *err) {
     const sorai_plan *plan = &p->plan;
     const sora_tensor *last = p->slots[SORA_SLOT_LAST_IMAGE];
     const int joined = p->model->dit_config.in_channels > p->model->vae_config.z_dim;
-    float *a = NULL, *b = NULL;
-    sora_tensor *latent = NULL;
-    *out = NULL;
     if (last && (!joined || plan->full_frames < 2))
         return sorai_fail(err, SORA_E_INVALID,
                           joined ? "one frame has no last image beside its first"
                                  : "the model takes a first image only");
-    SORA_TRY(sorai_model_need(p->model, SORAI_NET_ENCODER, err));
-    int status = scaled(p, p->slots[SORA_SLOT_IMAGE], &a, err);
-    if (status == SORA_OK) status = scaled(p, last, &b, err);
-    clip e = {a, b, joined ? line : NULL, plan, joined ? plan->full_frames : 1, (size_t)plan->full_width * (size_t)plan->full_height};
-    if (status == SORA_OK) status = sorai_encode_frames(p, e.frames, plan->full_height, plan->full_width, fill_clip, &e, &latent, err);
-    if (status == SORA_OK && joined) {
-        status = join_mask(p, &e, latent, out, err);
-        sorai_tensor_unref(&latent);
-    } else if (status == SORA_OK) {
-        *out = latent;
+    joining *j = *state = sorai_calloc(p->mem, 1, sizeof *j);
+    if (!j) return sorai_fail(err, SORA_E_NOMEM, "no memory for the conditions");
+    SORA_TRY(scaled(p, p->slots[SORA_SLOT_IMAGE], &j->first, err));
+    SORA_TRY(scaled(p, last, &j->last, err));
+    j->clip = (clip){j->first, j->last, joined ? line : NULL, plan, joined ? plan->full_frames : 1, (size_t)plan->full_width * (size_t)plan->full_height};
+    SORA_TRY(sorai_encoding_begin(p, encoding, (const int64_t[]){j->clip.frames, plan->full_height, plan->full_width}, fill_clip, &j->clip, err));
+    return SORA_MORE;
+}
+
+int sorai_joined_part(sora_pipeline *p, sorai_timeline *line, void **state, sorai_encoding *encoding, sora_error *err) {
+    if (!*state) return begin_joined(p, line, state, encoding, err);
+    const joining *j = *state;
+    sora_tensor *latent = sorai_encoding_take(encoding);
+    if (p->model->dit_config.in_channels <= p->model->vae_config.z_dim) { /* it stands for the first frame */
+        p->made[SORA_SLOT_CONDITION] = latent;
+        return SORA_OK;
     }
-    sorai_free(p->mem, a);
-    sorai_free(p->mem, b);
+    const int status = join_mask(p, &j->clip, latent, &p->made[SORA_SLOT_CONDITION], err);
+    sorai_tensor_unref(&latent);
     return status;
 }

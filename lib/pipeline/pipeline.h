@@ -63,6 +63,25 @@ typedef struct sorai_loop {
     sorai_exec_mark begin, mark;
 } sorai_loop;
 
+/* A clip on its way through the encoder: a step does what makes one latent frame. Between steps other networks may run, but no other stream. */
+typedef int sorai_fill_fn(void *user, int64_t first, int64_t n, float *piece, sora_error *err); /* frames first..first+n-1 as [3, n, h, w] in -1..1 */
+struct sorai_encoding {
+    int64_t size[3]; /* frames, height, width */
+    sorai_fill_fn *fill; /* asked for them in order */
+    void *user;
+    int64_t done, pieces; /* steps */
+    sora_tensor *out;     /* f32 [z, t, h, w], as far as it is made */
+};
+
+/* What is made of conditions, part by part (conditions.c). */
+typedef struct sorai_taking {
+    sorai_timeline line;
+    int32_t part;        /* of the list in conditions.c */
+    void *state;         /* of the part; NULL: it has not begun */
+    sorai_encoding encoding;
+    int32_t done, steps;
+} sorai_taking;
+
 enum sorai_run_state { SORAI_RUN_NONE, SORAI_RUN_TEXT, SORAI_RUN_CONDITION, SORAI_RUN_DENOISE, SORAI_RUN_DECODE, SORAI_RUN_DONE };
 
 struct sora_pipeline {
@@ -83,6 +102,7 @@ struct sora_pipeline {
     enum sorai_run_state state;
     sorai_plan plan;
     double begun; /* seconds */
+    sorai_taking taking; /* what is being made of conditions */
     sorai_held *held; /* what the conditions hold; NULL: nothing */
     sorai_loop loop;
     sorai_exec_mark mark; /* of decoding */
@@ -119,10 +139,11 @@ int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err); /* one
 sora_tensor *sorai_loop_result(sora_pipeline *p, const sorai_loop *loop); /* a device tensor [1, t, h, w, c] */
 void sorai_loop_end(sora_pipeline *p, sorai_loop *loop);                  /* also of one that failed; twice does no harm */
 
-/* Encodes f frames of h x w, asking for them in order: fill writes frames first..first+n-1 as [3, n, h, w] in -1..1. */
-typedef int sorai_fill_fn(void *user, int64_t first, int64_t n, float *piece, sora_error *err);
-int sorai_encode_frames(sora_pipeline *p, int64_t f, int64_t h, int64_t w, sorai_fill_fn *fill, void *user, sora_tensor **out,
-                        sora_error *err);
+/* stages.c: the steps of an encoding, until done == pieces. */
+int sorai_encoding_begin(sora_pipeline *p, sorai_encoding *e, const int64_t size[3], sorai_fill_fn *fill, void *user, sora_error *err);
+int sorai_encoding_step(sora_pipeline *p, sorai_encoding *e, sora_error *err);
+sora_tensor *sorai_encoding_take(sorai_encoding *e);          /* the whole latent, the caller's from now on */
+void sorai_encoding_end(sora_pipeline *p, sorai_encoding *e); /* also of one that failed; twice does no harm */
 
 /* pictures.c. u8 [h, w, 3] -> floats [3, height, width] in -1..1, resized as the reference does. The caller frees them. */
 int sorai_picture_floats(float **out, sorai_mem *mem, const uint8_t *rgb, int32_t w, int32_t h, int32_t width, int32_t height, sora_error *err);

@@ -17,6 +17,7 @@ void sorai_pipeline_stop(sora_pipeline *p) {
     p->state = SORAI_RUN_NONE;
     p->ready = 0;
     sorai_loop_end(p, &p->loop);
+    sorai_conditions_end(p);
     sorai_held_release(&p->held);
     sorai_decode_end(p);
     sorai_arena_rewind(&p->exec.data, (sorai_arena_mark){0, 0});
@@ -140,13 +141,23 @@ static int step_text(sora_pipeline *p, sora_error *err) {
     }
     if (p->plan.guided)
         SORA_TRY(make_text(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE, err));
+    p->taking.steps = 0; /* not begun */
     p->state = SORAI_RUN_CONDITION;
     return sorai_run_report(p, SORA_PHASE_TEXT, 1, 1, err);
 }
 
 static int step_condition(sora_pipeline *p, sora_error *err) {
     sora_tensor *noise = NULL;
-    SORA_TRY(sorai_conditions_make(p, err));
+    if (!p->taking.steps) {
+        SORA_TRY(sorai_conditions_begin(p, err));
+        if (p->conditions.count)
+            return sorai_run_report(p, SORA_PHASE_CONDITION, 0, p->taking.steps, err);
+    }
+    const int more = sorai_conditions_step(p, err);
+    if (more == SORA_MORE)
+        return sorai_run_report(p, SORA_PHASE_CONDITION, p->taking.done, p->taking.steps, err);
+    SORA_TRY(more);
+    sorai_conditions_end(p);
     const sorai_inputs in = {.text = p->made[SORA_SLOT_TEXT],
                              .negative = p->made[SORA_SLOT_NEGATIVE],
                              .shots = &p->shots,
@@ -160,7 +171,7 @@ static int step_condition(sora_pipeline *p, sora_error *err) {
     sorai_tensor_unref(&noise);
     SORA_TRY(status);
     p->state = SORAI_RUN_DENOISE;
-    return has_conditions(p) ? sorai_run_report(p, SORA_PHASE_CONDITION, 1, 1, err) : SORA_OK;
+    return has_conditions(p) ? sorai_run_report(p, SORA_PHASE_CONDITION, p->taking.steps, p->taking.steps, err) : SORA_OK;
 }
 
 static int step_denoise(sora_pipeline *p, sora_error *err) {

@@ -151,42 +151,60 @@ int sorai_stage_denoise(sora_pipeline *p, const sora_tensor *latent, const sora_
 }
 
 /* Piece by piece, so that memory does not grow with the length: the first frame alone, then as many as make one latent frame. */
-int sorai_encode_frames(sora_pipeline *p, int64_t f, int64_t h, int64_t w, sorai_fill_fn *fill, void *user, sora_tensor **out,
-                        sora_error *err) {
+int sorai_encoding_begin(sora_pipeline *p, sorai_encoding *e, const int64_t size[3], sorai_fill_fn *fill, void *user, sora_error *err) {
+    memset(e, 0, sizeof *e);
+    SORA_TRY(sorai_model_need(p->model, SORAI_NET_ENCODER, err));
+    const sorai_vae_config *c = &p->model->encoder.config;
+    const int64_t space = sorai_vae_space_factor(c), t = 1 + (size[0] - 1) / sorai_vae_time_factor(c);
+    memcpy(e->size, size, sizeof e->size);
+    e->fill = fill;
+    e->user = user;
+    e->pieces = t;
+    SORA_TRY(sorai_tensor_new(&e->out, p->mem, SORA_DTYPE_F32, 4, (const int64_t[]){c->z_dim, t, size[1] / space, size[2] / space}, err));
+    sorai_vae_stream_begin(&p->stream, p->mem);
+    return SORA_OK;
+}
+
+int sorai_encoding_step(sora_pipeline *p, sorai_encoding *e, sora_error *err) {
     sorai_exec *x = &p->exec;
     const sorai_vae *vae = &p->model->encoder;
-    const int64_t space = sorai_vae_space_factor(&vae->config), time = sorai_vae_time_factor(&vae->config), t = 1 + (f - 1) / time;
-    const int64_t shape[4] = {vae->config.z_dim, t, h / space, w / space}, plane = shape[2] * shape[3];
+    const int64_t time = sorai_vae_time_factor(&vae->config), h = e->size[1], w = e->size[2], *s = e->out->shape, plane = s[2] * s[3], i = e->done;
+    const int64_t first = i ? 1 + (i - 1) * time : 0, n = i ? time : 1;
     const sorai_exec_mark mark = sorai_exec_here(x);
-    SORA_TRY(sorai_tensor_new(out, p->mem, SORA_DTYPE_F32, 4, shape, err));
-    sorai_vae_stream_begin(&p->stream, p->mem);
-    for (int64_t i = 0; i < t && x->status == SORA_OK; i++) {
-        const int64_t first = i ? 1 + (i - 1) * time : 0, n = i ? time : 1;
-        sora_error why = {.struct_size = sizeof why};
-        float *piece = sorai_alloc(p->mem, (size_t)(3 * n * h * w) * sizeof *piece);
-        float *latent = sorai_alloc(p->mem, (size_t)(plane * shape[0]) * sizeof *latent);
-        const int status = piece && latent ? fill(user, first, n, piece, &why) : sorai_fail(&why, SORA_E_NOMEM, "no memory for frames");
-        if (status != SORA_OK) {
-            sorai_exec_fail(x, status, "%s", why.message);
-        } else {
-            sora_tensor *video = sorai_upload(x, SORA_DTYPE_F32, 5, (const int64_t[]){1, 3, n, h, w}, piece);
-            sora_tensor *mean = sorai_vae_encode(x, vae, &p->stream, sorai_dit_from_planes(x, video), NULL);
-            sora_tensor *planes = sorai_dit_to_planes(x, sorai_vae_normalize(x, vae, mean));
-            if (planes)
-                sorai_download(x, planes, latent);
-            for (int64_t c = 0; c < shape[0] && x->status == SORA_OK; c++)
-                memcpy((float *)(*out)->data + (c * t + i) * plane, latent + c * plane, (size_t)plane * sizeof *latent);
-            sorai_exec_poll(x);
-        }
-        sorai_free(p->mem, piece);
-        sorai_free(p->mem, latent);
-        sorai_exec_rewind(x, mark);
+    sora_error why = {.struct_size = sizeof why};
+    float *piece = sorai_alloc(p->mem, (size_t)(3 * n * h * w) * sizeof *piece);
+    float *latent = sorai_alloc(p->mem, (size_t)(plane * s[0]) * sizeof *latent);
+    int status = piece && latent ? e->fill(e->user, first, n, piece, &why) : sorai_fail(&why, SORA_E_NOMEM, "no memory for frames");
+    if (status != SORA_OK) {
+        sorai_exec_fail(x, status, "%s", why.message);
+    } else {
+        sora_tensor *video = sorai_upload(x, SORA_DTYPE_F32, 5, (const int64_t[]){1, 3, n, h, w}, piece);
+        sora_tensor *mean = sorai_vae_encode(x, vae, &p->stream, sorai_dit_from_planes(x, video), NULL);
+        sora_tensor *planes = sorai_dit_to_planes(x, sorai_vae_normalize(x, vae, mean));
+        if (planes)
+            sorai_download(x, planes, latent);
+        for (int64_t c = 0; c < s[0] && x->status == SORA_OK; c++)
+            memcpy((float *)e->out->data + (c * s[1] + i) * plane, latent + c * plane, (size_t)plane * sizeof *latent);
     }
-    const int status = sorai_exec_finish(x, err);
-    sorai_vae_stream_release(&p->stream);
-    if (status != SORA_OK)
-        sorai_tensor_unref(out);
-    return status;
+    sorai_free(p->mem, piece);
+    sorai_free(p->mem, latent);
+    sorai_exec_rewind(x, mark);
+    e->done++;
+    if (x->status != SORA_OK || e->done == e->pieces)
+        sorai_vae_stream_release(&p->stream);
+    return sorai_exec_finish(x, err);
+}
+
+sora_tensor *sorai_encoding_take(sorai_encoding *e) {
+    sora_tensor *out = e->out;
+    e->out = NULL;
+    return out;
+}
+
+void sorai_encoding_end(sora_pipeline *p, sorai_encoding *e) {
+    if (e->out)
+        sorai_vae_stream_release(&p->stream);
+    sorai_tensor_unref(&e->out);
 }
 
 static int fill_from(void *user, int64_t first, int64_t n, float *piece, sora_error *err) {
@@ -209,7 +227,13 @@ int sorai_stage_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor 
         (frames->shape[1] - 1) % time || frames->shape[2] < 1 || frames->shape[2] % space || frames->shape[3] < 1 || frames->shape[3] % space)
         return sorai_fail(err, SORA_E_INVALID, "video must be f32 [3, %lld k + 1, H, W], H and W multiples of %lld", (long long)time,
                           (long long)space);
-    return sorai_encode_frames(p, frames->shape[1], frames->shape[2], frames->shape[3], fill_from, (void *)(uintptr_t)frames, out, err);
+    sorai_encoding e;
+    int status = sorai_encoding_begin(p, &e, frames->shape + 1, fill_from, (void *)(uintptr_t)frames, err);
+    while (status == SORA_OK && e.done < e.pieces)
+        status = sorai_encoding_step(p, &e, err);
+    *out = status == SORA_OK ? sorai_encoding_take(&e) : NULL;
+    sorai_encoding_end(p, &e);
+    return status;
 }
 
 /* A decoded piece to its place in [3, f, h, w]. */

@@ -80,7 +80,7 @@ static int fit_mask(sorai_mem *mem, const uint8_t *mask, int32_t w, int32_t h, c
     return status;
 }
 
-static int add(sorai_timeline *t, const sora_condition *c, size_t index, sora_error *err) {
+static int add(sorai_timeline *t, const sora_condition *c, size_t index, atomic_int *cancel, sora_error *err) {
     const int64_t n = c->frames->shape[0], h = c->frames->shape[1], w = c->frames->shape[2];
     const place at = place_of(c->fit, w, h, t->width, t->height);
     if (c->fit == SORA_FIT_EXACT && (w != t->width || h != t->height))
@@ -94,6 +94,10 @@ static int add(sorai_timeline *t, const sora_condition *c, size_t index, sora_er
     for (int64_t i = 0; i < n && status == SORA_OK; i++) {
         if (c->at_frame + i < 0 || c->at_frame + i >= t->frames)
             continue;
+        if (cancel && atomic_load(cancel)) {
+            status = sorai_fail(err, SORA_E_CANCELLED, "cancelled");
+            break;
+        }
         const uint8_t *const rgb = (const uint8_t *)c->frames->data + i * h * w * 3;
         status = sorai_resize_rgb(t->mem, rgb, (int32_t)w, (int32_t)h, f.rgb, (int32_t)at.width, (int32_t)at.height, SORAI_FILTER_BICUBIC, err);
         if (c->mask && status == SORA_OK)
@@ -108,7 +112,8 @@ static int add(sorai_timeline *t, const sora_condition *c, size_t index, sora_er
     return status;
 }
 
-int sorai_timeline_make(sorai_timeline *t, sorai_mem *mem, const sorai_conditions *conditions, const sorai_plan *plan, sora_error *err) {
+int sorai_timeline_make(sorai_timeline *t, sorai_mem *mem, const sorai_conditions *conditions, const sorai_plan *plan, atomic_int *cancel,
+                        sora_error *err) {
     size_t size;
     memset(t, 0, sizeof *t);
     t->mem = mem;
@@ -126,7 +131,7 @@ int sorai_timeline_make(sorai_timeline *t, sorai_mem *mem, const sorai_condition
         memset(t->rgb, 127, size * 3);
     for (size_t i = 0; i < conditions->count && status == SORA_OK; i++)
         if (conditions->list[i].frames)
-            status = add(t, &conditions->list[i], i, err);
+            status = add(t, &conditions->list[i], i, cancel, err);
     if (status != SORA_OK)
         sorai_timeline_release(t);
     return status;

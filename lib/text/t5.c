@@ -169,7 +169,6 @@ sora_tensor *sorai_t5_forward(sorai_exec *x, const sorai_t5 *t5, const int32_t *
     for (int32_t i = 0; i < c->num_layers && h; i++) {
         sora_tensor *own = c->shared_bias ? bias : position_bias(x, t5->layers[i].bias, buckets, l, c->num_heads);
         h = sorai_exec_rewind_keep(x, inner, layer_run(x, t5, &t5->layers[i], h, own, lengths));
-        sorai_exec_poll(x);
     }
     h = sorai_rmsnorm(x, h, t5->norm_out, c->layer_norm_epsilon);
     return x->status == SORA_OK ? sorai_exec_rewind_keep(x, mark, h) : NULL;

@@ -236,6 +236,7 @@ int sorai_trainer_step(sora_trainer *t, sora_error *err) {
         atomic_store(&t->cancel, 0);
         return status;
     }
+    x->cancel = NULL; /* from here on the step is taken whole */
     double sumsq = 0.0;
     for (uint32_t i = 0; i < t->part_count; i++) {
         const sorai_store *s = &t->parts[i].store;
@@ -243,13 +244,16 @@ int sorai_trainer_step(sora_trainer *t, sora_error *err) {
             sumsq += sorai_optim_sumsq(x, &s->params[k]->grad, 1);
     }
     stats.grad_norm = sqrt(sumsq);
-    if (!isfinite(stats.loss) || !isfinite(stats.grad_norm))
+    if (!isfinite(stats.loss) || !isfinite(stats.grad_norm)) {
+        x->cancel = &t->cancel;
         return sorai_fail(err, SORA_E_STATE, "step %llu: the loss is not finite; the weights are as before it",
                           (unsigned long long)step);
+    }
     const sorai_optimizer_config *config = &t->recipe.optimizer;
     const double scale = config->clip > 0.0 && stats.grad_norm > config->clip ? config->clip / stats.grad_norm : 1.0;
     for (uint32_t i = 0; i < t->part_count; i++)
         sorai_optimizer_step(x, &t->parts[i].optimizer, config, step, scale);
+    x->cancel = &t->cancel;
     SORA_TRY(sorai_exec_finish(x, err));
     stats.rate = sorai_optimizer_rate(config, step);
     stats.step = step + 1;

@@ -44,7 +44,6 @@ static sora_tensor *level_run(sorai_exec *x, const sorai_vae_config *c, const so
     sora_tensor *h = in;
     for (int32_t j = 0; j < l->blocks; j++) {
         h = sorai_exec_rewind_keep(x, mark, sorai_vae_res_run(x, &l->res[j], stream, h));
-        sorai_exec_poll(x);
     }
     if (l->sample == SORAI_VAE_KEEP)
         return h;

@@ -46,7 +46,6 @@ static sora_tensor *level_run(sorai_exec *x, const sorai_vae_config *c, const so
         h = sorai_exec_rewind_keep(x, mark, sorai_vae_res_run(x, &l->res[j], stream, h));
         if (l->attention[j].norm)
             h = sorai_exec_rewind_keep(x, mark, sorai_vae_attention_run(x, &l->attention[j], h));
-        sorai_exec_poll(x);
     }
     if (l->sample != SORAI_VAE_KEEP)
         h = sorai_exec_rewind_keep(x, mark, downsample(x, l, stream, h, first));

@@ -179,7 +179,6 @@ sora_tensor *sorai_vision_forward(sorai_exec *x, const sorai_vision *vision, sor
     h = sorai_exec_rewind_keep(x, mark, h);
     for (int32_t i = 0; i + 1 < c->num_hidden_layers && h; i++) {
         h = sorai_exec_rewind_keep(x, mark, layer_run(x, vision, &vision->layers[i], h));
-        sorai_exec_poll(x);
     }
     return x->status == SORA_OK ? h : NULL;
 }

@@ -31,16 +31,6 @@ static sora_tensor *mask_of(rig *r, int64_t n, int64_t h, int64_t w, int64_t lef
     return t;
 }
 
-static int add(rig *r, sora_tensor *frames, sora_tensor *mask, int64_t at, double strength) {
-    sora_condition c;
-    sora_condition_init(&c);
-    c.frames = frames;
-    c.mask = mask;
-    c.at_frame = at;
-    c.strength = strength;
-    return sora_pipeline_add_condition(r->p, &c, &r->err);
-}
-
 static sora_tensor *latent_of_run(rig *r) {
     sora_tensor *t = NULL;
     ck_assert_msg(sora_pipeline_run(r->p, &r->err) == SORA_OK, "%s", r->err.message);
@@ -82,7 +72,7 @@ START_TEST(what_is_given_comes_out) {
     sora_tensor *frames = clip(&r, 5, SIDE, SIDE, 10), *want = encoded(&r, frames);
     sora_pipeline_set_i64(r.p, SORA_PARAM_SAMPLER, 1 + _i / 2);
     sora_pipeline_set_i64(r.p, SORA_PARAM_STEPS, 5);
-    ck_assert_int_eq(add(&r, frames, NULL, 0, 1.0), SORA_OK);
+    ck_assert_int_eq(rig_condition(&r, frames, NULL, 0, 1.0), SORA_OK);
     sora_tensor *latent = latent_of_run(&r);
     ck_assert_double_lt(apart(latent, want, 0), 2e-5);
     ck_assert_double_lt(apart(latent, want, 1), 2e-5);
@@ -110,12 +100,12 @@ START_TEST(strength_zero_is_nothing) {
     open_rig(&r, 2, 0);
     r.model->expand_timesteps = _i;
     sora_tensor *frames = clip(&r, 5, SIDE, SIDE, 10), *free_run = latent_of_run(&r);
-    ck_assert_int_eq(add(&r, frames, NULL, 0, 0.0), SORA_OK);
+    ck_assert_int_eq(rig_condition(&r, frames, NULL, 0, 0.0), SORA_OK);
     sora_tensor *latent = latent_of_run(&r);
     ck_assert_mem_eq(sora_tensor_data(latent), sora_tensor_data(free_run), sora_tensor_bytes(latent));
     sora_tensor_unref(&latent);
     ck_assert_int_eq(sora_pipeline_clear_conditions(r.p), SORA_OK);
-    ck_assert_int_eq(add(&r, frames, NULL, 0, 1.0), SORA_OK);
+    ck_assert_int_eq(rig_condition(&r, frames, NULL, 0, 1.0), SORA_OK);
     latent = latent_of_run(&r);
     ck_assert_double_gt(apart(latent, free_run, 0), 0.01);
     sora_tensor_unref(&latent);
@@ -137,7 +127,7 @@ START_TEST(an_image_begins_the_video) {
     sora_tensor *a = clip(&r, 1, SIDE, SIDE, 10), *b = clip(&r, 1, SIDE, SIDE, 90), *want = encoded(&r, a), *run[3], *all[6];
     for (int k = 0; k < 3; k++) {
         ck_assert_int_eq(sora_pipeline_clear_conditions(r.p), SORA_OK);
-        if (k) ck_assert_int_eq(add(&r, k == 1 ? a : b, NULL, 0, 1.0), SORA_OK);
+        if (k) ck_assert_int_eq(rig_condition(&r, k == 1 ? a : b, NULL, 0, 1.0), SORA_OK);
         run[k] = latent_of_run(&r);
     }
     const float *one = sora_tensor_data(want), *got = sora_tensor_data(run[1]);
@@ -216,7 +206,7 @@ START_TEST(levels_are_shares) {
     rig r;
     open_rig(&r, 1, 0);
     sora_tensor *frames = clip(&r, cases[_i].n, SIDE, SIDE, 10), *mask = mask_of(&r, 1, SIDE, SIDE, cases[_i].left);
-    ck_assert_int_eq(add(&r, frames, cases[_i].left < 32 ? mask : NULL, cases[_i].at, cases[_i].strength), SORA_OK);
+    ck_assert_int_eq(rig_condition(&r, frames, cases[_i].left < 32 ? mask : NULL, cases[_i].at, cases[_i].strength), SORA_OK);
     const sorai_held *h = held_of(&r);
     ck_assert(h->tokens[0] == 2 && h->tokens[1] == 2 && h->tokens[2] == 2);
     for (int i = 0; i < 8; i++)
@@ -235,7 +225,7 @@ START_TEST(the_network_sees_levels) {
     sora_tensor *frames = clip(&r, 1, SIDE, SIDE, 10);
     r.model->expand_timesteps = 1;
     sora_pipeline_set_i64(r.p, SORA_PARAM_STEPS, 4);
-    ck_assert_int_eq(add(&r, frames, NULL, 0, 0.4), SORA_OK);
+    ck_assert_int_eq(rig_condition(&r, frames, NULL, 0, 0.4), SORA_OK);
     const sorai_held *h = held_of(&r);
     int held = 0, open = 0;
     for (int step = 0; step < 4; step++) {
@@ -267,10 +257,10 @@ START_TEST(overlaps_have_an_order) {
     sorai_timeline t;
     open_rig(&r, 1, 0);
     sora_tensor *a = clip(&r, 3, SIDE, SIDE, 0), *b = clip(&r, 1, SIDE, SIDE, 100), *mask = mask_of(&r, 1, SIDE, SIDE, 10);
-    ck_assert_int_eq(add(&r, a, NULL, 0, 1.0), SORA_OK);
-    ck_assert_int_eq(add(&r, b, mask, 1, 0.5), SORA_OK);
+    ck_assert_int_eq(rig_condition(&r, a, NULL, 0, 1.0), SORA_OK);
+    ck_assert_int_eq(rig_condition(&r, b, mask, 1, 0.5), SORA_OK);
     sorai_plan plan = {.width = SIDE, .height = SIDE, .frames = 5};
-    ck_assert_int_eq(sorai_timeline_make(&t, r.p->mem, &r.p->conditions, &plan, &r.err), SORA_OK);
+    ck_assert_int_eq(sorai_timeline_make(&t, r.p->mem, &r.p->conditions, &plan, NULL, &r.err), SORA_OK);
     const uint8_t *first = sora_tensor_data(a), *second = sora_tensor_data(b);
     for (int i = 0; i < SIZE; i++) {
         const int over = i % SIDE < 10;
@@ -305,7 +295,7 @@ START_TEST(pictures_are_fitted) {
     for (c.fit = SORA_FIT_FILL; c.fit <= SORA_FIT_STRETCH; c.fit++) {
         ck_assert_int_eq(sora_pipeline_clear_conditions(r.p), SORA_OK);
         ck_assert_int_eq(sora_pipeline_add_condition(r.p, &c, &r.err), SORA_OK);
-        ck_assert_int_eq(sorai_timeline_make(&t, r.p->mem, &r.p->conditions, &plan, &r.err), SORA_OK);
+        ck_assert_int_eq(sorai_timeline_make(&t, r.p->mem, &r.p->conditions, &plan, NULL, &r.err), SORA_OK);
         int64_t known = 0;
         for (int i = 0; i < 400; i++) known += t.known[i] == 255;
         ck_assert_int_eq(known, c.fit == SORA_FIT_INSIDE ? 200 : 400);
@@ -316,7 +306,7 @@ START_TEST(pictures_are_fitted) {
     c.fit = SORA_FIT_EXACT;
     sora_pipeline_clear_conditions(r.p);
     ck_assert_int_eq(sora_pipeline_add_condition(r.p, &c, &r.err), SORA_OK);
-    ck_assert_int_eq(sorai_timeline_make(&t, r.p->mem, &r.p->conditions, &plan, &r.err), SORA_E_INVALID);
+    ck_assert_int_eq(sorai_timeline_make(&t, r.p->mem, &r.p->conditions, &plan, NULL, &r.err), SORA_E_INVALID);
     sora_tensor_unref(&c.frames);
     close_rig(&r);
 }
@@ -333,7 +323,7 @@ START_TEST(odd_sizes_keep_what_is_given) {
     sora_pipeline_set_i64(r.p, SORA_PARAM_HEIGHT, s[1]);
     sora_pipeline_set_i64(r.p, SORA_PARAM_FRAMES, s[2]);
     sora_tensor *frames = clip(&r, 1, s[1], s[0], 60);
-    ck_assert_int_eq(add(&r, frames, NULL, s[3], 1.0), SORA_OK);
+    ck_assert_int_eq(rig_condition(&r, frames, NULL, s[3], 1.0), SORA_OK);
     ck_assert_msg(sora_pipeline_run(r.p, &r.err) == SORA_OK, "%s", r.err.message);
     uint8_t *rgb = frames_of(&r, &size);
     ck_assert_uint_eq(size, (size_t)(s[0] * s[1] * s[2] * 3));
@@ -354,12 +344,12 @@ START_TEST(wrong_conditions_are_refused) {
     ck_assert_int_eq(sora_pipeline_add_condition(r.p, &c, &r.err), SORA_E_INVALID); /* nothing */
     ck_assert_int_eq(sora_pipeline_add_condition(NULL, &c, &r.err), SORA_E_INVALID);
     ck_assert_int_eq(sora_pipeline_add_condition(r.p, NULL, &r.err), SORA_E_INVALID);
-    ck_assert_int_eq(add(&r, mask, NULL, 0, 1.0), SORA_E_INVALID);
-    ck_assert_int_eq(add(&r, frames, small, 0, 1.0), SORA_E_INVALID);
-    ck_assert_int_eq(add(&r, frames, frames, 0, 1.0), SORA_E_INVALID);
-    ck_assert_int_eq(add(&r, frames, NULL, 0, 1.1), SORA_E_INVALID);
-    ck_assert_int_eq(add(&r, frames, NULL, 0, (double)NAN), SORA_E_INVALID);
-    ck_assert_int_eq(add(&r, frames, NULL, INT64_MIN, 1.0), SORA_E_INVALID);
+    ck_assert_int_eq(rig_condition(&r, mask, NULL, 0, 1.0), SORA_E_INVALID);
+    ck_assert_int_eq(rig_condition(&r, frames, small, 0, 1.0), SORA_E_INVALID);
+    ck_assert_int_eq(rig_condition(&r, frames, frames, 0, 1.0), SORA_E_INVALID);
+    ck_assert_int_eq(rig_condition(&r, frames, NULL, 0, 1.1), SORA_E_INVALID);
+    ck_assert_int_eq(rig_condition(&r, frames, NULL, 0, (double)NAN), SORA_E_INVALID);
+    ck_assert_int_eq(rig_condition(&r, frames, NULL, INT64_MIN, 1.0), SORA_E_INVALID);
     c.frames = frames;
     c.latent = frames;
     ck_assert_int_eq(sora_pipeline_add_condition(r.p, &c, &r.err), SORA_E_INVALID);
@@ -369,14 +359,14 @@ START_TEST(wrong_conditions_are_refused) {
     /* Outside of the video: refused when the length is known. */
     static const int64_t places[] = {5, -2, 1000000};
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(add(&r, frames, NULL, places[i], 1.0), SORA_OK);
+        ck_assert_int_eq(rig_condition(&r, frames, NULL, places[i], 1.0), SORA_OK);
         ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_E_INVALID);
         ck_assert_int_eq(sora_pipeline_clear_conditions(r.p), SORA_OK);
     }
     /* Not during a run. */
-    ck_assert_int_eq(add(&r, frames, mask, 0, 1.0), SORA_OK);
+    ck_assert_int_eq(rig_condition(&r, frames, mask, 0, 1.0), SORA_OK);
     ck_assert_int_eq(sora_pipeline_begin(r.p, &r.err), SORA_OK);
-    ck_assert_int_eq(add(&r, frames, mask, 0, 1.0), SORA_E_STATE);
+    ck_assert_int_eq(rig_condition(&r, frames, mask, 0, 1.0), SORA_E_STATE);
     ck_assert_int_eq(sora_pipeline_clear_conditions(r.p), SORA_E_STATE);
     ck_assert_int_eq(sora_pipeline_clear_conditions(NULL), SORA_E_INVALID);
     sora_tensor_unref(&frames);
@@ -392,19 +382,12 @@ START_TEST(memory_is_estimated) {
     rig r;
     const int *s = sizes[_i];
     open_rig(&r, 2, 0);
-    sora_memory before = {.struct_size = sizeof before}, after = before, estimate = before;
     sora_pipeline_set_i64(r.p, SORA_PARAM_WIDTH, s[0]);
     sora_pipeline_set_i64(r.p, SORA_PARAM_HEIGHT, s[1]);
     sora_pipeline_set_i64(r.p, SORA_PARAM_FRAMES, s[2]);
     sora_tensor *frames = clip(&r, 3, s[1], s[0], 0);
-    ck_assert_int_eq(add(&r, frames, NULL, 0, 1.0), SORA_OK);
-    ck_assert_msg(sora_pipeline_estimate(r.p, &estimate, &r.err) == SORA_OK, "%s", r.err.message);
-    sora_context_memory(r.ctx, &before);
-    ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_OK);
-    sora_context_memory(r.ctx, &after);
-    const double taken = (double)(after.peak - before.used);
-    ck_assert_msg((double)estimate.peak >= taken && (double)estimate.peak <= 1.10 * taken + 65536,
-                  "estimate %.3f MiB, taken %.3f MiB", (double)estimate.peak / 1048576, taken / 1048576);
+    ck_assert_int_eq(rig_condition(&r, frames, NULL, 0, 1.0), SORA_OK);
+    run_as_estimated(&r, 0.10, 65536, "a condition");
     sora_tensor_unref(&frames);
     close_rig(&r);
 }
