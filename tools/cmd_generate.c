@@ -1,7 +1,10 @@
 /* `sora generate`: a prompt becomes a video file. */
+#define _POSIX_C_SOURCE 200809L /* getdelim */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include "tools/commands.h"
 #include "tools/operations/making.h"
@@ -13,9 +16,17 @@
 /* How much of its preview a full video goes by: chosen by measurement, docs/conditions.md. */
 #define DRAFT_STRENGTH 0.6
 
+/* The lines of a file of prompts. */
+typedef struct prompt_list {
+    char *text;
+    char **lines;
+    long long count;
+} prompt_list;
+
 typedef struct job {
     making m;
-    const char *out, *sheet_path;
+    const char *out, *sheet_path, *prompts_path;
+    prompt_list prompts; /* one for each clip; empty: all clips have the same */
     int quiet, preview, full;
     long long count, seed;
     double seconds;
@@ -101,6 +112,32 @@ static int make_clip(job *j) {
     return code;
 }
 
+/* One prompt a line; empty lines and those that begin with # do not count. */
+static int read_prompts(prompt_list *list, const char *path) {
+    size_t size = 0, room = 0;
+    FILE *f = fopen(path, "rb");
+    if (!f) return complain(EXIT_FAILED, "%s: %s", path, strerror(errno));
+    const ssize_t n = getdelim(&list->text, &room, 0, f);
+    const int broken = ferror(f) || !feof(f);
+    fclose(f);
+    if (broken) return complain(EXIT_FAILED, "%s: could not be read as text", path);
+    for (char *line = n > 0 ? list->text : NULL, *end; line; line = end) {
+        end = strchr(line, '\n');
+        if (end) *end++ = 0;
+        const size_t length = strcspn(line, "\r");
+        line[length] = 0;
+        if (!line[strspn(line, " \t")] || line[0] == '#') continue;
+        if ((size_t)list->count == size) {
+            size = size ? size * 2 : 64;
+            char **more = realloc(list->lines, size * sizeof *more);
+            if (!more) return complain(EXIT_FAILED, "%s: no memory for prompts", path);
+            list->lines = more;
+        }
+        list->lines[list->count++] = line;
+    }
+    return list->count ? EXIT_DONE : complain(EXIT_FAILED, "%s: has no prompt", path);
+}
+
 static int make_all(job *j, const char *prompt) {
     sheet *sh = j->sheet_path ? sheet_new(SHEET_COLUMNS) : NULL;
     int code = j->sheet_path && !sh ? complain(EXIT_FAILED, "no memory for a sheet") : EXIT_DONE;
@@ -110,6 +147,11 @@ static int make_all(job *j, const char *prompt) {
         j->done = j->picks = 0;
         j->picked = j->sheet_path ? malloc((size_t)j->width * (size_t)j->height * 3 * SHEET_COLUMNS) : NULL;
         if (j->sheet_path && !j->picked) code = complain(EXIT_FAILED, "no memory for a sheet");
+        if (j->prompts.count) {
+            prompt = j->prompts.lines[j->index];
+            if (sora_pipeline_set_text(j->m.s.pipeline, SORA_PARAM_PROMPT, prompt, (size_t)-1) != SORA_OK)
+                code = complain(EXIT_FAILED, "%s: prompt %lld is no UTF-8, or there is no memory for it", j->prompts_path, j->index + 1);
+        }
         if (j->out) name_clip(j->out, j->index, j->count, j->path, sizeof j->path);
         if (code == EXIT_DONE) code = make_clip(j);
         if (code == EXIT_DONE && sh && sheet_add(sh, j->picked, j->picks, j->width, j->height, prompt) != 0)
@@ -194,6 +236,7 @@ int cmd_generate(int argc, char **argv) {
         {"size", OPTION_SIZE, size, "WxH", "width and height at once", 0, 0},
         {"count", OPTION_INT, &j.count, "K", "clips to make, with seeds S, S + 1, ..; files are numbered (1)", 1,
          10000},
+        {"prompts", OPTION_TEXT, &j.prompts_path, "FILE", "prompts, one a line, in place of -p: a clip for each, as with --count", 0, 0},
         {"seconds", OPTION_NUMBER, &j.seconds, "S", "how long it is, in place of --frames", 0, 36000},
         {"shot", OPTION_LIST, &j.texts, "[S:]TEXT",
          "what is shown next, for S seconds; may be repeated: one video with a cut between, in place of the prompt", 0, 0},
@@ -217,6 +260,7 @@ int cmd_generate(int argc, char **argv) {
         "  sora generate -p \"a red robot dances on the beach at sunset\" -o robot.mp4\n"
         "  sora generate -p \"a tiger in the snow\" -o tiger.png --frames 1 --size 160x96\n"
         "  sora generate -p \"a woman waves in a village\" -o wave.gif --count 4 --seed 7 --sheet wave.png\n"
+        "  sora generate --prompts models/samples.txt -o sample.mp4 --sheet samples.png\n"
         "  sora generate -p \"the cat jumps\" --image cat.png --model wan-i2v -o cat.mp4\n"
         "  sora generate -p \"a boat in the bay\" -o minute.mp4 --seconds 60\n"
         "  sora generate --shot \"2: a red robot on the beach\" --shot \"2: a red robot in the snow\" -o trip.mp4\n"
@@ -226,7 +270,9 @@ int cmd_generate(int argc, char **argv) {
     const char *prompt = params.text[0];
     sora_model_desc model = {.struct_size = sizeof model};
     if (!prompt && j.texts.count) read_shot(j.texts.items[0], &prompt);
-    if (!prompt || (!j.out && !j.sheet_path))
+    if (j.prompts_path && (prompt || j.count != 1))
+        return complain(EXIT_USAGE, "option --prompts: takes the place of -p, --shot and --count");
+    if ((!prompt && !j.prompts_path) || (!j.out && !j.sheet_path))
         return complain(EXIT_USAGE, "generate needs a prompt, -p TEXT, and a place, -o FILE; see sora generate --help");
     if (j.preview && j.full) return complain(EXIT_USAGE, "options --preview and --full: first the one, then the other");
     if (j.out && strlen(j.out) > 4000) return complain(EXIT_USAGE, "option --out: the name is too long");
@@ -242,7 +288,9 @@ int cmd_generate(int argc, char **argv) {
                             *frames);
         *frames = 1;
     }
-    int code = check_places(&j);
+    int code = j.prompts_path ? read_prompts(&j.prompts, j.prompts_path) : EXIT_DONE;
+    if (j.prompts.count) j.count = j.prompts.count;
+    if (code == EXIT_DONE) code = check_places(&j);
     if (code == EXIT_DONE) code = session_open(&j.m.s, &opts, 0);
     if (code == EXIT_DONE) code = param_options_apply(&params, j.m.s.pipeline);
     if (code == EXIT_DONE) code = picture_options_apply(&pictures, j.m.s.ctx, j.m.s.pipeline);
@@ -272,5 +320,7 @@ int cmd_generate(int argc, char **argv) {
         if (code == EXIT_DONE) code = make_all(&j, prompt);
     }
     session_close(&j.m.s);
+    free(j.prompts.lines);
+    free(j.prompts.text);
     return code;
 }

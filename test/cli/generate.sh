@@ -15,6 +15,14 @@ gen -o "$tmp/a.png" && magic "$tmp/a.png" PNG; ok "png of one frame" $?
 gen -o "$tmp/frames" --frames 6 && [ "$(ls "$tmp/frames" | wc -l)" = 6 ] && magic "$tmp/frames/frame-0005.png" PNG; ok "a folder of png" $?
 refused "the folder is there already" 1 generate --model "$model" -p x -o "$tmp/frames"
 gen -o "$tmp/n.png" --count 3 --seed 5 --sheet "$tmp/sheet.png" && [ -s "$tmp/n-003.png" ] && [ ! -e "$tmp/n.png" ] && magic "$tmp/sheet.png" PNG; ok "several, and a sheet" $?
+printf '# two of them\na cat\n\n  \na dog in the rain\r\n' >"$tmp/prompts"
+run generate --quiet --model "$model" --prompts "$tmp/prompts" --steps 2 --seed 5 -o "$tmp/p.png" --sheet "$tmp/sheet2.png" && [ -s "$tmp/sheet2.png" ] &&
+    cmp -s "$tmp/p-001.png" "$tmp/n-001.png" && [ ! -e "$tmp/p-003.png" ]; ok "a clip for each line of a file" $?
+gen -o "$tmp/dog.png" -p "a dog in the rain" --seed 6 && cmp -s "$tmp/dog.png" "$tmp/p-002.png"; ok "each with its own prompt" $?
+printf '\n# nothing\n' >"$tmp/none"
+refused "a file without a prompt" 1 generate --model "$model" --prompts "$tmp/none" -o "$tmp/no.png"
+refused "prompts that are not there" 1 generate --model "$model" --prompts "$tmp/nowhere" -o "$tmp/no.png"
+refused "--prompts and a prompt" 2 generate --model "$model" --prompts "$tmp/prompts" -p x -o "$tmp/no.png"
 for b in reference blas; do
     plugin=$(dirname "$sora")/libsora-$b.so
     if [ ! -f "$plugin" ]; then echo "SKIP --backend $b: it is not built"; continue; fi
