@@ -8,6 +8,7 @@
 
 #include "tools/commands.h"
 #include "tools/operations/making.h"
+#include "tools/operations/saving.h"
 #include "tools/pictures.h"
 #include "tools/sheet.h"
 #include "tools/video/video.h"
@@ -65,9 +66,7 @@ static int put_frame(void *user, const uint8_t *rgb) {
     const int64_t at = j->done++;
     int status = SORA_OK;
     if (at == 0 && j->out) {
-        double fps = 8.0;
-        sora_pipeline_video_info(j->m.s.pipeline, NULL, NULL, NULL, &fps);
-        status = video_writer_open(&j->writer, j->m.s.ctx, j->path, j->width, j->height, fps, &j->write_error);
+        status = video_writer_open(&j->writer, j->m.s.ctx, j->path, j->width, j->height, j->m.fps, &j->write_error);
     }
     if (j->picked && (at == 0 || j->frames < SHEET_COLUMNS || at * SHEET_COLUMNS / j->frames != (at - 1) * SHEET_COLUMNS / j->frames))
         memcpy(j->picked + size * (size_t)j->picks++, rgb, size);
@@ -241,6 +240,7 @@ int cmd_generate(int argc, char **argv) {
         {"shot", OPTION_LIST, &j.texts, "[S:]TEXT",
          "what is shown next, for S seconds; may be repeated: one video with a cut between, in place of the prompt", 0, 0},
         {"preview", OPTION_FLAG, &j.preview, NULL, "half as wide and high, to see how it will be", 0, 0},
+        SAVING_OPTION(j.m.save),
         {"full", OPTION_FLAG, &j.full, NULL, "the same scene as --preview with this seed, at full size", 0, 0},
         {"window", OPTION_INT, &window, "N",
          "longer videos are made N frames at a time, each going on from the last (twice the model's own number)", 2, 100000},
@@ -302,6 +302,7 @@ int cmd_generate(int argc, char **argv) {
         double fps = model.default_fps;
         for (int i = 0; i < params.count; i++)
             if (params.desc[i].id == SORA_PARAM_FPS && params.f[i] > 0) fps = params.f[i];
+        j.m.fps = fps;
         j.width = wide ? (int)wide : model.default_width;
         j.height = high ? (int)high : model.default_height;
         j.small_width = half(j.width, unit);
@@ -317,7 +318,9 @@ int cmd_generate(int argc, char **argv) {
         if (!j.frames) j.frames = model.default_frames;
         j.m.window = window ? window : 2LL * model.default_frames > 2 ? 2LL * model.default_frames : 2;
         j.m.context = j.m.window > 10 ? 5 : j.m.window / 2;
+        if (code == EXIT_DONE) code = saving_open(j.m.save, argc, argv);
         if (code == EXIT_DONE) code = make_all(&j, prompt);
+        if (code == EXIT_DONE) saving_close(j.m.save);
     }
     session_close(&j.m.s);
     free(j.prompts.lines);

@@ -7,6 +7,7 @@
 #include "tools/commands.h"
 #include "tools/operations/making.h"
 #include "tools/operations/rate.h"
+#include "tools/operations/saving.h"
 #include "tools/video/video.h"
 
 typedef struct request {
@@ -258,6 +259,7 @@ static int run(const operation *op, int argc, char **argv) {
         {"out|o", OPTION_TEXT, &r.out, "FILE", "mp4, webm, gif, webp, y4m, or a folder of png", 0, 0},
         {"size", OPTION_SIZE, r.size, "WxH", "of the result (the input's shape at the model's size)", 0, 0},
         {"context", OPTION_INT, &r.context, "N", "given frames that are looked at beside a seam (5, at most half of what is made at a time)", 1, 1000},
+        SAVING_OPTION(r.m.save),
         SESSION_MODEL_OPTION(opts),
         SESSION_FILES(opts),
         SESSION_OPTIONS(opts),
@@ -288,6 +290,7 @@ static int run(const operation *op, int argc, char **argv) {
         r.m.seed = *param_option_int(&params, SORA_PARAM_SEED);
         code = choose_size(&r, &model);
     }
+    if (code == EXIT_DONE) code = saving_open(r.m.save, argc, argv);
     if (code == EXIT_DONE) {
         progress_begin(&r.m.bar, op->name, r.quiet);
         code = op->run(&r, &c);
@@ -295,6 +298,7 @@ static int run(const operation *op, int argc, char **argv) {
     if (code == EXIT_DONE && r.own_rate) code = keeping_own_rate(&r.kept, &c, &r.m.fps);
     if (code == EXIT_DONE) code = clip_write(&c, r.m.s.ctx, r.out, r.m.fps);
     if (code == EXIT_DONE) progress_end(&r.m.bar, r.out);
+    if (code == EXIT_DONE) saving_close(r.m.save);
     clip_free(&c);
     keeping_free(&r.kept);
     session_close(&r.m.s);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/commands.h"
+#include "tools/operations/saving.h"
 
 static int on_progress(void *user, const sora_progress *p) {
     making *m = user;
@@ -56,8 +57,22 @@ static int add_shots(making *m, int64_t frames, sora_error *err) {
     return status;
 }
 
-/* Runs the pipeline for a window. */
-static int run_window(making *m, const placed *given, int count, int64_t frames, sora_error *err) {
+static uint8_t *room(const making *m, int64_t frames) {
+    uint8_t *p = malloc((size_t)frames * (size_t)m->width * (size_t)m->height * 3);
+    if (!p) complain(EXIT_FAILED, "no memory for %lld frames", (long long)frames);
+    return p;
+}
+
+static int say(making *m, int status, const sora_error *err) {
+    if (status == SORA_OK) return EXIT_DONE;
+    progress_clear(&m->bar);
+    if (!interrupted()) return complain(EXIT_FAILED, "%s", err->message);
+    return m->save ? complain(EXIT_FAILED, "interrupted; the same command goes on from where it was")
+                   : complain(EXIT_FAILED, "interrupted; nothing was written");
+}
+
+/* The run itself. */
+static int run_pipeline(making *m, const placed *given, int count, int64_t frames, sora_error *err) {
     sora_pipeline *p = m->s.pipeline;
     int status = sora_pipeline_clear_conditions(p);
     if (status == SORA_OK) status = add_draft(m, frames, err);
@@ -69,38 +84,42 @@ static int run_window(making *m, const placed *given, int count, int64_t frames,
     sora_pipeline_set_i64(p, SORA_PARAM_FRAMES, frames);
     sora_pipeline_set_i64(p, SORA_PARAM_SEED, m->seed + m->part * 1000003);
     sora_pipeline_set_progress(p, on_progress, m);
+    sora_pipeline_set_frame_callback(p, m->frame, m->frame_user);
     if (status == SORA_OK) {
         interrupt_watch(p);
-        status = sora_pipeline_run(p, err);
+        status = m->save ? saving_run(m->save, p, m->done, err) : sora_pipeline_run(p, err);
         interrupt_watch(NULL);
     }
+    sora_pipeline_set_frame_callback(p, NULL, NULL);
     (void)sora_pipeline_clear_conditions(p); /* the frames are the caller's */
-    m->part++;
-    m->done++;
     return status == SORA_OK && interrupted() ? SORA_E_CANCELLED : status;
 }
 
-static int say(making *m, int status, const sora_error *err) {
-    if (status == SORA_OK) return EXIT_DONE;
-    progress_clear(&m->bar);
-    return interrupted() ? complain(EXIT_FAILED, "interrupted; nothing was written") : complain(EXIT_FAILED, "%s", err->message);
+/* A window, made or as it was saved; its frames go to `out`, where it is not NULL, and by way of m->frame. An exit code: whoever refuses a frame has
+ * said why. */
+static int run_window(making *m, const placed *given, int count, int64_t frames, uint8_t *out) {
+    sora_error err = {.struct_size = sizeof err};
+    const int64_t shape[4] = {frames, m->height, m->width, 3};
+    const size_t size = (size_t)m->width * (size_t)m->height * 3;
+    uint8_t *const own = !out && m->save ? room(m, frames) : NULL, *const rgb = out ? out : own;
+    int found = 0, status = SORA_OK, code = !rgb && m->save ? EXIT_FAILED : saving_take(m->save, m->s.ctx, m->done, shape, rgb, &found);
+    for (int64_t f = 0; f < frames && found && m->frame && status == SORA_OK; f++)
+        if (m->frame(m->frame_user, f, rgb + (size_t)f * size, m->width, m->height) != 0) status = SORA_E_CANCELLED;
+    if (code == EXIT_DONE && !found) {
+        status = run_pipeline(m, given, count, frames, &err);
+        if (status == SORA_OK && rgb) status = sora_pipeline_read_frames(m->s.pipeline, 0, frames, rgb, size * (size_t)frames);
+        if (status == SORA_OK && m->save) status = saving_put(m->save, m->s.ctx, m->done, shape, rgb, &err);
+    }
+    free(own);
+    m->part++;
+    m->done++;
+    if (status == SORA_E_CANCELLED && !interrupted()) return EXIT_FAILED;
+    return code == EXIT_DONE ? say(m, status, &err) : code;
 }
 
-int making_window(making *m, const placed *given, int count, int64_t frames, uint8_t *out) {
-    sora_error err = {.struct_size = sizeof err};
-    int status = run_window(m, given, count, frames, &err);
-    if (status == SORA_OK)
-        status = sora_pipeline_read_frames(m->s.pipeline, 0, frames, out, (size_t)frames * (size_t)m->width * (size_t)m->height * 3);
-    return say(m, status, &err);
-}
+int making_window(making *m, const placed *given, int count, int64_t frames, uint8_t *out) { return run_window(m, given, count, frames, out); }
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static uint8_t *room(const making *m, int64_t frames) {
-    uint8_t *p = malloc((size_t)frames * (size_t)m->width * (size_t)m->height * 3);
-    if (!p) complain(EXIT_FAILED, "no memory for %lld frames", (long long)frames);
-    return p;
-}
 
 /* New frames of a window that begins or ends with `context` given ones. */
 static int64_t step_of(const making *m) { return m->window - m->context; }
@@ -112,7 +131,6 @@ typedef struct way {
     uint8_t *tail; /* the last `room` frames, of which `held` are there */
     size_t size;
     int64_t room, held, known; /* known: first frames of the window, which have left already */
-    int refused;
 } way;
 
 static void keep_frame(way *w, const uint8_t *rgb) {
@@ -126,8 +144,7 @@ static int on_frame(void *user, int64_t index, const uint8_t *rgb, int32_t width
     (void)height;
     if (index < w->known) return interrupted();
     keep_frame(w, rgb);
-    w->refused = w->sink(w->user, rgb) != 0;
-    return w->refused || interrupted();
+    return w->sink(w->user, rgb) != 0 || interrupted();
 }
 
 int64_t making_parts(const making *m, int64_t known, int64_t frames) {
@@ -136,28 +153,27 @@ int64_t making_parts(const making *m, int64_t known, int64_t frames) {
 }
 
 int making_on(making *m, const uint8_t *begin, int64_t known, int64_t frames, frame_sink *sink, void *user) {
-    sora_error err = {.struct_size = sizeof err};
-    way w = {sink, user, room(m, m->context), (size_t)m->width * (size_t)m->height * 3, m->context, 0, 0, 0};
+    way w = {sink, user, room(m, m->context), (size_t)m->width * (size_t)m->height * 3, m->context, 0, 0};
     uint8_t *const given = room(m, m->context);
     const int64_t start = m->at;
-    int status = w.tail && given ? SORA_OK : SORA_E_NOMEM;
-    for (int64_t i = known > m->context ? known - m->context : 0; i < known && status == SORA_OK; i++) keep_frame(&w, begin + (size_t)i * w.size);
-    const int said = status != SORA_OK;
-    sora_pipeline_set_frame_callback(m->s.pipeline, on_frame, &w);
-    for (int64_t ready = 0; ready < frames && status == SORA_OK;) {
+    int code = w.tail && given ? EXIT_DONE : EXIT_FAILED;
+    for (int64_t i = known > m->context ? known - m->context : 0; i < known && code == EXIT_DONE; i++) keep_frame(&w, begin + (size_t)i * w.size);
+    m->frame = on_frame;
+    m->frame_user = &w;
+    for (int64_t ready = 0; ready < frames && code == EXIT_DONE;) {
         const placed seam = {given, NULL, w.held, 0, 1.0};
         w.known = w.held;
         const int64_t n = smaller(frames - ready, m->window - w.known);
         memcpy(given, w.tail, (size_t)w.held * w.size);
         m->at = start + ready - w.known;
-        status = run_window(m, &seam, 1, w.known + n, &err);
+        code = run_window(m, &seam, 1, w.known + n, NULL);
         ready += n;
     }
-    sora_pipeline_set_frame_callback(m->s.pipeline, NULL, NULL);
+    m->frame = NULL;
     m->at = start;
     free(w.tail);
     free(given);
-    return said || w.refused ? EXIT_FAILED : say(m, status, &err); /* who refuses has said why */
+    return code;
 }
 
 static int into_clip(void *user, const uint8_t *rgb) {

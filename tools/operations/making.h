@@ -24,6 +24,9 @@ typedef struct making {
     int64_t at;              /* the frame of the whole video that the window begins with */
     int64_t part;            /* windows made of this video: each has noise of its own */
     int64_t done, total;     /* windows of all, for the progress bar */
+    const char *save;        /* the folder that they are saved in; NULL: none */
+    sora_frame_fn frame;     /* sees the frames of a window as they are made; NULL: nobody does */
+    void *frame_user;
     progress bar;
 } making;
 
