@@ -37,7 +37,7 @@ int sorai_ltx_vae_config_check(const sorai_ltx_vae_config *c, sora_error *err) {
         const int32_t n = c->decoder_block_out_channels[i], f = c->upsample_factor[i];
         if (!in_range(n, 1, MAX_DIM)) return field(err, "decoder_block_out_channels");
         if ((f != 1 && f != 2 && f != 4 && f != 8) || n % f) return field(err, "upsample_factor");
-        if (c->upsample_residual[i] && n % 8) return field(err, "upsample_residual");
+        if (c->upsample_residual[i] && c->decoder_spatio_temporal_scaling[i] && n % 8) return field(err, "upsample_residual");
     }
     for (int32_t i = 0; i <= c->levels; i++)
         if (!in_range(c->layers_per_block[i], 0, SORAI_LTX_MAX_LAYERS)) return field(err, "layers_per_block");
