@@ -17,7 +17,7 @@
 
 /* Operations: one line per folder. */
 #define SORAK_OPS(X)                                                                                                  \
-    X(gemm_pack) X(gemm) X(conv3d_pack) X(conv3d_prep) X(conv3d) X(conv3d_dw)                                         \
+    X(gemm_pack) X(gemm) X(gemm_stored) X(conv3d_pack) X(conv3d_prep) X(conv3d) X(conv3d_dw)                          \
     X(attention) X(attention_bwd_dq) X(attention_bwd_dkv)                                                             \
     X(rmsnorm) X(rmsnorm_bwd) X(layernorm) X(layernorm_bwd) X(gate) X(gate_bwd) X(rope)                               \
     X(unary) X(unary_bwd) X(binary) X(softmax) X(softmax_bwd)                                                         \

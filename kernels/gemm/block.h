@@ -23,6 +23,7 @@ typedef struct sorak_block_args {
     const char *next;           /* NULL, or what the next call takes for b: may be fetched meanwhile */
     float scale;
     int accumulate;
+    int rare;                   /* rows of a come from memory, and may be fetched before they are read */
     int stream;                 /* c may be written past the caches; the caller fences */
 } sorak_block_args;
 

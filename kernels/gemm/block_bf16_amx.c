@@ -6,6 +6,7 @@
 #include "kernels/tiles.h"
 
 #define STEPS 16 /* rows of a tile of b */
+#define AHEAD 128 /* bytes: two tiles of each row are on the way, which keeps memory busy; more push each other out */
 
 /* Tiles 0..3: sums, 4 and 5: rows of a, 6 and 7: columns of b. `low` rows in the second row of tiles may be 0. */
 static void configure(int64_t high, int64_t low) {
@@ -83,6 +84,8 @@ void sorak_block_bf16_amx(const sorak_block_args *p, int64_t rows) {
             for (int64_t k = 0; k < whole; k += STEPS) {
                 if (p->next)
                     fetch(p->next + (b - p->b) + k * p->b_step, from, to);
+                for (int64_t i = 0; p->rare && i < n; i++)
+                    _mm_prefetch(a + i * p->a_row + 4 * k + AHEAD, _MM_HINT_T0);
                 step(a + 4 * k, p->a_row, b + k * p->b_step, p->b_step, low > 0, two_b);
             }
             if (rest) {

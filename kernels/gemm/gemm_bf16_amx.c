@@ -5,3 +5,4 @@
 #define GEMM_STREAM (4 << 20) /* what is larger than the second level cache would only push out what is multiplied */
 #define GEMM_ROWS 256 /* tiles eat columns faster than the third level cache gives them: each must serve many rows */
 #include "kernels/gemm/gemm_body.h"
+#include "kernels/gemm/stored_body.h"

@@ -41,6 +41,24 @@ static inline vf pair(vf even, vf odd) {
 }
 #endif
 
+#if BLOCK_BF16
+/* Values as bf16, one after the other, and zeros up to a multiple of 2 VW. */
+static inline void round_row(const float *src, int64_t count, char *to) {
+    for (int64_t k = 0; k < count; k += 2 * VW) {
+        const vf a = vload_n(src + k, count - k), b = vload_n(src + k + VW, count - k - VW);
+#if VW == 16
+        const vf both = (vf)_mm512_cvtne2ps_pbh(b, a);
+#else
+        /* packus works per half: the quarters come out as 0 2 1 3 */
+        const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(vround_bf16(a)), 16);
+        const __m256i y = _mm256_srli_epi32(_mm256_castps_si256(vround_bf16(b)), 16);
+        const vf both = _mm256_castsi256_ps(_mm256_permute4x64_epi64(_mm256_packus_epi32(x, y), 0xd8));
+#endif
+        vstore((float *)(void *)(to + 2 * k), both);
+    }
+}
+#endif
+
 /* VW rows (fewer: zeros) of `width` values each (at most VW), turned: r[j] = value j of all rows. */
 static inline void load_turned(vf r[VW], const float *src, int64_t stride, int64_t rows, int64_t width) {
     for (int64_t i = 0; i < VW; i++)
@@ -60,18 +78,7 @@ static void convert_a(const sorak_gemm_args *g, int64_t row0, int64_t rows, int6
                 memset(to + 2 * count, 0, 64);
                 continue;
             }
-            for (int64_t k = 0; k < count; k += 2 * VW) {
-                const vf a = vload_n(src + k, count - k), b = vload_n(src + k + VW, count - k - VW);
-#if VW == 16
-                const vf both = (vf)_mm512_cvtne2ps_pbh(b, a);
-#else
-                /* packus works per half: the quarters come out as 0 2 1 3 */
-                const __m256i x = _mm256_srli_epi32(_mm256_castps_si256(vround_bf16(a)), 16);
-                const __m256i y = _mm256_srli_epi32(_mm256_castps_si256(vround_bf16(b)), 16);
-                const vf both = _mm256_castsi256_ps(_mm256_permute4x64_epi64(_mm256_packus_epi32(x, y), 0xd8));
-#endif
-                vstore((float *)(void *)(to + 2 * k), both);
-            }
+            round_row(src, count, to);
 #else
             memcpy(to, src, (size_t)count * 4);
 #endif
@@ -146,12 +153,18 @@ static inline void put_row(const sorak_gemm_args *g, int64_t at, const float *fr
     }
 }
 
+/* Steps of k that are done at a time, nearly equal pieces; and the bytes from one converted row of them to the next: an odd number of cache lines
+ * keeps rows from falling on the same sets. */
+static inline int64_t piece_of(int64_t steps) {
+    const int64_t pieces = (steps + GEMM_STEPS - 1) / GEMM_STEPS;
+    return ((steps + pieces - 1) / pieces + 15) / 16 * 16;
+}
+static inline int64_t stride_of(int64_t per) { return ((per + 2 * VW + 15) / 16 | 1) * 64; }
+
 /* All of k for up to GEMM_ROWS rows and a range of columns. */
 static void run_strip(const sorak_gemm_args *g, void *scratch, int64_t row0, int64_t rows, int64_t col0, int64_t cols) {
     const int64_t steps = sorak_steps(GEMM_DT, g->k), width = sorak_panel(g->n), in_step = BLOCK_BF16 ? 2 : 1, zero = 0;
-    const int64_t pieces = (steps + GEMM_STEPS - 1) / GEMM_STEPS, per = ((steps + pieces - 1) / pieces + 15) / 16 * 16;
-    /* An odd number of cache lines keeps rows from falling on the same sets. */
-    const int64_t stride = ((per + 2 * VW + 15) / 16 | 1) * 64;
+    const int64_t per = piece_of(steps), stride = stride_of(per);
     /* Rows that are f32 already are read where they are, unless they lie so that they push each other out of the first level cache. */
     const int direct = !BLOCK_BF16 && g->a_col == 1 && g->a_row % 256 != 0;
     const int stream = g->m * g->ldc * (g->c_bf16 ? 2 : 4) >= GEMM_STREAM && !g->accumulate, apart = g->act || g->c_bf16 || stream;

@@ -5,7 +5,7 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/stored.h"
 
-sorak_case_fn sorak_cases_gemm_pack, sorak_cases_gemm;
+sorak_case_fn sorak_cases_gemm_pack, sorak_cases_gemm, sorak_cases_gemm_stored;
 
 int sorak_cases_gemm_pack(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_t index) {
     /* n, k, segments, k runs slower, stored type */
@@ -121,5 +121,62 @@ int sorak_cases_gemm(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_
         c->tol_scale = 500 * sqrt((double)a->k);
     snprintf(c->text, sizeof c->text, "m=%lld n=%lld k=%lld%s%s%s%s", (long long)a->m, (long long)a->n, (long long)a->k,
              transposed ? " a^T" : a->a_bf16 ? " a bf16" : "", a->accumulate ? " +=" : "", a->c_bf16 ? " c bf16" : "", a->act ? " act" : "");
+    return 1;
+}
+
+int sorak_cases_gemm_stored(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_t index) {
+    static const int64_t sizes[][4] = {{40, 4096, 4096, SK_DT_bf16}, {40, 10240, 4096, SK_DT_bf16}, {40, 4096, 10240, SK_DT_bf16},
+                                       {512, 4096, 4096, SK_DT_bf16}, {1280, 1536, 1536, SK_DT_bf16}, {40, 4096, 4096, SK_DT_f32},
+                                       {40, 4096, 4096, SK_DT_f8e4m3}, {40, 4096, 4096, SK_DT_q8_0}, {40, 4096, 4096, SK_DT_q4_k}}; /* m, n, k, stored type */
+    sorak_gemm_stored_args *a = sorak_make_args(m, sizeof *a);
+    int64_t pad_c = 0;
+    if (bench) {
+        if (index >= (int64_t)(sizeof sizes / sizeof *sizes))
+            return 0;
+        a->m = sizes[index][0];
+        a->n = sizes[index][1];
+        a->k = sizes[index][2];
+        a->w_dtype = (int32_t)sizes[index][3];
+    } else {
+        if (index >= 4 * SK_DT_COUNT)
+            return 0;
+        a->w_dtype = (int32_t)(index % SK_DT_COUNT);
+        const int64_t values = sorak_block_values(a->w_dtype);
+        a->m = index == 17 ? sorak_make_int(m, 513, 530) : index % 4 == 0 ? sorak_make_int(m, 1, 17) : sorak_make_int(m, 1, 100);
+        a->n = index % 5 == 0 ? sorak_make_int(m, 1, 17) : sorak_make_int(m, 1, 150);
+        a->k = values > 1 ? values * sorak_make_int(m, 1, 512 / values) : index % 3 ? sorak_make_int(m, 1, 300) : 32 * sorak_make_int(m, 1, 8);
+        if (index / SK_DT_COUNT == 3 && (index == 48 || index == 49 || index == 52 || index == 58)) /* more than one piece of k */
+            a->k = values > 1 ? 2304 : sorak_make_int(m, 2040, 2200);
+        pad_c = sorak_make_int(m, 0, 3);
+        a->act = (int32_t)(index / 3 % 4);
+        a->c_bf16 = dtype == SK_DT_bf16 && index % 8 == 4;
+    }
+    a->ldc = a->n + pad_c;
+    a->w = sorak_make_stored(m, a->w_dtype, a->n * a->k);
+    a->bias = bench || index % 2 ? sorak_make_f32(m, a->n) : NULL;
+    a->c = a->c_bf16 ? (void *)sorak_make_out_bf16(m, a->m * a->ldc) : (void *)sorak_make_out_f32(m, a->m * a->ldc);
+
+    sorak_gemm_pack_args *p = sorak_make_args(m, sizeof *p);
+    p->src = sorak_make_values(m, bench, a->m * a->k);
+    p->n = a->m;
+    p->k = a->k;
+    p->segments = 1;
+    p->n_stride = a->k;
+    p->k_stride = 1;
+    p->dst = sorak_make_bytes(m, sorak_gemm_packed_bytes(dtype, a->m, a->k, 1));
+    sorak_make_run_ref(SK_OP_gemm_pack, dtype, p, sorak_gemm_pack_units(p));
+    sorak_make_input_done(m, p->dst);
+    a->a = p->dst;
+
+    c->args = a;
+    c->units = sorak_gemm_stored_units(a);
+    c->flops = 2.0 * (double)a->m * (double)a->n * (double)a->k;
+    c->bytes = (double)(a->n * a->k / sorak_block_values(a->w_dtype) * sorak_block_bytes(a->w_dtype)) + 4.0 * (double)(a->m * a->n);
+    c->tol_scale = a->k > 64 ? sqrt((double)a->k) / 8 : 1;
+    c->tol_scale *= a->w_dtype == SK_DT_f8e5m2 ? 4096 : a->w_dtype == SK_DT_i8 || a->w_dtype == SK_DT_f8e4m3 ? 64 : 1; /* larger values */
+    if (a->c_bf16) /* a sum beside a tie is rounded the other way */
+        c->tol_scale *= 4000;
+    snprintf(c->text, sizeof c->text, "m=%lld n=%lld k=%lld from %s%s%s", (long long)a->m, (long long)a->n, (long long)a->k,
+             sorak_stored_name(a->w_dtype), a->c_bf16 ? " c bf16" : "", a->act ? " act" : "");
     return 1;
 }

@@ -107,6 +107,35 @@ int sorak_gemm_bf16_ref(const void *args, const sorak_env *env) {
     return 0;
 }
 
+static int gemm_stored(const sorak_gemm_stored_args *g, int bf16, const sorak_env *env) {
+    const int64_t down = (g->n + SORAK_STORED_ROWS - 1) / SORAK_STORED_ROWS, values = sorak_stored_known(g->w_dtype) ? sorak_block_values(g->w_dtype) : 0;
+    const sorak_gemm_args a = {.b = g->a, .n = g->m, .k = g->k};
+    if (values < 1 || g->k % values || (g->c_bf16 && !bf16))
+        return -1;
+    for (int64_t u = env->begin; u < env->end; u++)
+        for (int64_t j = u % down * SORAK_STORED_ROWS; j < (u % down + 1) * SORAK_STORED_ROWS && j < g->n; j++)
+            for (int64_t i = u / down * SORAK_STORED_COLS; i < (u / down + 1) * SORAK_STORED_COLS && i < g->m; i++) {
+                double sum = 0;
+                float v[256];
+                for (int64_t k = 0; k < g->k; k++) {
+                    if (k % 256 == 0)
+                        sorak_stored_f32(g->w_dtype, g->w, j * g->k + k, g->k - k < 256 ? g->k - k : 256, v);
+                    sum += (double)(bf16 ? sorak_bf16_to_f32(sorak_f32_to_bf16(v[k % 256])) : v[k % 256]) * b_value(&a, bf16, k, i);
+                }
+                sum += g->bias ? (double)g->bias[j] : 0.0;
+                if (g->act)
+                    sum = activated(g->act, sum);
+                if (g->c_bf16)
+                    ((uint16_t *)g->c)[i * g->ldc + j] = sorak_f32_to_bf16((float)sum);
+                else
+                    ((float *)g->c)[i * g->ldc + j] = (float)sum;
+            }
+    return 0;
+}
+
+int sorak_gemm_stored_f32_ref(const void *args, const sorak_env *env) { return gemm_stored(args, 0, env); }
+int sorak_gemm_stored_bf16_ref(const void *args, const sorak_env *env) { return gemm_stored(args, 1, env); }
+
 /* ---- int8 ---------------------------------------------------------------------------------------------------------------- */
 
 static float largest(const float *v, int64_t n, int64_t step) {

@@ -5,13 +5,13 @@
 #include "lib/ops/util.h"
 
 /* Scratch with b(k, n) = src[k * k_stride + n * n_stride] packed; NULL on failure. */
-static const void *pack_temp(sorai_exec *x, const float *src, int64_t k, int64_t n, int64_t k_stride, int64_t n_stride) {
+static const void *pack_temp(sorai_exec *x, const void *src, int src_dtype, int64_t k, int64_t n, int64_t k_stride, int64_t n_stride) {
     const int dt = sorai_product_dt(x);
     void *const dst = sorai_temp_bytes(x, sorak_gemm_packed_bytes(dt, n, k, 1));
     if (!dst)
         return NULL;
     const sorak_gemm_pack_args args = {.src = src, .dst = dst, .n = n, .k = k, .segments = 1, .n_stride = n_stride, .k_stride = k_stride,
-                                       .src_dtype = SK_DT_f32};
+                                       .src_dtype = src_dtype};
     sorai_run(x, SK_OP_gemm_pack, dt, &args, sorak_gemm_pack_units(&args));
     return x->status == SORA_OK ? dst : NULL;
 }
@@ -21,12 +21,16 @@ static void run_gemm(sorai_exec *x, int dt, const sorak_gemm_args *args) {
         sorai_run(x, SK_OP_gemm, dt, args, sorak_gemm_units(args));
 }
 
+static void unsupported(sorai_exec *x, const sorai_param *p) {
+    sorai_exec_fail(x, SORA_E_UNSUPPORTED, "%s: a weight of type %s is not supported here", p->name, sorai_dtype_name(p->value->dtype));
+}
+
 /* Rows first..first+n-1 of w [.., k], as they are stored, as factor of y = x w^T: k runs along them. */
 static void pack_rows(sorai_exec *x, int dt, const sorai_param *p, int64_t first, int64_t n, int64_t k, void *dst) {
     const sora_tensor *const w = p->value;
     const int stored = sorai_stored_dt(w->dtype);
     if (stored < 0) {
-        sorai_exec_fail(x, SORA_E_UNSUPPORTED, "%s: a weight of type %s is not supported here", p->name, sorai_dtype_name(w->dtype));
+        unsupported(x, p);
         return;
     }
     const sorak_gemm_pack_args args = {.src = (const char *)w->data + sorai_dtype_bytes(w->dtype, first * k), .dst = dst, .n = n,
@@ -70,6 +74,22 @@ static void run_streamed(sorai_exec *x, int dt, const sorai_param *w, const sora
     }
 }
 
+/* Up to so many rows, a weight that is not kept packed is read as it is stored, once, and the other factor is packed. With more, packing it pays. */
+#define FEW_ROWS 512
+
+static void run_stored(sorai_exec *x, const sorai_param *w, const sorak_gemm_args *all) {
+    const int stored = sorai_stored_dt(w->value->dtype);
+    sorak_gemm_stored_args args = {.w = w->value->data, .bias = all->bias, .c = all->c, .m = all->m, .n = all->n, .k = all->k, .ldc = all->ldc,
+                                   .w_dtype = stored, .act = all->act, .c_bf16 = all->c_bf16};
+    if (stored < 0) {
+        unsupported(x, w);
+        return;
+    }
+    args.a = pack_temp(x, all->a, all->a_bf16 ? SK_DT_bf16 : SK_DT_f32, all->k, all->m, 1, all->a_row);
+    if (args.a)
+        sorai_run(x, SK_OP_gemm_stored, sorai_product_dt(x), &args, sorak_gemm_stored_units(&args));
+}
+
 static void linear_backward(sorai_exec *x, const sorai_node *node) {
     sora_tensor *const in = node->in[0];
     sorai_param *const w = node->param[0];
@@ -88,7 +108,7 @@ static void linear_backward(sorai_exec *x, const sorai_node *node) {
     }
     if (sorai_wants_param(w)) {
         const sorai_exec_mark mark = sorai_exec_here(x);
-        const sorak_gemm_args args = {.a = dy, .b = pack_temp(x, in->data, m, k, k, 1), .c = w->grad->data, .m = n, .n = k, .k = m,
+        const sorak_gemm_args args = {.a = dy, .b = pack_temp(x, in->data, SK_DT_f32, m, k, k, 1), .c = w->grad->data, .m = n, .n = k, .k = m,
                                       .a_row = 1, .a_col = n, .ldc = k, .scale = 1.0f, .accumulate = 1};
         run_gemm(x, sorai_product_dt(x), &args);
         sorai_drop_scratch(x, mark);
@@ -126,7 +146,10 @@ static sora_tensor *linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai
     /* What is stored in less than 16 bits stays so: laid out for this product only. int8 is small enough to be kept. */
     const int small = sorai_dtype_stored(w->value->dtype) && form == SORAI_FORM_FORWARD && !x->tape;
     if (small || sorai_streamed(x, w, form)) {
-        run_streamed(x, dt, w, &args);
+        if (m <= FEW_ROWS && !eight)
+            run_stored(x, w, &args);
+        else
+            run_streamed(x, dt, w, &args);
     } else {
         args.b = sorai_packed(x, w, form, sorak_gemm_packed_bytes(dt, n, k, 1), pack_weight, NULL);
         run_gemm(x, dt, &args);
@@ -171,7 +194,7 @@ static factor factor_of(const sora_tensor *t, int transposed) {
 static void batched(sorai_exec *x, int64_t batch, int64_t m, int64_t n, int64_t k, factor a, factor b, double scale, float *c) {
     const sorai_exec_mark mark = sorai_exec_here(x);
     for (int64_t i = 0; i < batch && x->status == SORA_OK; i++) {
-        const sorak_gemm_args args = {.a = a.data + i * a.step, .b = pack_temp(x, b.data + i * b.step, k, n, b.row, b.col),
+        const sorak_gemm_args args = {.a = a.data + i * a.step, .b = pack_temp(x, b.data + i * b.step, SK_DT_f32, k, n, b.row, b.col),
                                       .c = c + i * m * n, .m = m, .n = n, .k = k, .a_row = a.row, .a_col = a.col, .ldc = n,
                                       .scale = (float)scale};
         run_gemm(x, sorai_product_dt(x), &args);

@@ -324,6 +324,7 @@ static int check_plugin(const char *program) {
         int op;
         sorak_tol tol; /* what the vector rows are allowed */
     } products[] = {{SK_OP_gemm, {1e-5, 4e-6, 1e-11}},
+                    {SK_OP_gemm_stored, {1e-5, 4e-6, 1e-11}},
                     {SK_OP_conv3d, {1e-5, 4e-6, 1e-11}},
                     {SK_OP_conv3d_dw, {1e-5, 4e-6, 1e-11}},
                     {SK_OP_attention, {1e-5, 1e-5, 1e-12}},

@@ -10,6 +10,7 @@ static const sorai_backend blas_backend = {SORAI_BACKEND_ABI, "blas", "this proc
 /* 1 when the operation was run here. */
 static int by_products(sorai_host_device *dev, int op, const void *args) {
     if (op == SK_OP_gemm) return sorai_blas_gemm(dev, args);
+    if (op == SK_OP_gemm_stored) return sorai_blas_gemm_stored(dev, args);
     /* The vector rows of the others do less work than what follows. */
     if (dev->known[op][SK_DT_f32] && dev->known[op][SK_DT_f32]->prio > 0) return 0;
     switch (op) {

@@ -22,6 +22,7 @@
 #include "lib/backend/host_device.h"
 
 int sorai_blas_gemm(sorai_host_device *dev, const sorak_gemm_args *args);
+int sorai_blas_gemm_stored(sorai_host_device *dev, const sorak_gemm_stored_args *args);
 int sorai_blas_conv(sorai_host_device *dev, const sorak_conv3d_args *args);
 int sorai_blas_conv_dw(sorai_host_device *dev, const sorak_conv3d_dw_args *args);
 int sorai_blas_attention(sorai_host_device *dev, const sorak_attention_args *args);

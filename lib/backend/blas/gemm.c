@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "kernels/stored.h"
 #include "lib/backend/blas/blas.h"
 
 /* Fewer rows than this are not worth a copy of b. */
@@ -93,5 +94,42 @@ int sorai_blas_gemm(sorai_host_device *dev, const sorak_gemm_args *g) {
     gemm l = {dev, g, !rows, (g->m + SORAI_BLAS_ROWS - 1) / SORAI_BLAS_ROWS,
               (sorak_panels(g->n) + SORAI_BLAS_PANELS - 1) / SORAI_BLAS_PANELS};
     sorai_pool_run(dev->pool, gemm_item, &l, l.row_blocks * l.col_blocks);
+    return 1;
+}
+
+typedef struct stored {
+    const sorai_host_device *dev;
+    const sorak_gemm_stored_args *g;
+} stored;
+
+/* SORAK_STORED_ROWS rows of w by every panel of a. */
+static void stored_item(void *arg, int64_t item, uint32_t worker) {
+    const stored *const l = arg;
+    const sorak_gemm_stored_args *const g = l->g;
+    const int64_t row0 = item * SORAK_STORED_ROWS, width = sorak_panel(g->m);
+    const int64_t rows = g->n - row0 < SORAK_STORED_ROWS ? g->n - row0 : SORAK_STORED_ROWS;
+    const float *w = (const float *)g->w + row0 * g->k;
+    float *const c = (float *)g->c + row0;
+    if (g->w_dtype != SK_DT_f32) {
+        sorak_stored_f32(g->w_dtype, g->w, row0 * g->k, rows * g->k, l->dev->scratch[worker]);
+        w = l->dev->scratch[worker];
+    }
+    for (int64_t i = 0; g->bias && i < g->m; i++) memcpy(c + i * g->ldc, g->bias + row0, (size_t)rows * sizeof *c);
+    for (int64_t i = 0; i < g->m; i += width) {
+        const int64_t now = g->m - i < width ? g->m - i : width;
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasTrans, (blasint)now, (blasint)rows, (blasint)g->k, 1.0f,
+                    (const float *)g->a + i * g->k, (blasint)width, w, (blasint)g->k, g->bias ? 1.0f : 0.0f, c + i * g->ldc,
+                    (blasint)g->ldc);
+    }
+}
+
+int sorai_blas_gemm_stored(sorai_host_device *dev, const sorak_gemm_stored_args *g) {
+    const int64_t room = SORAK_SCRATCH / sizeof(float) / SORAK_STORED_ROWS;
+    if (g->act || g->c_bf16 || g->m < 1 || g->n < 1 || g->k < 1 || g->ldc < g->n || (g->w_dtype != SK_DT_f32 && g->k > room))
+        return 0;
+    if (!sorak_stored_known(g->w_dtype) || g->k % sorak_block_values(g->w_dtype) || g->m > INT_MAX || g->k > INT_MAX || g->ldc > INT_MAX)
+        return 0;
+    stored l = {dev, g};
+    sorai_pool_run(dev->pool, stored_item, &l, (g->n + SORAK_STORED_ROWS - 1) / SORAK_STORED_ROWS);
     return 1;
 }
