@@ -187,9 +187,15 @@ static void picture_passes(dry_run *r) {
 }
 
 /* One of guidance's two passes, as in loop.c. */
-static sora_tensor *forward(dry_run *r, sora_tensor *latent, const sorai_dit_control *control, const sorai_dit_prompt *prompt) {
+static sora_tensor *forward(dry_run *r, sora_tensor *latent, const sorai_dit_control *control, const sorai_dit_prompt *prompt, const sora_tensor *residual) {
     const float times[2] = {500.0f, 500.0f};
-    return sorai_dit_forward_control(&r->exec, &r->dit, latent, control->latent ? control : NULL, times, 1, prompt);
+    sora_tensor part;
+    const sorai_dit_cache cache = {&part, 0};
+    if (residual) {
+        part = *residual;
+        part.shape[0] = latent ? latent->shape[0] : 1;
+    }
+    return sorai_dit_forward_control(&r->exec, &r->dit, latent, control->latent ? control : NULL, times, 1, prompt, residual ? &cache : NULL);
 }
 
 static void decode_passes(dry_run *r) {
@@ -232,7 +238,7 @@ static void passes(dry_run *r) {
     text_pass(r);
     rewind_all(x);
     picture_passes(r);
-    sora_tensor *text = sorai_temp(x, 3, (const int64_t[]){1, rows, c->text_dim}), *embeds = NULL, *control = NULL;
+    sora_tensor *text = sorai_temp(x, 3, (const int64_t[]){1, rows, c->text_dim}), *embeds = NULL, *control = NULL, *residual = NULL;
     sora_tensor *const texts[2] = {text, plan->guided ? sorai_temp(x, 3, (const int64_t[]){1, rows, c->text_dim}) : NULL};
     if (plan->needs_embeds && c->added_kv_proj_dim)
         embeds = sorai_temp(x, 3, (const int64_t[]){b, embed_rows(r), c->image_dim});
@@ -250,6 +256,13 @@ static void passes(dry_run *r) {
         sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, c->in_channels, l[1], l[2], l[3]}));
     if (plan->needs_control)
         control = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){plan->unbatched ? 1 : b, c->vace_in_channels, l[1], l[2], l[3]}));
+    if (plan->step_cache > 0.0) {
+        const sorai_exec_mark here = sorai_exec_here(x);
+        sorai_cache_rows(x, &r->dit);
+        sorai_dit_time(x, &r->dit, 500.0f);
+        sorai_exec_rewind(x, here);
+        residual = sorai_cache_residual(x, &r->dit, b, l);
+    }
     const sorai_exec_mark mark = sorai_exec_here(x);
     sora_tensor *latent = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, c->in_channels, l[1], l[2], l[3]}));
     sora_tensor *twice[2] = {latent, latent}, *velocity = NULL;
@@ -258,11 +271,11 @@ static void passes(dry_run *r) {
     if (!prompt || !latent)
         return;
     if (!plan->guided || tokens <= sorai_plan_batched(plan)) {
-        velocity = forward(r, plan->guided ? sorai_concat(x, twice, 2, 0) : latent, &given, prompt);
+        velocity = forward(r, plan->guided ? sorai_concat(x, twice, 2, 0) : latent, &given, prompt, residual);
     } else {
         const sorai_exec_mark inner = sorai_exec_here(x);
-        sorai_exec_rewind_keep(x, inner, forward(r, latent, &given, sorai_dit_prompt_sample(x, prompt, 0)));
-        velocity = forward(r, latent, &given, sorai_dit_prompt_sample(x, prompt, 1));
+        sorai_exec_rewind_keep(x, inner, forward(r, latent, &given, sorai_dit_prompt_sample(x, prompt, 0), residual));
+        velocity = forward(r, latent, &given, sorai_dit_prompt_sample(x, prompt, 1), residual);
     }
     sorai_axpby(x, 1.0, velocity, 0.0, NULL);
     x->streamed = 0;

@@ -115,7 +115,7 @@ static int load(sora_pipeline *p, sorai_loop *l, enum sorai_model_net net, sora_
     sora_model *m = p->model;
     sorai_exec_rewind(x, l->begin);
     l->prompt = NULL;
-    l->condition = l->control = NULL;
+    l->condition = l->control = l->residual = NULL;
     l->net = SORAI_NET_COUNT;
     if (m->boundary > 0.0)
         SORA_TRY(sorai_model_take_expert(m, net, &l->held, err));
@@ -137,10 +137,20 @@ static int load(sora_pipeline *p, sorai_loop *l, enum sorai_model_net net, sora_
     }
     if (l->in.condition) l->condition = sorai_dit_from_planes(x, sorai_stage_upload(p, l->in.condition));
     if (l->in.control) l->control = sorai_dit_from_planes(x, sorai_stage_upload(p, l->in.control));
-    l->mark = sorai_exec_here(x);
-    SORA_TRY(sorai_exec_finish(x, err));
     l->net = net;
-    return SORA_OK;
+    if (l->reuses) {
+        sorai_cache_plan(p, l);
+        l->residual = sorai_cache_residual(x, dit, l->in.negative ? 2 : 1, s);
+    }
+    l->mark = sorai_exec_here(x);
+    const int status = sorai_exec_finish(x, err);
+    l->net = status == SORA_OK ? net : SORAI_NET_COUNT;
+    return status;
+}
+
+int sorai_loop_load(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
+    const enum sorai_model_net net = sorai_model_expert(p->model, loop->sampler.timesteps[loop->sampler.index]);
+    return net == loop->net ? SORA_OK : load(p, loop, net, err);
 }
 
 static int prepare_scale(sora_pipeline *p, sorai_loop *l, sora_error *err) {
@@ -178,6 +188,8 @@ int sorai_loop_begin(sora_pipeline *p, sorai_loop *loop, const sorai_inputs *in,
         status = sorai_sampler_init(&loop->sampler, p->mem, m->device, plan->solver, plan->steps, plan->shift,
                                     plan->given ? plan->timesteps : NULL, first, err);
     if (status == SORA_OK) status = sorai_held_start(x, in->given, first, err);
+    if (status == SORA_OK && plan->step_cache > 0.0 && !(loop->reuses = sorai_calloc(p->mem, (size_t)plan->steps, 1)))
+        status = sorai_fail(err, SORA_E_NOMEM, "no memory for step caching");
     sorai_exec_rewind(x, loop->begin);
     if (status != SORA_OK) sorai_loop_end(p, loop);
     return status;
@@ -195,13 +207,22 @@ static sora_tensor *model_input(sorai_exec *x, const sorai_loop *l) {
     return l->replaces == s->shape[1] ? l->condition : sorai_concat(x, parts, 2, 1);
 }
 
+/* sample: the first of the prompt's that `prompt` holds. */
 static sora_tensor *forward(sora_pipeline *p, const sorai_loop *l, sora_tensor *in, const float *times, int64_t groups,
-                            const sorai_dit_prompt *prompt) {
+                            const sorai_dit_prompt *prompt, int64_t sample) {
     sorai_exec *x = &p->exec;
+    sora_tensor part;
+    sorai_dit_cache cache = {&part, 0};
+    if (l->residual && prompt) { /* looks at what is kept for the samples of this pass */
+        part = *l->residual;
+        part.shape[0] = prompt->batch;
+        part.data = (float *)part.data + sample * part.shape[1] * part.shape[2];
+        cache.reuse = l->reuses[l->sampler.index];
+    }
     sora_tensor *latent = l->control && prompt && prompt->batch == 2 ? twice(x, l->control) : l->control;
     const sorai_dit_control control = {latent, l->scale};
     return sorai_dit_forward_control(x, sorai_model_dit(p->model, l->net), in, l->control ? &control : NULL, times,
-                                     groups, prompt);
+                                     groups, prompt, l->residual ? &cache : NULL);
 }
 
 /* The velocity at the sampler's present place, with guidance. */
@@ -224,17 +245,17 @@ static sora_tensor *velocity(sora_pipeline *p, const sorai_loop *l) {
                                                                   : t;
     }
     sora_tensor *in = model_input(x, l), *cond, *uncond;
-    if (!l->in.negative) return forward(p, l, in, times, groups, l->prompt);
-    if (guidance == 1.0) return forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 0));
+    if (!l->in.negative) return forward(p, l, in, times, groups, l->prompt, 0);
+    if (guidance == 1.0) return forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 0), 0);
     if (tokens <= sorai_plan_batched(l->plan)) {
-        sora_tensor *both = forward(p, l, twice(x, in), times, groups, l->prompt);
+        sora_tensor *both = forward(p, l, twice(x, in), times, groups, l->prompt, 0);
         cond = sorai_slice(x, both, 0, 0, 1);
         uncond = sorai_slice(x, both, 0, 1, 2);
     } else {
         const sorai_exec_mark mark = sorai_exec_here(x);
-        cond = forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 0));
+        cond = forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 0), 0);
         cond = sorai_exec_rewind_keep(x, mark, cond);
-        uncond = forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 1));
+        uncond = forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 1), 1);
     }
     return sorai_guide(x, cond, uncond, guidance);
 }
@@ -268,8 +289,7 @@ static void step_back(sora_pipeline *p, sorai_loop *l) {
 static int step(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
     sorai_exec *x = &p->exec;
     sorai_sampler *s = &loop->sampler;
-    const enum sorai_model_net net = sorai_model_expert(p->model, s->timesteps[s->index]);
-    if (net != loop->net) SORA_TRY(load(p, loop, net, err));
+    SORA_TRY(sorai_loop_load(p, loop, err));
     sora_tensor *v = sorai_held_velocity(x, loop->in.given, s, velocity(p, loop));
     if (s->solver == SORAI_SOLVER_LCM && s->index + 1 < s->steps)
         s->fresh = fresh_noise(p, loop, "fresh noise", (uint64_t)s->index);
@@ -294,6 +314,7 @@ sora_tensor *sorai_loop_result(sora_pipeline *p, const sorai_loop *loop) {
 void sorai_loop_end(sora_pipeline *p, sorai_loop *loop) {
     sorai_sampler_release(&loop->sampler);
     sorai_free(p->mem, loop->scale);
+    sorai_free(p->mem, loop->reuses);
     if (loop->plan) sorai_model_give_expert(p->model, &loop->held);
     memset(loop, 0, sizeof *loop);
     loop->net = loop->held = SORAI_NET_COUNT;

@@ -26,6 +26,7 @@ static const sora_param_desc table[] = {
     REAL(SORA_PARAM_CONTROL_SCALE, "control_scale", "", "strength of the control video", 0, 100, 1),
     WHOLE(SORA_PARAM_KEEP, "keep", "", "1: given pixels come out as they were given, made frames beside them blend in; 0: as the autoencoder gives them back", 0, 1, 1),
     WHOLE(SORA_PARAM_RESAMPLE, "resample", "times", "steps beside given pixels are done over so often, with noise put back between (RePaint)", 0, 100, 0),
+    REAL(SORA_PARAM_STEP_CACHE, "step_cache", "", "steps whose embedding of time changed by less than this share reuse an earlier one's blocks; 0: none", 0, 100, 0),
 };
 
 #define COUNT (sizeof table / sizeof *table)

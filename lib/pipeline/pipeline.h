@@ -27,6 +27,7 @@ struct sorai_plan {
     float timesteps[SORAI_GIVEN_STEPS];
     uint64_t seed;
     float control_scale;
+    double step_cache; /* SORA_PARAM_STEP_CACHE */
     int32_t resample; /* times that a step with held places is done over (RePaint) */
     int32_t needs_embeds, needs_condition, needs_control; /* beside the text */
     /* How a limit of memory is kept; zeros and one window where there is room. None of it changes a bit of the result. */
@@ -58,6 +59,8 @@ typedef struct sorai_loop {
     sora_tensor *condition, *control;
     int32_t replaces;               /* first latent frames that the condition stands for; 0: it is joined, or there is none */
     float *scale;
+    uint8_t *reuses;                /* for each step whether it takes over `residual`; NULL: every step is computed */
+    sora_tensor *residual;          /* what the blocks added at the last step that was computed, [passes of guidance, tokens, dim] */
     const sorai_ltx_prompt *ltx;    /* in place of prompt and net for a model of that family */
     double places[3];               /* and how far apart its tokens are */
     sorai_exec_mark begin, mark;
@@ -137,7 +140,16 @@ int sorai_loop_begin(sora_pipeline *p, sorai_loop *loop, const sorai_inputs *in,
                      sora_error *err);
 int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err); /* one step or step over; until sampler.index == sampler.steps */
 sora_tensor *sorai_loop_result(sora_pipeline *p, const sorai_loop *loop); /* a device tensor [1, t, h, w, c] */
+/* Makes the transformer of the present step the one in use, as the step itself would. */
+int sorai_loop_load(sora_pipeline *p, sorai_loop *loop, sora_error *err);
 void sorai_loop_end(sora_pipeline *p, sorai_loop *loop);                  /* also of one that failed; twice does no harm */
+
+/* cache.c: step caching. For the steps of l->net: which of them reuse the last computed one; needs the transformer. */
+void sorai_cache_plan(sora_pipeline *p, sorai_loop *l);
+/* The tensor that is kept between steps, in the exec; `passes` of guidance. Also for the estimate. */
+sora_tensor *sorai_cache_residual(sorai_exec *x, const sorai_dit *dit, int64_t passes, const int64_t *latent);
+/* What the plan needs while it is made: two rows of the embedding of time. Also for the estimate. */
+float *sorai_cache_rows(sorai_exec *x, const sorai_dit *dit);
 
 /* stages.c: the steps of an encoding, until done == pieces. */
 int sorai_encoding_begin(sora_pipeline *p, sorai_encoding *e, const int64_t size[3], sorai_fill_fn *fill, void *user, sora_error *err);

@@ -54,6 +54,9 @@ int sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan, sora_error *er
     plan->seed = (uint64_t)i[SORA_PARAM_SEED];
     plan->control_scale = (float)f[SORA_PARAM_CONTROL_SCALE];
     plan->resample = (int32_t)i[SORA_PARAM_RESAMPLE];
+    plan->step_cache = f[SORA_PARAM_STEP_CACHE];
+    if (plan->step_cache > 0.0 && p->model->has_ltx)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: no step caching for LTX-Video", sorai_package_name(p->model->package));
     const int64_t solver = i[SORA_PARAM_SAMPLER] ? i[SORA_PARAM_SAMPLER] : d->solver;
     plan->solver = solver == SORA_SAMPLER_EULER   ? SORAI_SOLVER_EULER
                    : solver == SORA_SAMPLER_DPMPP ? SORAI_SOLVER_DPMPP

@@ -44,6 +44,8 @@ static uint64_t fingerprint(const sora_pipeline *p) {
 enum { X, M0, M1, LAST, TENSORS };
 static const char *const names[TENSORS] = {"x", "m0", "m1", "last"};
 
+#define RESIDUAL "residual" /* of step caching, when the next step takes it over */
+
 static sora_tensor *part(const sorai_sampler *s, int i) {
     sora_tensor *const all[TENSORS] = {s->x, s->m0, s->m1, s->last};
     return all[i];
@@ -62,19 +64,20 @@ int sorai_pipeline_save(sora_pipeline *p, const char *path, sora_error *err) {
         return sorai_fail(err, SORA_E_STATE, "only a run that is being denoised can be saved");
     const uint64_t print = fingerprint(p);
     const int32_t place[PLACE] = {s->index, s->order, s->steps, s->since, p->loop.again};
-    sora_tensor *made[TENSORS + 2] = {NULL};
-    sorai_named_tensor list[TENSORS + 2];
+    const int reuses = p->loop.residual && p->loop.reuses[s->index];
+    sora_tensor *made[TENSORS + 3] = {NULL};
+    sorai_named_tensor list[TENSORS + 3];
     size_t count = 0;
     int status = SORA_OK;
-    for (int i = 0; i < TENSORS && status == SORA_OK; i++) {
-        const sora_tensor *from = part(s, i);
+    for (int i = 0; i <= TENSORS && status == SORA_OK; i++) {
+        const sora_tensor *from = i < TENSORS ? part(s, i) : reuses ? p->loop.residual : NULL;
         if (!from)
             continue;
         status = sorai_tensor_new(&made[count], p->mem, SORA_DTYPE_F32, from->rank, from->shape, err);
         if (status == SORA_OK && (p->model->device->sync(p->model->device) != SORA_OK ||
                                   p->model->device->download(p->model->device, made[count]->data, from->data, sorai_tensor_bytes(from)) != SORA_OK))
             status = sorai_fail(err, SORA_E_BACKEND, "the device could not give data");
-        list[count] = (sorai_named_tensor){names[i], made[count]};
+        list[count] = (sorai_named_tensor){i < TENSORS ? names[i] : RESIDUAL, made[count]};
         count++;
     }
     if (status == SORA_OK)
@@ -87,7 +90,7 @@ int sorai_pipeline_save(sora_pipeline *p, const char *path, sora_error *err) {
     count++;
     if (status == SORA_OK)
         status = sorai_safetensors_write(p->mem, path, list, count, NULL, err);
-    for (size_t i = 0; i < TENSORS + 2; i++)
+    for (size_t i = 0; i < TENSORS + 3; i++)
         sorai_tensor_unref(&made[i]);
     return status;
 }
@@ -122,20 +125,26 @@ static int restore(sora_pipeline *p, const sorai_safetensors *file, const char *
     if (place[0] < 0 || place[0] >= s->steps || place[2] != s->steps || place[1] < 0 || place[1] > 2 || place[3] < 0 || place[3] > place[0] ||
         place[4] < 0 || place[4] > p->plan.resample)
         return sorai_fail(err, SORA_E_FORMAT, "%s: place is not that of this run", path);
-    for (int i = 0; i < TENSORS; i++) {
-        sora_tensor *to = part(s, i), *from = NULL;
+    s->index = place[0];
+    s->order = place[1];
+    s->since = place[3];
+    p->loop.again = place[4];
+    if (p->loop.reuses) { /* which steps reuse is known with the transformer */
+        p->exec.streamed = p->plan.streamed;
+        const int status = sorai_loop_load(p, &p->loop, err);
+        p->exec.streamed = 0;
+        SORA_TRY(status);
+    }
+    for (int i = 0; i <= TENSORS; i++) {
+        sora_tensor *to = i < TENSORS ? part(s, i) : p->loop.residual && p->loop.reuses[s->index] ? p->loop.residual : NULL, *from = NULL;
         if (!to)
             continue;
-        SORA_TRY(lookup(file, path, names[i], SORA_DTYPE_F32, to->rank, to->shape, &from, err));
+        SORA_TRY(lookup(file, path, i < TENSORS ? names[i] : RESIDUAL, SORA_DTYPE_F32, to->rank, to->shape, &from, err));
         const int status = dev->upload(dev, to->data, from->data, sorai_tensor_bytes(to));
         sorai_tensor_unref(&from);
         if (status != SORA_OK)
             return sorai_fail(err, SORA_E_BACKEND, "the device could not take data");
     }
-    s->index = place[0];
-    s->order = place[1];
-    s->since = place[3];
-    p->loop.again = place[4];
     return SORA_OK;
 }
 

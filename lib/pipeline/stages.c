@@ -143,7 +143,7 @@ int sorai_stage_denoise(sora_pipeline *p, const sora_tensor *latent, const sora_
     sora_tensor *video = sorai_dit_from_planes(x, sorai_stage_upload(p, latent));
     const sorai_dit_control control = {in.control ? sorai_dit_from_planes(x, sorai_stage_upload(p, in.control)) : NULL, scale};
     const int64_t groups = sorai_tensor_count(timestep);
-    sora_tensor *velocity = sorai_dit_forward_control(x, dit, video, in.control ? &control : NULL, times, groups, prompt);
+    sora_tensor *velocity = sorai_dit_forward_control(x, dit, video, in.control ? &control : NULL, times, groups, prompt, NULL);
     const int status = sorai_stage_give(p, velocity, 1, out, err);
     sorai_exec_rewind(x, mark);
     sorai_model_give_expert(m, &held);

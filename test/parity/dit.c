@@ -20,7 +20,7 @@ static sora_tensor *velocity(parity_case *c, sorai_exec *x, const sorai_dit *dit
     const sorai_dit_prompt *prompt =
         sorai_dit_prepare(x, dit, parity_give(c, x, "text", 0), parity_give(c, x, "image_embeds", 0));
     return sorai_dit_forward_control(x, dit, parity_give(c, x, "latent", 1), dit->config.vace_count ? &control : NULL,
-                                     times->data, groups, prompt);
+                                     times->data, groups, prompt, NULL);
 }
 
 static int run(parity_case *c, sorai_exec *x, void *net, parity_output *out) {

@@ -257,6 +257,49 @@ START_TEST(cancel_between_blocks) {
 }
 END_TEST
 
+static double apart(sorai_exec *x, const sora_tensor *a, const sora_tensor *b) {
+    const size_t n = (size_t)sorai_tensor_count(a);
+    float *const u = malloc(2 * n * sizeof *u), *const v = u + n;
+    double d = 0, size = 0;
+    ck_assert(a && b && sorai_download(x, a, u) == SORA_OK && sorai_download(x, b, v) == SORA_OK);
+    for (size_t i = 0; i < n; i++) {
+        d += ((double)u[i] - (double)v[i]) * ((double)u[i] - (double)v[i]);
+        size += (double)u[i] * (double)u[i];
+    }
+    free(u);
+    return d / size;
+}
+
+/* Blocks that are left out: nothing changes where they would do the same again; elsewhere the result follows input and time all the same. Keeping
+ * what they add changes no bit. */
+START_TEST(blocks_left_out) {
+    world w;
+    start(&w, 1, 0, SORA_DTYPE_F32);
+    sorai_exec *x = &w.x;
+    const float t[] = {700.0f}, later[] = {650.0f};
+    const int64_t text[] = {1, 3, 12}, shape[] = {1, 2, 4, 4, 4}, rest[] = {1, 8, w.dit.dim};
+    sora_tensor *const head = w.dit.proj_out.weight->value; /* a new network's says zero */
+    memcpy(head->data, w.noise, sorai_tensor_bytes(head));
+    const sorai_dit_prompt *p = sorai_dit_prepare(x, &w.dit, noise(&w, 3, text), NULL);
+    sora_tensor *first = noise(&w, 5, shape), *other = sorai_axpby(x, 0.9, first, 0.0, NULL);
+    sorai_dit_cache cache = {sorai_temp(x, 3, rest), 0}, wrong = {sorai_temp(x, 3, text), 0};
+    sora_tensor *plain = sorai_dit_forward(x, &w.dit, first, t, 1, p);
+    sora_tensor *kept = sorai_dit_forward_control(x, &w.dit, first, NULL, t, 1, p, &cache);
+    ck_assert(apart(x, plain, kept) == 0.0);
+    cache.reuse = 1;
+    ck_assert(apart(x, plain, sorai_dit_forward_control(x, &w.dit, first, NULL, t, 1, p, &cache)) < 1e-11);
+    /* The same but for the blocks' part: what it says of another input is near to the whole, and not that of the first. */
+    sora_tensor *whole = sorai_dit_forward(x, &w.dit, other, later, 1, p);
+    sora_tensor *reused = sorai_dit_forward_control(x, &w.dit, other, NULL, later, 1, p, &cache);
+    ck_assert(apart(x, plain, reused) > 1e-6);
+    ck_assert(apart(x, whole, reused) > 1e-11);
+    ck_assert(apart(x, whole, reused) < apart(x, whole, plain));
+    ck_assert_ptr_null(sorai_dit_forward_control(x, &w.dit, first, NULL, t, 1, p, &wrong));
+    ck_assert_int_eq(sorai_exec_finish(x, NULL), SORA_E_INTERNAL);
+    finish(&w);
+}
+END_TEST
+
 static void refused(world *w, const void *result, const char *what) {
     sora_error err = {0};
     ck_assert_msg(result == NULL, "%s was taken", what);
@@ -444,6 +487,7 @@ Suite *suite_networks(void) {
     tcase_add_test(c, second_step_allocates_nothing);
     tcase_add_loop_test(c, windows_are_places_of_the_whole, 0, 4);
     tcase_add_test(c, cancel_between_blocks);
+    tcase_add_test(c, blocks_left_out);
     tcase_add_test(c, misuse_is_refused);
     tcase_add_test(c, configs_are_checked);
     tcase_add_test(c, missing_weights_are_named);

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/pipeline/pipeline.h"
 #include "test/unit/rig.h"
 
 START_TEST(every_parameter_is_bounded) {
@@ -350,9 +351,77 @@ START_TEST(saved_runs_go_on) {
 }
 END_TEST
 
+static void set_cache(rig *r, double threshold, int steps, double guidance) {
+    ck_assert_int_eq(sora_pipeline_set_f64(r->p, SORA_PARAM_STEP_CACHE, threshold), SORA_OK);
+    sora_pipeline_set_i64(r->p, SORA_PARAM_STEPS, steps);
+    sora_pipeline_set_f64(r->p, SORA_PARAM_GUIDANCE, guidance);
+}
+
+/* Frames of a run; *left_out: steps without blocks; unbatched: guidance's passes one after the other. */
+static uint8_t *cached_frames(rig *r, double threshold, double guidance, int unbatched, size_t *size, int *left_out) {
+    int status;
+    set_cache(r, threshold, 6, guidance);
+    *left_out = 0;
+    ck_assert_msg(sora_pipeline_begin(r->p, &r->err) == SORA_OK, "%s", r->err.message);
+    r->p->plan.unbatched = unbatched;
+    while ((status = sora_pipeline_step(r->p, &r->err)) == SORA_MORE)
+        if (r->p->state == SORAI_RUN_DENOISE && r->p->loop.sampler.index == 1)
+            for (int i = 0; r->p->loop.reuses && i < 6; i++) {
+                ck_assert(!r->p->loop.reuses[i] || (i > 0 && i < 5));
+                *left_out += r->p->loop.reuses[i];
+            }
+    ck_assert_msg(status == SORA_OK, "%s", r->err.message);
+    return frames_of(r, size);
+}
+
+/* Step caching: so little that every step is computed gives the bits of none; more leaves out more steps; the most all but first and last. With
+ * guidance in one pass and in two, and saved between two steps that it leaves out. */
+START_TEST(steps_are_cached) {
+    const double guidance = _i == 1 ? 1.0 : 4.0;
+    rig r, other;
+    size_t n, m;
+    int none, few, all, before = 0;
+    char path[96];
+    open_rig(&r, 2, 0);
+    uint8_t *const off = cached_frames(&r, 0.0, guidance, 0, &n, &none), *const tiny = cached_frames(&r, 1e-12, guidance, 0, &m, &few);
+    ck_assert_int_eq(none + few, 0);
+    ck_assert_mem_eq(off, tiny, n);
+    for (double threshold = 0.001; threshold < 10; threshold *= 3) {
+        free(cached_frames(&r, threshold, guidance, 0, &m, &few));
+        ck_assert_int_ge(few, before);
+        before = few;
+    }
+    uint8_t *const most = cached_frames(&r, 100.0, guidance, 0, &m, &all), *const two = cached_frames(&r, 100.0, guidance, 1, &m, &all);
+    ck_assert_int_eq(all, 4);
+    ck_assert_mem_eq(most, two, n);
+    free(two);
+    ck_assert(memcmp(off, most, n) != 0);
+    snprintf(path, sizeof path, "%s/run.safetensors", rig_model());
+    for (int k = 1; k < 6; k += 2) { /* behind the first, between two that are left out, before the last */
+        ck_assert_int_eq(sora_pipeline_begin(r.p, &r.err), SORA_OK);
+        for (int i = 0; i < 1 + k; i++) ck_assert_int_eq(sora_pipeline_step(r.p, &r.err), SORA_MORE);
+        ck_assert_msg(sora_pipeline_save(r.p, path, &r.err) == SORA_OK, "%s", r.err.message);
+        sora_pipeline_cancel(r.p);
+        ck_assert_int_eq(sora_pipeline_step(r.p, &r.err), SORA_E_CANCELLED);
+        open_rig(&other, 1, 0);
+        set_cache(&other, 100.0, 6, guidance);
+        ck_assert_msg(sora_pipeline_resume(other.p, path, &other.err) == SORA_OK, "%s", other.err.message);
+        while (sora_pipeline_step(other.p, &other.err) == SORA_MORE) {}
+        uint8_t *const rest = frames_of(&other, &m);
+        ck_assert_mem_eq(most, rest, n);
+        free(rest);
+        close_rig(&other);
+    }
+    free(off);
+    free(tiny);
+    free(most);
+    close_rig(&r);
+}
+END_TEST
+
 /* The estimate is never too low and at most a tenth too high. */
 START_TEST(estimate_against_peak) {
-    static const int sizes[][4] = {{32, 32, 5, 3}, {128, 128, 17, 3}, {96, 160, 9, 1}, {256, 256, 1, 3}};
+    static const int sizes[][4] = {{32, 32, 5, 3}, {128, 128, 17, 3}, {96, 160, 9, 1}, {256, 256, 1, 3}, {512, 512, 1, 3}}; /* the last with cached steps */
     rig r;
     const int *s = sizes[_i];
     open_rig(&r, 2, 0);
@@ -361,6 +430,7 @@ START_TEST(estimate_against_peak) {
     sora_pipeline_set_i64(r.p, SORA_PARAM_HEIGHT, s[1]);
     sora_pipeline_set_i64(r.p, SORA_PARAM_FRAMES, s[2]);
     sora_pipeline_set_f64(r.p, SORA_PARAM_GUIDANCE, s[3]);
+    sora_pipeline_set_f64(r.p, SORA_PARAM_STEP_CACHE, _i == 4 ? 0.1 : 0);
     ck_assert_msg(sora_pipeline_estimate(r.p, &estimate, &r.err) == SORA_OK, "%s", r.err.message);
     sora_context_memory(r.ctx, &before);
     ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_OK);
@@ -401,6 +471,7 @@ START_TEST(limits_change_no_bit) {
     sora_memory m = {.struct_size = sizeof m};
     size_t size, n;
     open_rig(&r, 2, 0);
+    if (_i == 1) set_cache(&r, 100.0, 4, 4.0);
     for (int i = 0; i < 3; i++)
         sora_pipeline_set_i64(r.p, i == 0 ? SORA_PARAM_WIDTH : i == 1 ? SORA_PARAM_HEIGHT : SORA_PARAM_FRAMES, s[i]);
     ck_assert_msg(sora_pipeline_run(r.p, &r.err) == SORA_OK, "%s", r.err.message);
@@ -411,6 +482,7 @@ START_TEST(limits_change_no_bit) {
     int done = 0, status = SORA_OK;
     for (double share = 0.95; status == SORA_OK && share > 0.05; share -= 0.1) {
         open_rig(&r, 2, (uint64_t)(share * peak));
+        if (_i == 1) set_cache(&r, 100.0, 4, 4.0);
         for (int i = 0; i < 3; i++)
             sora_pipeline_set_i64(r.p, i == 0 ? SORA_PARAM_WIDTH : i == 1 ? SORA_PARAM_HEIGHT : SORA_PARAM_FRAMES, s[i]);
         sora_memory told = {.struct_size = sizeof told};
@@ -513,7 +585,8 @@ Suite *suite_pipeline(void) {
     tcase_add_test(c, cancel_is_never_lost);
     tcase_add_test(c, a_run_is_its_stages);
     tcase_add_loop_test(c, saved_runs_go_on, 0, 8);
-    tcase_add_loop_test(c, estimate_against_peak, 0, 4);
+    tcase_add_loop_test(c, estimate_against_peak, 0, 5);
+    tcase_add_loop_test(c, steps_are_cached, 0, 2);
     tcase_add_test(c, a_limit_is_kept);
     tcase_add_loop_test(c, limits_change_no_bit, 0, 2);
     tcase_add_test(c, decoding_keeps_a_limit);
