@@ -145,8 +145,10 @@ int sorak_cases_gemm_stored(sorak_maker *m, sorak_case *c, int dtype, int bench,
         a->m = index == 17 ? sorak_make_int(m, 513, 530) : index % 4 == 0 ? sorak_make_int(m, 1, 17) : sorak_make_int(m, 1, 100);
         a->n = index % 5 == 0 ? sorak_make_int(m, 1, 17) : sorak_make_int(m, 1, 150);
         a->k = values > 1 ? values * sorak_make_int(m, 1, 512 / values) : index % 3 ? sorak_make_int(m, 1, 300) : 32 * sorak_make_int(m, 1, 8);
-        if (index / SK_DT_COUNT == 3 && (index == 48 || index == 49 || index == 52 || index == 58)) /* more than one piece of k */
+        if (index == 48 || index == 49 || index == 52 || index == 58) /* more than one piece of k */
             a->k = values > 1 ? 2304 : sorak_make_int(m, 2040, 2200);
+        if (index >= 60 && index < 62) /* and such that a piece begins within a block: of bf16 rows, of f32 rows */
+            a->k = index == 60 ? 2304 : 2560;
         pad_c = sorak_make_int(m, 0, 3);
         a->act = (int32_t)(index / 3 % 4);
         a->c_bf16 = dtype == SK_DT_bf16 && index % 8 == 4;

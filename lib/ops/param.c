@@ -205,6 +205,30 @@ static bool same_count(const sora_tensor *found, int32_t rank, const int64_t *sh
     return want == sorai_tensor_count(found);
 }
 
+/* The value of a parameter that is asked for the first time: on a device that counts, of a new network, or found. */
+static int fill(sorai_store *s, sorai_param *p, int32_t rank, const int64_t *shape, enum sorai_init init, double scale, sora_error *err) {
+    sora_tensor *found = NULL;
+    if (s->blank) {
+        const int32_t dtype = s->blank(s->lookup_user, p->name, &p->mapped);
+        return p->mapped ? sorai_tensor_wrap(&p->value, s->mem, dtype, rank, shape, &s->device, s->device, NULL, NULL, err)
+                         : sorai_device_tensor(&p->value, s->mem, s->device, dtype, rank, shape, err);
+    }
+    if (!s->lookup)
+        return fill_new(s, p, rank, shape, init, scale, err);
+    SORA_TRY(s->lookup(s->lookup_user, p->name, &found, err));
+    int status = SORA_OK;
+    if (s->grow && !(found && same_count(found, rank, shape))) {
+        status = fill_new(s, p, rank, shape, init, scale, err);
+        if (status == SORA_OK && found)
+            status = fill_corner(s, p, found, err);
+    } else {
+        status = found ? fill_found(s, p, found, rank, shape, err)
+                       : sorai_fail(err, SORA_E_NOTFOUND, "tensor %s%s is missing", s->prefix, p->name);
+    }
+    sorai_tensor_unref(&found);
+    return status;
+}
+
 int sorai_store_get(sorai_store *s, sorai_param **out, const char *name, int32_t rank, const int64_t *shape, enum sorai_init init,
                     double scale, sora_error *err) {
     *out = sorai_store_find(s, name);
@@ -218,7 +242,6 @@ int sorai_store_get(sorai_store *s, sorai_param **out, const char *name, int32_t
         s->params = grown;
         s->capacity = capacity;
     }
-    sora_tensor *found = NULL;
     sorai_param *p = sorai_calloc(s->mem, 1, sizeof *p);
     int status = SORA_E_NOMEM;
     if (!p || !(p->name = sorai_strdup(s->mem, name))) {
@@ -229,29 +252,7 @@ int sorai_store_get(sorai_store *s, sorai_param **out, const char *name, int32_t
     p->version = 1;
     p->trainable = s->trainable;
     p->eight = s->eight;
-    if (s->blank) {
-        const int32_t dtype = s->blank(s->lookup_user, name, &p->mapped);
-        status = p->mapped ? sorai_tensor_wrap(&p->value, s->mem, dtype, rank, shape, &s->device, s->device, NULL, NULL, err)
-                           : sorai_device_tensor(&p->value, s->mem, s->device, dtype, rank, shape, err);
-    } else if (s->lookup) {
-        status = s->lookup(s->lookup_user, name, &found, err);
-        if (status != SORA_OK)
-            goto fail;
-        if (s->grow && !(found && same_count(found, rank, shape))) {
-            status = fill_new(s, p, rank, shape, init, scale, err);
-            if (status == SORA_OK && found)
-                status = fill_corner(s, p, found, err);
-            goto filled;
-        }
-        if (!found) {
-            status = sorai_fail(err, SORA_E_NOTFOUND, "tensor %s%s is missing", s->prefix, name);
-            goto fail;
-        }
-        status = fill_found(s, p, found, rank, shape, err);
-    } else {
-        status = fill_new(s, p, rank, shape, init, scale, err);
-    }
-filled:
+    status = fill(s, p, rank, shape, init, scale, err);
     if (status != SORA_OK)
         goto fail;
     if (s->trainable) {
@@ -259,12 +260,10 @@ filled:
         if (status != SORA_OK)
             goto fail;
     }
-    sorai_tensor_unref(&found);
     s->params[s->count++] = p;
     *out = p;
     return SORA_OK;
 fail:
-    sorai_tensor_unref(&found);
     param_free(s, p);
     return status;
 }
