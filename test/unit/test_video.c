@@ -271,7 +271,7 @@ START_TEST(hdr_is_mapped) {
         for (int k = 0; k < 3; k++)
             for (int i = 0; i < (k ? 8 : 16) * f->linesize[k] / 2; i++)
                 ((uint16_t *)(void *)f->data[k])[i] = (uint16_t)(k ? 512 : 64 + 876 * code + 0.5);
-        f->color_trc = transfers[_i];
+        f->color_trc = (enum AVColorTransferCharacteristic)transfers[_i];
         f->colorspace = AVCOL_SPC_BT2020_NCL;
         f->color_primaries = AVCOL_PRI_BT2020;
         f->color_range = AVCOL_RANGE_MPEG;

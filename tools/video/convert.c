@@ -154,7 +154,7 @@ int video_convert(video_converter *c, const AVFrame *f, const int32_t *matrix, c
     c->scale = sws_getCachedContext(c->scale, f->width, f->height, (enum AVPixelFormat)f->format, w, h, kind,
                                     SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
     if (!c->scale) return video_fail(err, SORA_E_UNSUPPORTED, "%.300s: pixels of an unknown kind", path);
-    if (hdr && make_light(c, f->color_trc) != 0) return video_fail(err, SORA_E_NOMEM, "%.300s: no memory for a picture", path);
+    if (hdr && make_light(c, (int)f->color_trc) != 0) return video_fail(err, SORA_E_NOMEM, "%.300s: no memory for a picture", path);
     set_colours(c, f, c->scale != before);
     const int upright = !t.swap && !t.left && !t.up, direct = upright && kind == AV_PIX_FMT_RGB24;
     uint8_t *const planes[1] = {direct ? rgb : c->pixels};
