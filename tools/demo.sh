@@ -82,7 +82,7 @@ operate() { # what it does, prompt, timeline, inputs, command and its own option
     [ -s "$out/$name" ] || die "$out/$name was not written"
     t=$(since "$t")
     {
-        printf '<figure class="operation">\n<div>'
+        case $inputs in *" "*) printf '<figure class="operation pair">\n<div>' ;; *) printf '<figure class="operation">\n<div>' ;; esac
         for i in $inputs; do printf '<p%s>' "$half"; media "$i"; printf '</p>'; done
         printf '<span>&rarr;</span><p>'
         media "$name"
@@ -125,6 +125,7 @@ figcaption { padding: 14px 16px 16px }
 .key { color: var(--soft); margin: 0 0 16px } .key b { color: var(--made) }
 h2 { font-size: 26px; letter-spacing: -.01em; margin: 48px 0 16px }
 figure.operation div { display: flex; align-items: center; gap: 10px; padding: 16px 16px 0; overflow-x: auto }
+@media (min-width: 700px) { figure.pair { grid-column: span 2 } } /* two inputs and the result */
 figure.operation video, figure.operation img { width: auto; height: 128px; border-radius: 8px }
 figure.operation p { margin: 0; position: relative; flex: none }
 figure.operation i { display: block; height: 4px; border-radius: 2px; margin-top: 6px }

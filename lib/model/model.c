@@ -224,7 +224,7 @@ static int has_net(const sora_model *m, enum sorai_model_net net) {
 
 /* A tensor of which only type and shape can be asked. */
 static int hollow(void *user, const char *name, sora_tensor **out, sora_error *err) {
-    static float nothing;
+    static const float nothing; /* never read */
     const lookup_place *place = user;
     sorai_tensor_info info;
     SORA_TRY(sorai_package_find(place->model->package, place->part, name, &info, err));
@@ -232,7 +232,7 @@ static int hollow(void *user, const char *name, sora_tensor **out, sora_error *e
         return sorai_fail(err, SORA_E_UNSUPPORTED, "%.250s: tensor \"%.150s\" is of type %s, which is not supported",
                           sorai_package_name(place->model->package), name, info.type);
     const int32_t dtype = info.dtype == SORA_DTYPE_I8 ? SORA_DTYPE_BF16 : info.dtype; /* with scales beside it */
-    return sorai_tensor_wrap(out, place->model->mem, dtype, info.rank, info.shape, &nothing, NULL, NULL, NULL, err);
+    return sorai_tensor_wrap(out, place->model->mem, dtype, info.rank, info.shape, (void *)(uintptr_t)&nothing, NULL, NULL, NULL, err);
 }
 
 static int bind(sora_model *m, enum sorai_model_net net, sorai_lookup_fn *from, sora_error *err) {
