@@ -19,8 +19,8 @@ printf '# two of them\na cat\n\n  \na dog in the rain\r\n' >"$tmp/prompts"
 run generate --quiet --model "$model" --prompts "$tmp/prompts" --steps 2 --seed 5 -o "$tmp/p.png" --sheet "$tmp/sheet2.png" && [ -s "$tmp/sheet2.png" ] &&
     cmp -s "$tmp/p-001.png" "$tmp/n-001.png" && [ ! -e "$tmp/p-003.png" ]; ok "a clip for each line of a file" $?
 gen -o "$tmp/dog.png" -p "a dog in the rain" --seed 6 && cmp -s "$tmp/dog.png" "$tmp/p-002.png"; ok "each with its own prompt" $?
-printf '\n# nothing\n' >"$tmp/none"
-refused "a file without a prompt" 1 generate --model "$model" --prompts "$tmp/none" -o "$tmp/no.png"
+printf '\n# nothing\n' >"$tmp/no-prompts"
+refused "a file without a prompt" 1 generate --model "$model" --prompts "$tmp/no-prompts" -o "$tmp/no.png"
 refused "prompts that are not there" 1 generate --model "$model" --prompts "$tmp/nowhere" -o "$tmp/no.png"
 refused "--prompts and a prompt" 2 generate --model "$model" --prompts "$tmp/prompts" -p x -o "$tmp/no.png"
 for b in reference blas; do
