@@ -57,6 +57,21 @@ int sorak_cases_gemm_pack(sorak_maker *m, sorak_case *c, int dtype, int bench, i
     return 1;
 }
 
+/* Values for n columns of k, as gemm_pack lays them out. */
+static const void *packed_factor(sorak_maker *m, int dtype, int bench, int64_t n, int64_t k) {
+    sorak_gemm_pack_args *p = sorak_make_args(m, sizeof *p);
+    p->src = sorak_make_values(m, bench, n * k);
+    p->n = n;
+    p->k = k;
+    p->segments = 1;
+    p->n_stride = k;
+    p->k_stride = 1;
+    p->dst = sorak_make_bytes(m, sorak_gemm_packed_bytes(dtype, n, k, 1));
+    sorak_make_run_ref(SK_OP_gemm_pack, dtype, p, sorak_gemm_pack_units(p));
+    sorak_make_input_done(m, p->dst);
+    return p->dst;
+}
+
 int sorak_cases_gemm(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_t index) {
     static const int64_t sizes[][4] = {{320, 1024, 256, 0}, {320, 256, 1024, 0}, {1280, 320, 320, 0}, {320, 320, 5120, 1},
                                        {1024, 1536, 1536, 0}, {1280, 8960, 1536, 0}, {1280, 1536, 8960, 0}, {1, 1920, 320, 0}, {16, 320, 320, 0}}; /* m, n, k, transposed */
@@ -100,17 +115,7 @@ int sorak_cases_gemm(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_
     a->bias = bench || index % 2 ? sorak_make_f32(m, a->n) : NULL;
     a->c = a->c_bf16 ? (void *)sorak_make_out_bf16(m, a->m * a->ldc) : a->accumulate ? sorak_make_inout_f32(m, a->m * a->ldc) : sorak_make_out_f32(m, a->m * a->ldc);
 
-    sorak_gemm_pack_args *p = sorak_make_args(m, sizeof *p);
-    p->src = bench ? sorak_make_f32_range(m, a->n * a->k, -1, 1) : sorak_make_f32(m, a->n * a->k);
-    p->n = a->n;
-    p->k = a->k;
-    p->segments = 1;
-    p->n_stride = a->k;
-    p->k_stride = 1;
-    p->dst = sorak_make_bytes(m, sorak_gemm_packed_bytes(dtype, a->n, a->k, 1));
-    sorak_make_run_ref(SK_OP_gemm_pack, dtype, p, sorak_gemm_pack_units(p));
-    sorak_make_input_done(m, p->dst);
-    a->b = p->dst;
+    a->b = packed_factor(m, dtype, bench, a->n, a->k);
 
     c->args = a;
     c->units = sorak_gemm_units(a);
@@ -158,17 +163,7 @@ int sorak_cases_gemm_stored(sorak_maker *m, sorak_case *c, int dtype, int bench,
     a->bias = bench || index % 2 ? sorak_make_f32(m, a->n) : NULL;
     a->c = a->c_bf16 ? (void *)sorak_make_out_bf16(m, a->m * a->ldc) : (void *)sorak_make_out_f32(m, a->m * a->ldc);
 
-    sorak_gemm_pack_args *p = sorak_make_args(m, sizeof *p);
-    p->src = sorak_make_values(m, bench, a->m * a->k);
-    p->n = a->m;
-    p->k = a->k;
-    p->segments = 1;
-    p->n_stride = a->k;
-    p->k_stride = 1;
-    p->dst = sorak_make_bytes(m, sorak_gemm_packed_bytes(dtype, a->m, a->k, 1));
-    sorak_make_run_ref(SK_OP_gemm_pack, dtype, p, sorak_gemm_pack_units(p));
-    sorak_make_input_done(m, p->dst);
-    a->a = p->dst;
+    a->a = packed_factor(m, dtype, bench, a->m, a->k);
 
     c->args = a;
     c->units = sorak_gemm_stored_units(a);

@@ -97,7 +97,7 @@ static int run_pipeline(making *m, const placed *given, int count, int64_t frame
 
 /* A window, made or as it was saved; its frames go to `out`, where it is not NULL, and by way of m->frame. An exit code: whoever refuses a frame has
  * said why. */
-static int run_window(making *m, const placed *given, int count, int64_t frames, uint8_t *out) {
+int making_window(making *m, const placed *given, int count, int64_t frames, uint8_t *out) {
     sora_error err = {.struct_size = sizeof err};
     const int64_t shape[4] = {frames, m->height, m->width, 3};
     const size_t size = (size_t)m->width * (size_t)m->height * 3;
@@ -116,8 +116,6 @@ static int run_window(making *m, const placed *given, int count, int64_t frames,
     if (status == SORA_E_CANCELLED && !interrupted()) return EXIT_FAILED;
     return code == EXIT_DONE ? say(m, status, &err) : code;
 }
-
-int making_window(making *m, const placed *given, int count, int64_t frames, uint8_t *out) { return run_window(m, given, count, frames, out); }
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -166,7 +164,7 @@ int making_on(making *m, const uint8_t *begin, int64_t known, int64_t frames, fr
         const int64_t n = smaller(frames - ready, m->window - w.known);
         memcpy(given, w.tail, (size_t)w.held * w.size);
         m->at = start + ready - w.known;
-        code = run_window(m, &seam, 1, w.known + n, NULL);
+        code = making_window(m, &seam, 1, w.known + n, NULL);
         ready += n;
     }
     m->frame = NULL;

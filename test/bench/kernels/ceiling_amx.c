@@ -13,6 +13,7 @@ typedef uint8_t tile[1024];
         static _Thread_local tile data[TILES];                   \
         memset(data, 0, sizeof data); /* else all pages are the one page of zeros */ \
         sorak_tiles_configure(&config);                          \
+        sorak_tiles_fence();                                     \
         _tile_zero(0);                                           \
         _tile_zero(1);                                           \
         _tile_zero(2);                                           \
