@@ -97,7 +97,7 @@ static void read_vae(reader *top, sorai_recipe *recipe) {
 
 static void read_transformer(reader *top, sorai_recipe *recipe) {
     static const char *const noise_names[] = {"shift", "mean", "deviation", NULL};
-    static const char *const mask_names[] = {"first", "last", "ends", "gaps", NULL};
+    static const char *const mask_names[] = {"first", "last", "ends", "gaps", "regions", "noisy", NULL};
     reader r = {section(top, "noise", noise_names), "noise.", top->err, top->status};
     recipe->transformer.shift = number(&r, "shift", 1.0, 0.01, 100);
     recipe->transformer.mean = number(&r, "mean", 0.0, -10, 10);
@@ -109,6 +109,8 @@ static void read_transformer(reader *top, sorai_recipe *recipe) {
     s->last = number(&m, "last", 0, 0, 1);
     s->ends = number(&m, "ends", 0, 0, 1);
     s->gaps = number(&m, "gaps", 0, 0, 1);
+    s->regions = number(&m, "regions", 0, 0, 1);
+    s->noisy = number(&m, "noisy", 0, 0, 1);
     if (m.status == SORA_OK && s->first + s->last + s->ends + s->gaps > 1.0)
         m.status = sorai_fail(top->err, SORA_E_INVALID, "recipe: masks are shares: their sum is at most 1");
     top->status = m.status;

@@ -8,9 +8,11 @@
 
 enum sorai_train_kind { SORAI_TRAIN_VAE, SORAI_TRAIN_TRANSFORMER, SORAI_TRAIN_PROBE };
 
-/* Ways of conditioning on frames, as shares of the samples; what is left to 1 has no condition. */
+/* Ways of conditioning, as shares of the samples; what is left to 1 has no condition. */
 typedef struct sorai_mask_shares {
     double first, last, ends, gaps;
+    double regions; /* of the batches: in these, and only these, a box of places is made or given */
+    double noisy;   /* of the samples with conditions: these have noise left, less than the rest of the sample */
 } sorai_mask_shares;
 
 typedef struct sorai_recipe {

@@ -104,14 +104,20 @@ static int forward(sora_trainer *t, const sora_batch *batch, double sigma, uint6
     sorai_exec *x = &t->exec;
     const transformer_net *net = t->net;
     const int64_t *shape = batch->video->shape;
+    const int32_t *patch = net->dit.config.patch_size;
     const int64_t n = shape[0], c = shape[1], frames = shape[2], places = shape[3] * shape[4], size = n * c * frames * places;
     sorai_noising *o = &out->host;
-    *o = (sorai_noising){n, frames, places, c, NULL, NULL, NULL, NULL};
+    *o = (sorai_noising){n, frames, shape[3], shape[4], c, {patch[0], patch[1], patch[2]}, NULL, NULL, NULL, NULL};
     if (c != net->dit.config.in_channels || n > 4096) {
         sorai_exec_fail(x, SORA_E_INVALID, "batch: latents must have the transformer's in_channels, and at most 4096 samples");
         return x->status;
     }
-    float *values = sorai_alloc(t->mem, (size_t)(2 * size + n * frames * (1 + places)) * sizeof *values);
+    if (frames % patch[0] || shape[3] % patch[1] || shape[4] % patch[2]) {
+        sorai_exec_fail(x, SORA_E_INVALID, "batch: latents must be whole patches of the transformer");
+        return x->status;
+    }
+    const int64_t tokens = sorai_noising_tokens(o);
+    float *values = sorai_alloc(t->mem, (size_t)(2 * size + n * (frames * places + tokens)) * sizeof *values);
     if (!values) {
         sorai_exec_fail(x, SORA_E_NOMEM, "no memory for a batch");
         return x->status;
@@ -119,7 +125,7 @@ static int forward(sora_trainer *t, const sora_batch *batch, double sigma, uint6
     o->noisy = values;
     o->target = values + size;
     o->timesteps = values + 2 * size;
-    o->weights = o->timesteps + n * frames;
+    o->weights = o->timesteps + n * tokens;
     sorai_noising_fill(o, &t->recipe, batch->video->data, batch->weights, sigma, seed, stream);
     unsigned char drop[4096];
     sorai_rng rng;
@@ -132,7 +138,7 @@ static int forward(sora_trainer *t, const sora_batch *batch, double sigma, uint6
     out->target = sorai_upload(x, SORA_DTYPE_F32, 5, video, o->target);
     out->weights = sorai_upload(x, SORA_DTYPE_F32, 3, (const int64_t[]){n, frames, places}, o->weights);
     sora_tensor *noisy = sorai_upload(x, SORA_DTYPE_F32, 5, video, o->noisy);
-    out->velocity = prompt ? sorai_dit_forward(x, &net->dit, noisy, o->timesteps, frames, prompt) : NULL;
+    out->velocity = prompt ? sorai_dit_forward(x, &net->dit, noisy, o->timesteps, tokens, prompt) : NULL;
     if (keep)
         *keep = values;
     else
@@ -157,7 +163,7 @@ static int evaluate(sora_trainer *t, const sora_batch *batch, double noise, uint
         sorai_download(&t->exec, o.velocity, made);
     else
         sorai_exec_fail(&t->exec, SORA_E_NOMEM, "no memory for a result");
-    const int64_t size = o.host.frames * o.host.places * o.host.channels;
+    const int64_t size = o.host.frames * o.host.height * o.host.width * o.host.channels;
     for (int64_t i = 0; t->exec.status == SORA_OK && i < o.host.n; i++) {
         double sum = 0.0;
         for (int64_t k = i * size; k < (i + 1) * size; k++) {
