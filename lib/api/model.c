@@ -183,15 +183,10 @@ int sora_model_info(const sora_model *model, sora_model_desc *out) {
     sorai_lock_give(&m->lock);
     o.family = sorai_model_family(m);
     o.name = d->name;
-    if (m->has_vae) {
-        o.latent_channels = m->vae_config.z_dim;
-        o.temporal_factor = sorai_vae_time_factor(&m->vae_config);
-        o.spatial_factor = sorai_vae_space_factor(&m->vae_config);
-    }
-    if (m->has_ltx_vae) {
-        o.latent_channels = m->ltx_vae_config.latent_channels;
-        o.temporal_factor = sorai_ltx_vae_time_factor(&m->ltx_vae_config);
-        o.spatial_factor = sorai_ltx_vae_space_factor(&m->ltx_vae_config);
+    if (m->has_vae || m->has_ltx_vae) {
+        o.latent_channels = sorai_model_latent_channels(m);
+        o.temporal_factor = sorai_model_time_factor(m);
+        o.spatial_factor = sorai_model_space_factor(m);
     }
     if (m->has_ltx) {
         o.patch_t = m->ltx_config.patch_size_t;

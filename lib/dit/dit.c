@@ -92,7 +92,7 @@ static sorai_dit_prompt *one_sample(sorai_exec *x, const sorai_dit_prompt *promp
     return x->status == SORA_OK ? one : NULL;
 }
 
-const sorai_dit_prompt *sorai_dit_prompt_sample(sorai_exec *x, const sorai_dit_prompt *prompt, int64_t i) {
+sorai_dit_prompt *sorai_dit_prompt_sample(sorai_exec *x, const sorai_dit_prompt *prompt, int64_t i) {
     sorai_dit_prompt *first = NULL, **last = &first;
     for (; prompt && x->status == SORA_OK; prompt = prompt->next) {
         if (!(*last = one_sample(x, prompt, i)))
@@ -104,24 +104,6 @@ const sorai_dit_prompt *sorai_dit_prompt_sample(sorai_exec *x, const sorai_dit_p
 
 /* ---- times -------------------------------------------------------------------------------------------------------------- */
 
-/* The fewest groups that say the same: 1 when each sample has one time, `frames` when each frame has, else as given. */
-static int64_t fewest_groups(const float *t, int64_t batch, int64_t groups, int64_t frames) {
-    const int64_t candidates[2] = {1, frames};
-    for (int i = 0; i < 2; i++) {
-        const int64_t g = candidates[i];
-        if (g >= groups || groups % g)
-            continue;
-        int same = 1;
-        for (int64_t k = 0; same && k < batch * groups; k++) {
-            const int64_t run = groups / g;
-            same = t[k] == t[k / run * run];
-        }
-        if (same)
-            return g;
-    }
-    return groups;
-}
-
 typedef struct times {
     int64_t batch, groups;
     sora_tensor *temb; /* [b g, dim] */
@@ -130,24 +112,15 @@ typedef struct times {
 
 static int embed_times(sorai_exec *x, const sorai_dit *dit, times *out, const float *timesteps, int64_t batch, int64_t groups,
                        int64_t frames) {
-    const int64_t fewer = fewest_groups(timesteps, batch, groups, frames);
-    const float *values = timesteps;
-    if (fewer != groups) {
-        float *kept = sorai_arena_alloc(&x->meta, (size_t)(batch * fewer) * sizeof *kept);
-        if (!kept) {
-            sorai_exec_fail(x, SORA_E_NOMEM, "no memory for timesteps");
-            return 0;
-        }
-        for (int64_t i = 0; i < batch * fewer; i++)
-            kept[i] = timesteps[i * (groups / fewer)];
-        values = kept;
-    }
+    const float *const values = sorai_fewest_timesteps(x, timesteps, batch, &groups, frames);
+    if (!values)
+        return 0;
     out->batch = batch;
-    out->groups = fewer;
+    out->groups = groups;
     /* The time embedder stays f32 whatever the products are, as in the reference: few rows, and everything depends on it. */
     const int32_t product = x->product;
     x->product = SORA_DTYPE_F32;
-    sora_tensor *t = sorai_timestep_embedding(x, values, batch * fewer, dit->config.freq_dim);
+    sora_tensor *t = sorai_timestep_embedding(x, values, batch * groups, dit->config.freq_dim);
     out->temb = linear(x, &dit->time2, linear(x, &dit->time1, t, SORAI_ACT_SILU), SORAI_ACT_NONE);
     x->product = product;
     out->mod = linear(x, &dit->time_proj, sorai_act(x, out->temb, SORAI_ACT_SILU), SORAI_ACT_NONE);

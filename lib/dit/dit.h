@@ -94,7 +94,7 @@ typedef struct sorai_dit_prompt {
 sorai_dit_prompt *sorai_dit_prepare(sorai_exec *x, const sorai_dit *dit, sora_tensor *text, sora_tensor *image);
 
 /* Sample i of a prompt of several. */
-const sorai_dit_prompt *sorai_dit_prompt_sample(sorai_exec *x, const sorai_dit_prompt *prompt, int64_t i);
+sorai_dit_prompt *sorai_dit_prompt_sample(sorai_exec *x, const sorai_dit_prompt *prompt, int64_t i);
 
 /* What the control branch is given. */
 typedef struct sorai_dit_control {

@@ -54,6 +54,7 @@ void sorai_ltx_release(sorai_ltx *ltx); /* the list of blocks; parameters are th
 /* Keys and values of the text for each layer, computed once. A temporary of the exec. */
 typedef struct sorai_ltx_prompt {
     int64_t batch;
+    int32_t layers;
     int32_t *lengths; /* of the texts, one per sample; NULL: all rows count */
     struct {
         sora_tensor *k, *v;
@@ -63,11 +64,24 @@ typedef struct sorai_ltx_prompt {
 /* text [b, rows, caption_channels]; lengths: b host counts of the rows that are attended to, NULL: all. */
 sorai_ltx_prompt *sorai_ltx_prepare(sorai_exec *x, const sorai_ltx *ltx, sora_tensor *text, const int32_t *lengths);
 
+/* Sample i of a prompt of several. */
+const sorai_ltx_prompt *sorai_ltx_prompt_sample(sorai_exec *x, const sorai_ltx_prompt *prompt, int64_t i);
+
+/* Step caching: the block stack's own contribution. */
+typedef struct sorai_ltx_cache {
+    sora_tensor *residual; /* [b, tokens, dim]: what the blocks have added to the embedded tokens; read and written */
+    int reuse;             /* 1: takes it in place of running the blocks, 0: runs them and leaves it */
+} sorai_ltx_cache;
+
+/* What the blocks are told of one timestep, [1, 6 dim]. */
+sora_tensor *sorai_ltx_told(sorai_exec *x, const sorai_ltx *ltx, float timestep);
+
 /* The velocity for latent [b, t, h, w, c] -> the same shape with out channels; c = in_channels / (patch_size_t patch_size^2). timesteps:
- * b * groups host values, groups 1 or a divisor of the number of tokens. scale: how far apart neighbours in time (in seconds: temporal
- * factor / frame rate) and space (pixels: the spatial factor) are; NULL: as the bare network counts, 1 each without base sizes. */
+ * b * groups host values, groups 1 or a divisor of the number of tokens; equal neighbours cost nothing extra. scale: how far apart neighbours in time (in seconds: temporal
+ * factor / frame rate) and space (pixels: the spatial factor) are; NULL: as the bare network counts, 1 each without base sizes. cache: NULL,
+ * or not while a tape is active. */
 sora_tensor *sorai_ltx_forward(sorai_exec *x, const sorai_ltx *ltx, sora_tensor *latent, const float *timesteps, int64_t groups,
-                               const double scale[3], const sorai_ltx_prompt *prompt);
+                               const double scale[3], const sorai_ltx_prompt *prompt, const sorai_ltx_cache *cache);
 
 /* ---- vae.c -------------------------------------------------------------------------------------------------------- */
 

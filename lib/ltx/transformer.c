@@ -153,6 +153,7 @@ sorai_ltx_prompt *sorai_ltx_prepare(sorai_exec *x, const sorai_ltx *ltx, sora_te
         !(prompt->layer = sorai_arena_alloc(&x->meta, (size_t)c->num_layers * sizeof *prompt->layer)))
         return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for a prompt");
     prompt->batch = b;
+    prompt->layers = c->num_layers;
     prompt->lengths = lengths ? kept : NULL;
     if (lengths) memcpy(kept, lengths, (size_t)b * sizeof *kept);
     sora_tensor *h = linear(x, &ltx->text2, linear(x, &ltx->text1, text, SORAI_ACT_GELU_TANH), SORAI_ACT_NONE);
@@ -163,6 +164,23 @@ sorai_ltx_prompt *sorai_ltx_prepare(sorai_exec *x, const sorai_ltx *ltx, sora_te
         prompt->layer[n].v = split(x, linear(x, &a->v, h, SORAI_ACT_NONE), heads);
     }
     return x->status == SORA_OK ? prompt : NULL;
+}
+
+const sorai_ltx_prompt *sorai_ltx_prompt_sample(sorai_exec *x, const sorai_ltx_prompt *prompt, int64_t i) {
+    const size_t layers = (size_t)prompt->layers;
+    sorai_ltx_prompt *one = sorai_arena_alloc(&x->meta, sizeof *one);
+    int32_t *length = sorai_arena_alloc(&x->meta, sizeof *length);
+    if (!one || !length || !(one->layer = sorai_arena_alloc(&x->meta, layers * sizeof *one->layer)))
+        return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for a prompt");
+    one->batch = 1;
+    one->layers = prompt->layers;
+    one->lengths = prompt->lengths ? length : NULL;
+    *length = prompt->lengths ? prompt->lengths[i] : 0;
+    for (size_t n = 0; n < layers; n++) {
+        one->layer[n].k = sorai_slice(x, prompt->layer[n].k, 0, i, i + 1);
+        one->layer[n].v = sorai_slice(x, prompt->layer[n].v, 0, i, i + 1);
+    }
+    return x->status == SORA_OK ? one : NULL;
 }
 
 /* ---- positions ------------------------------------------------------------------------------------------------ */
@@ -236,10 +254,13 @@ typedef struct times {
 } times;
 
 static void embed_times(sorai_exec *x, const sorai_ltx *ltx, times *out, const float *timesteps, int64_t batch,
-                        int64_t groups) {
+                        int64_t groups, int64_t frames) {
     const int32_t product = x->product;
+    timesteps = sorai_fewest_timesteps(x, timesteps, batch, &groups, frames);
     out->batch = batch;
     out->groups = groups;
+    out->temb = out->mod = NULL;
+    if (!timesteps) return;
     x->product = SORA_DTYPE_F32; /* few rows, and everything depends on it */
     sora_tensor *t = sorai_timestep_embedding(x, timesteps, batch * groups, TIME_DIM);
     out->temb = linear(x, &ltx->time2, linear(x, &ltx->time1, t, SORAI_ACT_SILU), SORAI_ACT_NONE);
@@ -314,8 +335,35 @@ static sora_tensor *unpack(sorai_exec *x, const sorai_ltx_config *c, sora_tensor
     return sorai_reshape(x, sorai_permute(x, sorai_reshape(x, in, 7, apart), axes), 5, joined);
 }
 
+sora_tensor *sorai_ltx_told(sorai_exec *x, const sorai_ltx *ltx, float timestep) {
+    times t;
+    embed_times(x, ltx, &t, &timestep, 1, 1, 1);
+    return t.mod;
+}
+
+static void keep(sorai_exec *x, sora_tensor *to, const sora_tensor *from) {
+    if (from && x->device->copy(x->device, to->data, from->data, sorai_tensor_bytes(to)) != SORA_OK)
+        sorai_exec_fail(x, SORA_E_BACKEND, "the device could not copy");
+}
+
+/* All blocks, or what they added before. inner: where y lies, and what comes of it. */
+static sora_tensor *blocks_run(sorai_exec *x, const sorai_ltx *ltx, sorai_exec_mark inner, sora_tensor *y, const times *time,
+                               sora_tensor *rope, const sorai_ltx_prompt *prompt, const sorai_ltx_cache *cache) {
+    if (cache && cache->reuse) return sorai_add(x, y, cache->residual);
+    if (cache) keep(x, cache->residual, y);
+    for (int32_t i = 0; i < ltx->config.num_layers && y; i++)
+        y = sorai_exec_rewind_keep(x, inner, block_run(x, ltx, i, y, time, rope, prompt));
+    if (cache && y) {
+        const sorai_exec_mark here = sorai_exec_here(x);
+        keep(x, cache->residual, sorai_axpby(x, 1.0, y, -1.0, cache->residual));
+        sorai_exec_rewind(x, here);
+    }
+    return y;
+}
+
 sora_tensor *sorai_ltx_forward(sorai_exec *x, const sorai_ltx *ltx, sora_tensor *latent, const float *timesteps,
-                               int64_t groups, const double scale[3], const sorai_ltx_prompt *prompt) {
+                               int64_t groups, const double scale[3], const sorai_ltx_prompt *prompt,
+                               const sorai_ltx_cache *cache) {
     const sorai_ltx_config *c = &ltx->config;
     const int64_t p = c->patch_size, pt = c->patch_size_t;
     if (!latent || !prompt || x->status != SORA_OK) return NULL;
@@ -329,16 +377,16 @@ sora_tensor *sorai_ltx_forward(sorai_exec *x, const sorai_ltx *ltx, sora_tensor 
         return sorai_exec_fail(x, SORA_E_INVALID, "latents and text are batches of different size");
     if (!timesteps || groups < 1 || tokens % groups)
         return sorai_exec_fail(x, SORA_E_INVALID, "timesteps are given per sample, per frame or per token");
+    if (cache && (!cache->residual || x->tape || sorai_tensor_count(cache->residual) != b * tokens * ltx->dim))
+        return sorai_exec_fail(x, SORA_E_INTERNAL, "what is kept between steps does not fit the transformer");
     const sorai_exec_mark mark = sorai_exec_here(x);
     times time;
-    embed_times(x, ltx, &time, timesteps, b, groups);
+    embed_times(x, ltx, &time, timesteps, b, groups, grid[0]);
     sora_tensor *rope = positions(x, ltx, grid, scale);
     const sorai_exec_mark inner = sorai_exec_here(x);
     sora_tensor *y = linear(x, &ltx->proj_in, pack(x, c, latent, grid), SORAI_ACT_NONE);
     y = sorai_exec_rewind_keep(x, inner, y);
-    for (int32_t i = 0; i < c->num_layers && y; i++) {
-        y = sorai_exec_rewind_keep(x, inner, block_run(x, ltx, i, y, &time, rope, prompt));
-    }
+    y = blocks_run(x, ltx, inner, y, &time, rope, prompt, cache);
     sora_tensor *shift = part(x, ltx, &time, ltx->table, time.temb, 0),
                 *size = part(x, ltx, &time, ltx->table, time.temb, 1);
     y = linear(x, &ltx->proj_out, sorai_norm_modulate(x, y, shift, size, 1e-6), SORAI_ACT_NONE);

@@ -127,8 +127,9 @@ static int read_configs(sora_model *m, sora_error *err) {
     sora_error why = {.struct_size = sizeof why};
     SORA_TRY(read_config(m, "transformer", &m->has_dit, &json, err));
     if (m->has_dit && class_is(json, "LTXVideoTransformer3DModel")) {
-        m->has_ltx = 1;
+        m->has_ltx = m->expand_timesteps = 1;
         m->has_dit = 0;
+        m->boundary = 0.0; /* of two experts, which this family does not have */
         SORA_TRY(told(m, "transformer", sorai_config_ltx(json, &m->ltx_config, &why), &why, err));
     }
     if (m->has_dit)
@@ -160,6 +161,22 @@ static int read_configs(sora_model *m, sora_error *err) {
     if (m->has_probe)
         SORA_TRY(told(m, "probe", sorai_config_probe(json, &m->probe_config, &why), &why, err));
     return SORA_OK;
+}
+
+int32_t sorai_model_time_factor(const sora_model *m) {
+    if (m->has_ltx_vae)
+        return sorai_ltx_vae_time_factor(&m->ltx_vae_config);
+    return m->has_vae ? sorai_vae_time_factor(&m->vae_config) : m->has_ltx ? 8 : 4;
+}
+
+int32_t sorai_model_space_factor(const sora_model *m) {
+    if (m->has_ltx_vae)
+        return sorai_ltx_vae_space_factor(&m->ltx_vae_config);
+    return m->has_vae ? sorai_vae_space_factor(&m->vae_config) : m->has_ltx ? 32 : 8;
+}
+
+int32_t sorai_model_latent_channels(const sora_model *m) {
+    return m->has_ltx_vae ? m->ltx_vae_config.latent_channels : m->vae_config.z_dim;
 }
 
 static void release(sora_model *m, enum sorai_model_net net);
@@ -339,6 +356,8 @@ int sorai_model_need(sora_model *m, enum sorai_model_net net, sora_error *err) {
 }
 
 enum sorai_model_net sorai_model_expert(const sora_model *m, double timestep) {
+    if (m->has_ltx)
+        return SORAI_NET_LTX;
     return m->boundary > 0.0 && timestep < m->boundary ? SORAI_NET_TRANSFORMER_2 : SORAI_NET_TRANSFORMER;
 }
 

@@ -61,7 +61,7 @@ struct sora_model {
     int32_t has_ltx, has_ltx_vae;
     int32_t has_dit, has_dit2, has_vae, has_t5, has_vision, has_probe;
     double boundary;          /* timesteps below it are the second transformer's; 0: there is one for all */
-    int32_t expand_timesteps; /* a given first frame stands in the latent itself, at timestep 0 */
+    int32_t expand_timesteps; /* a timestep for each token: what is given stands in the latent itself, at its own */
     sorai_dit dit, dit2;
     sorai_vae encoder, decoder;
     sorai_t5 t5;
@@ -77,6 +77,13 @@ static inline const char *sorai_model_family(const sora_model *m) {
     return m->has_ltx || (m->has_ltx_vae && !m->has_dit) ? "ltx" : "wan";
 }
 
+/* Of latents, whatever the family: frames and pixels for each place, channels. Without an autoencoder those of the published ones. */
+int32_t sorai_model_time_factor(const sora_model *m);
+int32_t sorai_model_space_factor(const sora_model *m);
+int32_t sorai_model_latent_channels(const sora_model *m);
+static inline enum sorai_model_net sorai_model_encoder(const sora_model *m) { return m->has_ltx_vae ? SORAI_NET_LTX_VAE : SORAI_NET_ENCODER; }
+static inline enum sorai_model_net sorai_model_decoder(const sora_model *m) { return m->has_ltx_vae ? SORAI_NET_LTX_VAE : SORAI_NET_DECODER; }
+
 /* Takes over `package` also on failure. The caller sets context afterwards. */
 int sorai_model_create(sora_model **out, sorai_mem *mem, sorai_device *device, int32_t product, sorai_package *package, sora_error *err);
 void sorai_model_unref(sora_model **model);
@@ -88,7 +95,7 @@ int sorai_model_check(const sora_model *m, sora_error *err);
 int sorai_model_need(sora_model *m, enum sorai_model_net net, sora_error *err);
 /* The transformers of a model with a boundary are large, so one of them is held at a time, if its users let it: a user takes the one for a
  * timestep and gives back the one that it had (`held`, SORAI_NET_COUNT: none); without other users that one is dropped first. */
-enum sorai_model_net sorai_model_expert(const sora_model *m, double timestep);
+enum sorai_model_net sorai_model_expert(const sora_model *m, double timestep); /* without a boundary the transformer */
 int sorai_model_take_expert(sora_model *m, enum sorai_model_net net, enum sorai_model_net *held, sora_error *err);
 void sorai_model_give_expert(sora_model *m, enum sorai_model_net *held); /* keeps it for the next user */
 static inline const sorai_dit *sorai_model_dit(const sora_model *m, enum sorai_model_net net) {

@@ -81,3 +81,34 @@ sora_tensor *sorai_timestep_embedding(sorai_exec *x, const float *t, int64_t cou
     sorai_free(x->mem, values);
     return out;
 }
+
+/* The fewest groups that say the same: 1 when each sample has one time, `frames` when each frame has, else as given. */
+static int64_t fewest_groups(const float *t, int64_t batch, int64_t groups, int64_t frames) {
+    const int64_t candidates[2] = {1, frames};
+    for (int i = 0; i < 2; i++) {
+        const int64_t g = candidates[i];
+        if (g >= groups || groups % g)
+            continue;
+        int same = 1;
+        for (int64_t k = 0; same && k < batch * groups; k++) {
+            const int64_t run = groups / g;
+            same = t[k] == t[k / run * run];
+        }
+        if (same)
+            return g;
+    }
+    return groups;
+}
+
+const float *sorai_fewest_timesteps(sorai_exec *x, const float *t, int64_t batch, int64_t *groups, int64_t frames) {
+    const int64_t fewer = fewest_groups(t, batch, *groups, frames), run = *groups / fewer;
+    if (run == 1)
+        return t;
+    float *const kept = sorai_arena_alloc(&x->meta, (size_t)(batch * fewer) * sizeof *kept);
+    if (!kept)
+        return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for timesteps");
+    for (int64_t i = 0; i < batch * fewer; i++)
+        kept[i] = t[i * run];
+    *groups = fewer;
+    return kept;
+}

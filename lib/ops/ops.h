@@ -106,6 +106,9 @@ sora_tensor *sorai_avg_pool(sorai_exec *x, sora_tensor *in, int32_t ft, int32_t 
 sora_tensor *sorai_embed(sorai_exec *x, sorai_param *table, const int32_t *ids, int64_t count);
 /* Sinusoids of `count` host values: [count, dim], cos before sin, frequency exp(-ln(10000) i / half). No gradient. */
 sora_tensor *sorai_timestep_embedding(sorai_exec *x, const float *t, int64_t count, int64_t dim);
+/* Times of tokens, batch * groups host values, with those left out that say the same as their neighbours: one for each sample, or for each of
+ * `frames` frames, where that is all they say. Gives the new number of groups. The result is t itself or a temporary. */
+const float *sorai_fewest_timesteps(sorai_exec *x, const float *t, int64_t batch, int64_t *groups, int64_t frames);
 
 /* ---- loss.c: scalars [1] ------------------------------------------------------------------------------------------------------ */
 

@@ -7,30 +7,28 @@
 #include "lib/ops/ops.h"
 #include "lib/pipeline/pipeline.h"
 
-float *sorai_cache_rows(sorai_exec *x, const sorai_dit *dit) {
-    return sorai_arena_alloc(&x->meta, (size_t)(2 * 6 * dit->dim) * sizeof(float));
+float *sorai_cache_rows(sorai_exec *x, const sorai_kind *kind) {
+    return sorai_arena_alloc(&x->meta, (size_t)(2 * 6 * kind->dim) * sizeof(float));
 }
 
-sora_tensor *sorai_cache_residual(sorai_exec *x, const sorai_dit *dit, int64_t passes, const int64_t *latent) {
-    const int32_t *patch = dit->config.patch_size;
-    const int64_t tokens = latent[1] / patch[0] * (latent[2] / patch[1]) * (latent[3] / patch[2]);
-    return sorai_temp(x, 3, (const int64_t[]){passes, tokens, dit->dim});
+sora_tensor *sorai_cache_residual(sorai_exec *x, const sorai_kind *kind, int64_t passes, const int64_t *latent) {
+    return sorai_temp(x, 3, (const int64_t[]){passes, sorai_kind_tokens(kind, latent), kind->dim});
 }
 
 void sorai_cache_plan(sora_pipeline *p, sorai_loop *l) {
     sorai_exec *x = &p->exec;
     const sorai_sampler *s = &l->sampler;
-    const sorai_dit *dit = sorai_model_dit(p->model, l->net);
-    const int64_t n = 6 * dit->dim;
+    const sorai_kind kind = sorai_kind_of(p->model, l->net);
+    const int64_t n = 6 * kind.dim;
     const sorai_exec_mark mark = sorai_exec_here(x);
-    float *rows = sorai_cache_rows(x, dit);
+    float *rows = sorai_cache_rows(x, &kind);
     double sum = INFINITY; /* an expert's first step is computed */
     if (!rows)
         sorai_exec_fail(x, SORA_E_NOMEM, "no memory for step caching");
     for (int32_t i = 0; rows && i < s->steps; i++) {
         float *const now = rows + i % 2 * n, *const before = rows + (i + 1) % 2 * n;
         const sorai_exec_mark inner = sorai_exec_here(x);
-        sora_tensor *row = sorai_dit_time(x, dit, s->timesteps[i]);
+        sora_tensor *row = sorai_denoiser_time(x, &l->denoiser, s->timesteps[i]);
         if (!row || sorai_download(x, row, now) != SORA_OK)
             return;
         sorai_exec_rewind(x, inner);

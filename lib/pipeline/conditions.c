@@ -131,17 +131,16 @@ static const struct {
 /* Steps to come: latent frames that are encoded, with the one that ends it all. */
 static int32_t count_steps(const sora_pipeline *p) {
     const sorai_plan *plan = &p->plan;
-    const int64_t frames = plan->latent[1] - plan->references;
+    const int64_t frames = sorai_encoding_pieces(p->model, plan->full_frames);
     const int joined = plan->needs_condition && !p->slots[SORA_SLOT_CONDITION], control = plan->needs_control && !p->slots[SORA_SLOT_CONTROL];
-    const int all = p->model->dit_config.in_channels > p->model->vae_config.z_dim;
-    int64_t n = (joined ? all ? frames : 1 : 0) + (control ? 2 * frames + plan->references : 0);
+    int64_t n = (joined ? plan->joins ? frames : 1 : 0) + (control ? 2 * frames + plan->references : 0);
     n += sorai_conditions_lay_pixels(p) ? frames : 0;
     return n > 0 ? (int32_t)n : 1;
 }
 
 int sorai_conditions_begin(sora_pipeline *p, sora_error *err) {
     sorai_taking *t = &p->taking;
-    const int64_t time = sorai_vae_time_factor(&p->model->vae_config);
+    const int64_t time = sorai_model_time_factor(p->model);
     memset(t, 0, sizeof *t);
     t->steps = count_steps(p);
     if (!p->conditions.count)

@@ -80,14 +80,6 @@ static void finish(sora_pipeline *p) {
     p->state = SORAI_RUN_DONE;
 }
 
-/* A decoder that looks both ways takes the clip at once. */
-static int decode_whole(sora_pipeline *p, sora_error *err) {
-    SORA_TRY(take(p, sorai_ltx_frames(p, p->made[SORA_SLOT_LATENT]), 0, 0, 0, 1, err));
-    SORA_TRY(sorai_run_report(p, SORA_PHASE_DECODE, 1, 1, err));
-    finish(p);
-    return SORA_OK;
-}
-
 /* The middle of latent frame i, into p->middle. */
 static int keep_middle(sora_pipeline *p, sora_tensor *one, int64_t i, int64_t frames, sora_error *err) {
     sorai_exec *x = &p->exec;
@@ -106,11 +98,24 @@ static int keep_middle(sora_pipeline *p, sora_tensor *one, int64_t i, int64_t fr
 
 int64_t sorai_decode_steps(const sorai_plan *plan) {
     const int64_t frames = plan->latent[1] - plan->references, windows = plan->windows[0] * plan->windows[1];
-    return windows > 1 ? frames + windows * frames : frames;
+    return plan->whole ? 1 : windows > 1 ? frames + windows * frames : frames;
+}
+
+/* A decoder that looks both ways in time takes the clip at once. */
+static sora_tensor *decode_whole(sora_pipeline *p, const sora_tensor *latent) {
+    static const float clean[1] = {0.0f}; /* the decoder's timestep: nothing is left to take away */
+    sorai_exec *x = &p->exec;
+    const sorai_ltx_vae *vae = &p->model->ltx_vae;
+    sora_tensor *z = sorai_ltx_vae_denormalize(x, vae, sorai_dit_from_planes(x, sorai_stage_upload(p, latent)));
+    return sorai_ltx_vae_decode(x, vae, z, vae->config.timestep_conditioning ? clean : NULL);
 }
 
 int sorai_decode_piece(sora_pipeline *p, const sorai_plan *plan, const sora_tensor *latent, int64_t step, sorai_piece *out, sora_error *err) {
     sorai_exec *x = &p->exec;
+    if (plan->whole) {
+        *out = (sorai_piece){.video = decode_whole(p, latent), .last = 1};
+        return sorai_exec_finish(x, err);
+    }
     const sorai_vae *vae = &p->model->decoder;
     const int64_t skipped = plan->references, frames = plan->latent[1] - skipped, windows = plan->windows[0] * plan->windows[1];
     const int64_t before = windows > 1 ? frames : 0, i = step % frames, space = sorai_vae_space_factor(&vae->config);
@@ -136,8 +141,6 @@ void sorai_decode_end(sora_pipeline *p) {
 }
 
 int sorai_decode_step(sora_pipeline *p, sora_error *err) {
-    if (p->model->has_ltx)
-        return decode_whole(p, err);
     sorai_piece piece;
     SORA_TRY(sorai_decode_piece(p, &p->plan, p->made[SORA_SLOT_LATENT], p->decoded, &piece, err));
     if (piece.video)

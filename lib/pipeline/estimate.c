@@ -63,7 +63,11 @@ typedef struct dry_run {
     sorai_exec exec;
     sorai_store stores[SORAI_NET_COUNT];
     sorai_dit dit;
+    sorai_ltx ltx;
+    sorai_denoiser denoiser; /* of one of both */
+    sorai_kind kind;
     sorai_vae vae, encoder;
+    sorai_ltx_vae ltx_vae;
     sorai_t5 t5;
     sorai_vision vision;
     const sora_pipeline *pipeline;
@@ -72,25 +76,44 @@ typedef struct dry_run {
     uint64_t lists; /* bytes of networks that are not bound yet, beside their weights */
 } dry_run;
 
-static int bind(dry_run *r, enum sorai_model_net net, const char *part, sora_error *err) {
+static int bind(dry_run *r, enum sorai_model_net net, sora_error *err) {
+    static const char *const parts[SORAI_NET_COUNT] = {"transformer", "transformer_2", "vae", "vae", "text_encoder", "image_encoder", "probe", "transformer", "vae"};
     sora_model *m = r->model;
     sorai_store *s = &r->stores[net];
-    names n = {m, part};
+    names n = {m, parts[net]};
     const uint64_t before = atomic_load(&m->mem->used);
+    if (s->mem) /* an autoencoder that is bound as a whole */
+        return SORA_OK;
     SORA_TRY(sorai_store_init(s, m->mem, &r->device.base));
     s->blank = type_of;
     s->lookup_user = &n;
     int status = SORA_E_INTERNAL;
-    if (net == SORAI_NET_TRANSFORMER || net == SORAI_NET_TRANSFORMER_2)
+    switch (net) {
+    case SORAI_NET_TRANSFORMER:
+    case SORAI_NET_TRANSFORMER_2:
         status = sorai_dit_bind(&r->dit, s, net == SORAI_NET_TRANSFORMER ? &m->dit_config : &m->dit2_config, err);
-    else if (net == SORAI_NET_TEXT)
+        break;
+    case SORAI_NET_LTX:
+        status = sorai_ltx_bind(&r->ltx, s, &m->ltx_config, err);
+        break;
+    case SORAI_NET_TEXT:
         status = sorai_t5_bind(&r->t5, s, &m->t5_config, err);
-    else if (net == SORAI_NET_IMAGE)
+        break;
+    case SORAI_NET_IMAGE:
         status = sorai_vision_bind(&r->vision, s, &m->vision_config, err);
-    else if (net == SORAI_NET_ENCODER)
+        break;
+    case SORAI_NET_ENCODER:
         status = sorai_vae_bind(&r->encoder, s, &m->vae_config, SORAI_VAE_ENCODER, err);
-    else
+        break;
+    case SORAI_NET_DECODER:
         status = sorai_vae_bind(&r->vae, s, &m->vae_config, SORAI_VAE_DECODER, err);
+        break;
+    case SORAI_NET_LTX_VAE:
+        status = sorai_ltx_vae_bind(&r->ltx_vae, s, &m->ltx_vae_config, err);
+        break;
+    default:
+        break;
+    }
     s->lookup_user = NULL;
     /* Lists and names of parameters lie in host memory, which this device does not count. */
     const uint64_t now = atomic_load(&m->mem->used);
@@ -168,26 +191,29 @@ static void picture_passes(dry_run *r) {
     }
     if (!wants_encoder(r))
         return;
-    const int64_t time = sorai_vae_time_factor(&m->vae_config), in_latent = plan->latent[2] * plan->latent[3] * plan->latent[4];
+    const int64_t time = sorai_model_time_factor(m), in_latent = plan->latent[2] * plan->latent[3] * plan->latent[4];
+    /* A first frame that stands in the latent is encoded alone. */
+    const int single = !sorai_conditions_lay_pixels(r->pipeline) && !plan->needs_control && !plan->joins;
+    const int64_t longest = single ? 1 : m->has_ltx_vae ? plan->full_frames : time; /* piece */
     sorai_vae_stream stream = {0};
     sorai_vae_stream_begin(&stream, m->mem);
-    /* A first frame that stands in the latent is encoded alone. */
-    const int single = !sorai_conditions_lay_pixels(r->pipeline) && !plan->needs_control && m->dit_config.in_channels == m->vae_config.z_dim;
-    for (int i = 0; i < (single ? 1 : 3); i++) {
-        sora_tensor *video = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, 3, i ? time : 1, h, w}));
-        sorai_dit_to_planes(x, sorai_vae_normalize(x, &r->encoder, sorai_vae_encode(x, &r->encoder, &stream, video, NULL)));
+    for (int i = 0; i < (single || m->has_ltx_vae ? 1 : 3); i++) {
+        const int64_t n = i || m->has_ltx_vae ? longest : 1;
+        sora_tensor *video = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, 3, n, h, w}));
+        sorai_dit_to_planes(x, m->has_ltx_vae ? sorai_ltx_vae_normalize(x, &r->ltx_vae, sorai_ltx_vae_encode(x, &r->ltx_vae, video, NULL))
+                                              : sorai_vae_normalize(x, &r->encoder, sorai_vae_encode(x, &r->encoder, &stream, video, NULL)));
         rewind_all(x);
     }
     /* At this time only: pictures as floats, a piece of video, encoded parts, a mask. */
     const int64_t mask = r->pipeline->slots[SORA_SLOT_MASK] ? plan->full_frames * w * h : 0;
-    const int64_t pieces = ((single ? 1 : time) + 2) * 3 * w * h, parts = (single ? 2 : 2 * plan->latent[1]) * in_latent;
+    const int64_t pieces = (longest + 2) * 3 * w * h, parts = (single ? 2 : 2 * plan->latent[1]) * in_latent;
     const uint64_t now = r->device.used + (uint64_t)(mask + pieces + parts) * sizeof(float);
     r->device.peak = now > r->device.peak ? now : r->device.peak;
     end_stream(r, &stream);
 }
 
 /* One of guidance's two passes, as in loop.c. */
-static sora_tensor *forward(dry_run *r, sora_tensor *latent, const sorai_dit_control *control, const sorai_dit_prompt *prompt, const sora_tensor *residual) {
+static sora_tensor *forward(dry_run *r, sora_tensor *latent, const sorai_dit_control *control, const sorai_prompt *prompt, const sora_tensor *residual) {
     const float times[2] = {500.0f, 500.0f};
     sora_tensor part;
     const sorai_dit_cache cache = {&part, 0};
@@ -195,13 +221,20 @@ static sora_tensor *forward(dry_run *r, sora_tensor *latent, const sorai_dit_con
         part = *residual;
         part.shape[0] = latent ? latent->shape[0] : 1;
     }
-    return sorai_dit_forward_control(&r->exec, &r->dit, latent, control->latent ? control : NULL, times, 1, prompt, residual ? &cache : NULL);
+    return sorai_denoiser_forward(&r->exec, &r->denoiser, latent, control->latent ? control : NULL, times, 1, prompt, residual ? &cache : NULL);
 }
 
 static void decode_passes(dry_run *r) {
     sorai_exec *x = &r->exec;
     const sorai_plan *plan = r->plan;
     const int64_t *l = plan->latent, frames = l[1] - plan->references, few = frames < 3 ? frames : 3;
+    if (plan->whole) {
+        static const float clean[1];
+        sora_tensor *z = sorai_ltx_vae_denormalize(x, &r->ltx_vae, sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, l[4], l[1], l[2], l[3]})));
+        sorai_ltx_vae_decode(x, &r->ltx_vae, z, r->ltx_vae.config.timestep_conditioning ? clean : NULL);
+        rewind_all(x);
+        return;
+    }
     const int whole = plan->windows[0] * plan->windows[1] == 1;
     sorai_vae_window largest = {0, 0, l[2], l[3]};
     sorai_vae_stream stream = {0};
@@ -233,49 +266,53 @@ static void decode_passes(dry_run *r) {
 static void passes(dry_run *r) {
     sorai_exec *x = &r->exec;
     const sorai_plan *plan = r->plan;
-    const sorai_dit_config *c = &r->dit.config;
+    const sorai_dit_config *c = &r->dit.config; /* of another family: empty */
+    const sorai_kind *kind = &r->kind;
     const int64_t b = plan->guided ? 2 : 1, *l = plan->latent, rows = r->model->defaults.text_length;
     text_pass(r);
     rewind_all(x);
     picture_passes(r);
-    sora_tensor *text = sorai_temp(x, 3, (const int64_t[]){1, rows, c->text_dim}), *embeds = NULL, *control = NULL, *residual = NULL;
-    sora_tensor *const texts[2] = {text, plan->guided ? sorai_temp(x, 3, (const int64_t[]){1, rows, c->text_dim}) : NULL};
+    sora_tensor *text = sorai_temp(x, 3, (const int64_t[]){1, rows, kind->text}), *embeds = NULL, *control = NULL, *residual = NULL;
+    sora_tensor *const texts[2] = {text, plan->guided ? sorai_temp(x, 3, (const int64_t[]){1, rows, kind->text}) : NULL};
     if (plan->needs_embeds && c->added_kv_proj_dim)
         embeds = sorai_temp(x, 3, (const int64_t[]){b, embed_rows(r), c->image_dim});
     x->streamed = plan->streamed;
-    sorai_dit_prompt *prompt = sorai_dit_prepare(x, &r->dit, plan->guided ? sorai_concat(x, texts, 2, 0) : text, embeds);
-    sorai_dit_prompt *shot = prompt;
+    const sorai_prompt prompt = sorai_denoiser_prepare(x, &r->denoiser, plan->guided ? sorai_concat(x, texts, 2, 0) : text, embeds, NULL);
+    sorai_dit_prompt *shot = prompt.dit;
     for (size_t i = 0; shot && i < r->pipeline->shots.count; i++)
         if (sorai_shot_counts(&r->pipeline->shots, i)) {
-            sora_tensor *const both[2] = {sorai_temp(x, 3, (const int64_t[]){1, rows, c->text_dim}), texts[1]};
+            sora_tensor *const both[2] = {sorai_temp(x, 3, (const int64_t[]){1, rows, kind->text}), texts[1]};
             shot = shot->next = sorai_dit_prepare(x, &r->dit, plan->guided ? sorai_concat(x, both, 2, 0) : both[0], NULL);
             if (shot)
                 shot->from = (plan->references + r->pipeline->shots.list[i].from) / c->patch_size[0] * (l[2] / c->patch_size[1]) * (l[3] / c->patch_size[2]);
         }
     if (plan->needs_condition)
-        sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, c->in_channels, l[1], l[2], l[3]}));
+        sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, kind->in, l[1], l[2], l[3]}));
     if (plan->needs_control)
         control = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){plan->unbatched ? 1 : b, c->vace_in_channels, l[1], l[2], l[3]}));
     if (plan->step_cache > 0.0) {
         const sorai_exec_mark here = sorai_exec_here(x);
-        sorai_cache_rows(x, &r->dit);
-        sorai_dit_time(x, &r->dit, 500.0f);
+        sorai_cache_rows(x, kind);
+        sorai_denoiser_time(x, &r->denoiser, 500.0f);
         sorai_exec_rewind(x, here);
-        residual = sorai_cache_residual(x, &r->dit, b, l);
+        residual = sorai_cache_residual(x, kind, b, l);
     }
     const sorai_exec_mark mark = sorai_exec_here(x);
-    sora_tensor *latent = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, c->in_channels, l[1], l[2], l[3]}));
+    sora_tensor *latent = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, kind->in, l[1], l[2], l[3]}));
     sora_tensor *twice[2] = {latent, latent}, *velocity = NULL;
     const sorai_dit_control given = {control, NULL};
-    const int64_t tokens = l[1] / c->patch_size[0] * (l[2] / c->patch_size[1]) * (l[3] / c->patch_size[2]);
-    if (!prompt || !latent)
+    const int64_t tokens = sorai_kind_tokens(kind, l);
+    if (!prompt.batch || !latent)
         return;
     if (!plan->guided || tokens <= sorai_plan_batched(plan)) {
-        velocity = forward(r, plan->guided ? sorai_concat(x, twice, 2, 0) : latent, &given, prompt, residual);
+        velocity = forward(r, plan->guided ? sorai_concat(x, twice, 2, 0) : latent, &given, &prompt, residual);
     } else {
         const sorai_exec_mark inner = sorai_exec_here(x);
-        sorai_exec_rewind_keep(x, inner, forward(r, latent, &given, sorai_dit_prompt_sample(x, prompt, 0), residual));
-        velocity = forward(r, latent, &given, sorai_dit_prompt_sample(x, prompt, 1), residual);
+        for (int64_t i = 0; i < 2; i++) {
+            const sorai_prompt one = sorai_denoiser_sample(x, &prompt, i);
+            velocity = forward(r, latent, &given, &one, residual);
+            velocity = i ? velocity : sorai_exec_rewind_keep(x, inner, velocity);
+        }
     }
     sorai_axpby(x, 1.0, velocity, 0.0, NULL);
     x->streamed = 0;
@@ -290,7 +327,7 @@ static void passes(dry_run *r) {
 static enum sorai_model_net larger_expert(const sora_model *m) {
     const sorai_dit_config *a = &m->dit_config, *b = &m->dit2_config;
     if (m->boundary == 0.0 || !m->has_dit2)
-        return SORAI_NET_TRANSFORMER;
+        return sorai_model_expert(m, 1000.0);
     const int64_t first = (int64_t)a->num_layers * a->num_attention_heads * a->attention_head_dim;
     const int64_t second = (int64_t)b->num_layers * b->num_attention_heads * b->attention_head_dim;
     return second > first ? SORAI_NET_TRANSFORMER_2 : SORAI_NET_TRANSFORMER;
@@ -298,7 +335,8 @@ static enum sorai_model_net larger_expert(const sora_model *m) {
 
 /* One piece of video as the decoder gives it, on its way out. */
 static uint64_t piece_bytes(const sora_model *m, const sorai_plan *plan) {
-    const int64_t space = sorai_vae_space_factor(&m->vae_config), frames = plan->latent[1] > 1 ? sorai_vae_time_factor(&m->vae_config) : 1;
+    const int64_t space = sorai_model_space_factor(m), time = sorai_model_time_factor(m);
+    const int64_t frames = plan->whole ? 1 + (plan->latent[1] - 1) * time : plan->latent[1] > 1 ? time : 1;
     return (uint64_t)(frames * plan->latent[2] * plan->latent[3] * space * space * 3 / (plan->windows[0] * plan->windows[1])) * sizeof(float);
 }
 
@@ -317,18 +355,24 @@ static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, ui
     sorai_lock_take(&m->lock); /* the package is read for types */
     int status = sorai_exec_init(&r->exec, &r->device.base, p->mem, m->product, err);
     if (status == SORA_OK)
-        status = bind(r, expert, expert == SORAI_NET_TRANSFORMER ? "transformer" : "transformer_2", err);
+        status = bind(r, expert, err);
     if (status == SORA_OK && wants_embeds(r))
-        status = bind(r, SORAI_NET_IMAGE, "image_encoder", err);
+        status = bind(r, SORAI_NET_IMAGE, err);
     if (status == SORA_OK && wants_encoder(r))
-        status = bind(r, SORAI_NET_ENCODER, "vae", err);
+        status = bind(r, sorai_model_encoder(m), err);
     if (status == SORA_OK)
-        status = bind(r, SORAI_NET_DECODER, "vae", err);
+        status = bind(r, sorai_model_decoder(m), err);
     if (status == SORA_OK && tokens)
-        status = bind(r, SORAI_NET_TEXT, "text_encoder", err);
+        status = bind(r, SORAI_NET_TEXT, err);
+    r->kind = sorai_kind_of(m, expert);
+    r->denoiser = sorai_denoiser_of(m, expert, 0.0);
+    if (r->denoiser.ltx)
+        r->denoiser.ltx = &r->ltx;
+    else
+        r->denoiser.dit = &r->dit;
     uint64_t held = 0;
     for (int i = 0; i < SORAI_NET_COUNT; i++) {
-        const int transformer = i == SORAI_NET_TRANSFORMER || i == SORAI_NET_TRANSFORMER_2;
+        const int transformer = i == SORAI_NET_TRANSFORMER || i == SORAI_NET_TRANSFORMER_2 || i == SORAI_NET_LTX;
         const int streamed = i == SORAI_NET_TEXT || i == SORAI_NET_IMAGE || (transformer && plan->streamed);
         held += r->stores[i].mem || transformer ? held_by(m, (enum sorai_model_net)i, !streamed) : 0;
     }
@@ -340,10 +384,10 @@ static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, ui
     if (status == SORA_OK) {
         const uint64_t latent = (uint64_t)(plan->latent[1] * plan->latent[2] * plan->latent[3] * plan->latent[4]) * 4;
         const uint64_t frames = (uint64_t)plan->width * (uint64_t)plan->height * 3 * (uint64_t)plan->frames;
-        const uint64_t texts = (uint64_t)m->defaults.text_length * (uint64_t)m->dit_config.text_dim * 4 * ((plan->guided ? 2 : 1) + p->shots.count);
+        const uint64_t texts = (uint64_t)m->defaults.text_length * (uint64_t)r->kind.text * 4 * ((plan->guided ? 2 : 1) + p->shots.count);
         const uint64_t inputs =
             (uint64_t)((plan->needs_embeds ? embed_rows(r) * m->dit_config.image_dim : 0) +
-                       (plan->needs_condition ? (m->dit_config.in_channels - plan->latent[4]) * (int64_t)(latent / 4) / plan->latent[4] : 0) +
+                       (plan->needs_condition ? (r->kind.in - plan->latent[4]) * (int64_t)(latent / 4) / plan->latent[4] : 0) +
                        (plan->needs_control ? m->dit_config.vace_in_channels * (int64_t)(latent / 4) / plan->latent[4] : 0)) * 4;
         /* Conditions: pixels, what is known and kept of them; the clean and the given latent and what a step makes of them. */
         const uint64_t seams = 4 * (uint64_t)plan->width * (uint64_t)plan->height + (uint64_t)plan->frames;
@@ -357,6 +401,7 @@ static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, ui
     *decoding = r->decoding;
     sorai_exec_release(&r->exec);
     sorai_dit_release(&r->dit);
+    sorai_ltx_release(&r->ltx);
     sorai_t5_release(&r->t5);
     sorai_vision_release(&r->vision);
     for (int i = 0; i < SORAI_NET_COUNT; i++)
@@ -368,6 +413,8 @@ static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, ui
 
 /* One more window where a frame can still be cut. 0: it can't. */
 static int cut_finer(sorai_plan *plan) {
+    if (plan->whole)
+        return 0;
     const int64_t h = plan->latent[2] / plan->windows[0], w = plan->latent[3] / plan->windows[1];
     if (h < 2 && w < 2)
         return 0;
@@ -389,8 +436,8 @@ int sorai_plan_decoding(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
         sorai_lock_take(&m->lock);
         status = sorai_exec_init(&r->exec, &r->device.base, p->mem, m->product, err);
         if (status == SORA_OK)
-            status = bind(r, SORAI_NET_DECODER, "vae", err);
-        const uint64_t held = held_by(m, SORAI_NET_DECODER, 1);
+            status = bind(r, sorai_model_decoder(m), err);
+        const uint64_t held = held_by(m, sorai_model_decoder(m), 1);
         sorai_lock_give(&m->lock);
         if (status == SORA_OK) {
             decode_passes(r);
@@ -398,8 +445,8 @@ int sorai_plan_decoding(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
         }
         const uint64_t present = held + capacity(&p->exec.data), counted = r->device.peak + capacity(&r->exec.meta) + 3 * piece_bytes(m, plan);
         sorai_exec_release(&r->exec);
-        if (r->stores[SORAI_NET_DECODER].mem)
-            sorai_store_release(&r->stores[SORAI_NET_DECODER]);
+        if (r->stores[sorai_model_decoder(m)].mem)
+            sorai_store_release(&r->stores[sorai_model_decoder(m)]);
         sorai_free(p->mem, r);
         const uint64_t used = atomic_load(&p->mem->used) + (counted > present ? counted - present : 0);
         more = status == SORA_OK && used > p->mem->limit && cut_finer(plan);
@@ -433,7 +480,5 @@ int sorai_plan_choose(sora_pipeline *p, sorai_plan *plan, uint64_t *after, uint6
 int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, sora_error *err) {
     sorai_plan plan;
     SORA_TRY(sorai_plan_make(p, &plan, err));
-    if (p->model->has_ltx)
-        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: there is no estimate for LTX-Video", sorai_package_name(p->model->package));
     return sorai_plan_choose(p, &plan, after, peak, err);
 }

@@ -137,8 +137,8 @@ void sorai_held_part_end(sora_pipeline *p, void **state) {
 static int begin(sora_pipeline *p, const sorai_timeline *line, void **state, sora_error *err) {
     const sorai_plan *plan = &p->plan;
     const int64_t *l = plan->latent, places = l[1] * l[2] * l[3];
-    const sorai_vae_config *vae = &p->model->vae_config;
-    const int32_t *patch = p->model->dit_config.patch_size;
+    const sora_model *m = p->model;
+    const sorai_kind kind = sorai_kind_of(m, sorai_model_expert(m, 1000.0));
     holding *s = *state = sorai_calloc(p->mem, 1, sizeof *s);
     if (s) {
         s->known = sorai_calloc(p->mem, (size_t)places, sizeof *s->known);
@@ -152,15 +152,15 @@ static int begin(sora_pipeline *p, const sorai_timeline *line, void **state, sor
     memcpy(h->latent, l, sizeof h->latent);
     h->lead = plan->references;
     for (int i = 0; i < 3; i++) {
-        h->patch[i] = patch[i];
-        h->tokens[i] = l[i + 1] / patch[i];
+        h->patch[i] = kind.patch[i];
+        h->tokens[i] = l[i + 1] / kind.patch[i];
     }
-    h->told = p->model->expand_timesteps;
+    h->told = m->expand_timesteps;
     h->level = sorai_alloc(p->mem, (size_t)(h->tokens[0] * h->tokens[1] * h->tokens[2]) * sizeof *h->level);
     h->x0 = sorai_calloc(p->mem, (size_t)(places * l[4]), sizeof *h->x0);
     if (!h->level || !h->x0)
         return sorai_fail(err, SORA_E_NOMEM, "no memory for the conditions");
-    share_of_places(line, plan, h->lead, sorai_vae_space_factor(vae), sorai_vae_time_factor(vae), s->known);
+    share_of_places(line, plan, h->lead, sorai_model_space_factor(m), sorai_model_time_factor(m), s->known);
     return SORA_OK;
 }
 
@@ -190,7 +190,7 @@ int sorai_held_part(sora_pipeline *p, sorai_timeline *line, void **state, sorai_
     for (size_t i = 0; i < p->conditions.count; i++) {
         const sora_condition *c = &p->conditions.list[i];
         if (c->latent) {
-            const sorai_latent_range range = sorai_condition_range(c, plan, sorai_vae_time_factor(&p->model->vae_config));
+            const sorai_latent_range range = sorai_condition_range(c, plan, sorai_model_time_factor(p->model));
             place_latent(h, c, &range, s->known);
         }
     }

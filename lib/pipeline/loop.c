@@ -5,20 +5,16 @@
 #include "lib/ops/ops.h"
 #include "lib/pipeline/pipeline.h"
 
-static const sorai_dit_config *config_of(const sora_model *m, enum sorai_model_net net) {
-    return net == SORAI_NET_TRANSFORMER_2 ? &m->dit2_config : &m->dit_config;
-}
-
 static int is_f32(const sora_tensor *t, int32_t rank) {
     return t->dtype == SORA_DTYPE_F32 && t->rank == rank && !t->device && sorai_tensor_count(t) > 0;
 }
 
-static int check_texts(const sorai_dit_config *c, const sorai_inputs *in, int guided, sora_error *err) {
-    if (!in->text || !is_f32(in->text, 2) || in->text->shape[1] != c->text_dim)
-        return sorai_fail(err, SORA_E_INVALID, "text must be f32 [rows, %d]", (int)c->text_dim);
+static int check_texts(const sorai_kind *kind, const sorai_inputs *in, int guided, sora_error *err) {
+    if (!in->text || !is_f32(in->text, 2) || in->text->shape[1] != kind->text)
+        return sorai_fail(err, SORA_E_INVALID, "text must be f32 [rows, %lld]", (long long)kind->text);
     if (guided && !in->negative) return sorai_fail(err, SORA_E_INVALID, "guidance above 1 needs a negative text");
-    if (in->negative && (!is_f32(in->negative, 2) || in->negative->shape[1] != c->text_dim))
-        return sorai_fail(err, SORA_E_INVALID, "negative must be f32 [rows, %d]", (int)c->text_dim);
+    if (in->negative && (!is_f32(in->negative, 2) || in->negative->shape[1] != kind->text))
+        return sorai_fail(err, SORA_E_INVALID, "negative must be f32 [rows, %lld]", (long long)kind->text);
     return SORA_OK;
 }
 
@@ -51,33 +47,35 @@ static int check_control(const sorai_dit_config *c, const sorai_inputs *in, cons
     return SORA_OK;
 }
 
-int sorai_inputs_check(const sorai_dit_config *c, const sorai_inputs *in, int guided, const int64_t *size,
-                       sora_error *err) {
+int sorai_inputs_check(const sora_model *m, enum sorai_model_net net, const sorai_inputs *in, int guided,
+                       const int64_t *size, sora_error *err) {
+    const sorai_kind kind = sorai_kind_of(m, net);
+    const sorai_dit_config *c = net == SORAI_NET_TRANSFORMER_2 ? &m->dit2_config : &m->dit_config;
     for (int i = 0; i < 3; i++)
-        if (size[i] < 1 || size[i] % c->patch_size[i])
+        if (size[i] < 1 || size[i] % kind.patch[i])
             return sorai_fail(err, SORA_E_INVALID, "the latent's T, H, W must be multiples of the patch %d x %d x %d",
-                              (int)c->patch_size[0], (int)c->patch_size[1], (int)c->patch_size[2]);
-    SORA_TRY(check_texts(c, in, guided, err));
-    SORA_TRY(check_embeds(c, in, err));
+                              (int)kind.patch[0], (int)kind.patch[1], (int)kind.patch[2]);
+    SORA_TRY(check_texts(&kind, in, guided, err));
+    SORA_TRY(check_embeds(c, in, err)); /* of another family the config is empty: it takes neither */
     return check_control(c, in, size, err);
 }
 
 /* Does the condition fit, and how is it used? */
 static int check_condition(const sora_pipeline *p, sorai_loop *l, const sora_tensor *noise, sora_error *err) {
-    const sorai_dit_config *c = &p->model->dit_config;
+    const sorai_kind kind = sorai_kind_of(p->model, sorai_model_expert(p->model, 1000.0));
     const sora_tensor *t = l->in.condition;
-    const int64_t *s = noise->shape, more = c->in_channels - s[0];
-    if (s[0] != c->out_channels)
-        return sorai_fail(err, SORA_E_INVALID, "noise must be f32 [%d, T, H, W]", (int)c->out_channels);
+    const int64_t *s = noise->shape, more = kind.in - s[0];
+    if (s[0] != kind.out)
+        return sorai_fail(err, SORA_E_INVALID, "noise must be f32 [%lld, T, H, W]", (long long)kind.out);
     if (more < 0 || (more > 0 && !t))
-        return sorai_fail(err, SORA_E_INVALID, "the transformer takes %d channels and gives %d: it needs a condition",
-                          (int)c->in_channels, (int)c->out_channels);
+        return sorai_fail(err, SORA_E_INVALID, "the transformer takes %lld channels and gives %lld: it needs a condition",
+                          (long long)kind.in, (long long)kind.out);
     if (!t) return SORA_OK;
     if (!more && !p->model->expand_timesteps)
         return sorai_fail(err, SORA_E_INVALID, "this transformer takes no condition");
     const int64_t channels = more ? more : s[0], frames = more ? s[1] : t->shape[1];
-    if (!is_f32(t, 4) || t->shape[0] != channels || t->shape[1] != frames || frames > s[1] ||
-        frames % c->patch_size[0] || t->shape[2] != s[2] || t->shape[3] != s[3])
+    if (!is_f32(t, 4) || t->shape[0] != channels || t->shape[1] != frames || frames > s[1] || frames % kind.patch[0] ||
+        t->shape[2] != s[2] || t->shape[3] != s[3])
         return sorai_fail(err, SORA_E_INVALID, "condition must be f32 [%lld, T, %lld, %lld]", (long long)channels,
                           (long long)s[2], (long long)s[3]);
     l->replaces = more ? 0 : (int32_t)frames;
@@ -96,17 +94,20 @@ static sora_tensor *twice(sorai_exec *x, sora_tensor *t) {
 }
 
 /* A text with the negative one behind it, where there is one. */
-static sorai_dit_prompt *prepare(sora_pipeline *p, const sorai_loop *l, const sorai_dit *dit, const sora_tensor *from, sora_tensor *embeds) {
+static sorai_prompt prepare(sora_pipeline *p, const sorai_loop *l, const sora_tensor *from, sora_tensor *embeds) {
     sorai_exec *x = &p->exec;
     sora_tensor *text = sorai_stage_upload(p, from);
+    const int32_t lengths[2] = {sorai_text_length(from), l->in.negative ? sorai_text_length(l->in.negative) : 0};
     if (l->in.negative) {
         sora_tensor *negative = sorai_stage_upload(p, l->in.negative);
-        if (text && negative && text->shape[1] != negative->shape[1])
-            return sorai_exec_fail(x, SORA_E_INVALID, "text and negative must have the same number of rows");
+        if (text && negative && text->shape[1] != negative->shape[1]) {
+            sorai_exec_fail(x, SORA_E_INVALID, "text and negative must have the same number of rows");
+            return (sorai_prompt){0};
+        }
         sora_tensor *const both[2] = {text, negative};
         text = sorai_concat(x, both, 2, 0);
     }
-    return sorai_dit_prepare(x, dit, text, embeds);
+    return sorai_denoiser_prepare(x, &l->denoiser, text, embeds, lengths);
 }
 
 /* Makes `net` the transformer in use: its keys and values of text and picture, and the other inputs. */
@@ -114,33 +115,34 @@ static int load(sora_pipeline *p, sorai_loop *l, enum sorai_model_net net, sora_
     sorai_exec *x = &p->exec;
     sora_model *m = p->model;
     sorai_exec_rewind(x, l->begin);
-    l->prompt = NULL;
+    l->prompt = (sorai_prompt){0};
     l->condition = l->control = l->residual = NULL;
     l->net = SORAI_NET_COUNT;
     if (m->boundary > 0.0)
         SORA_TRY(sorai_model_take_expert(m, net, &l->held, err));
     else
         SORA_TRY(sorai_model_need(m, net, err));
+    l->denoiser = sorai_denoiser_of(m, net, p->params.f[SORA_PARAM_FPS]);
+    const sorai_kind kind = sorai_kind_of(m, net);
     sora_tensor *embeds = sorai_stage_upload(p, l->in.embeds);
     embeds = embeds && l->in.negative ? twice(x, embeds) : embeds;
     /* An expert may do without the pictures that the other one wants. */
-    const sorai_dit *dit = sorai_model_dit(m, net);
-    sorai_dit_prompt *prompt = prepare(p, l, dit, l->in.text, dit->config.added_kv_proj_dim ? embeds : NULL);
-    l->prompt = prompt;
-    const int32_t *patch = dit->config.patch_size;
-    const int64_t *s = l->sampler.shape, frame = (s[2] / patch[1]) * (s[3] / patch[2]);
+    const sorai_dit *dit = l->denoiser.dit;
+    l->prompt = prepare(p, l, l->in.text, dit && dit->config.added_kv_proj_dim ? embeds : NULL);
+    sorai_dit_prompt *prompt = l->prompt.dit;
+    const int64_t *s = l->sampler.shape, frame = (s[2] / kind.patch[1]) * (s[3] / kind.patch[2]);
     for (size_t i = 0; l->in.shots && prompt && i < l->in.shots->count; i++) {
         const sorai_shot *shot = &l->in.shots->list[i];
         if (!shot->made) continue;
-        prompt = prompt->next = prepare(p, l, dit, shot->made, NULL);
-        if (prompt) prompt->from = (l->plan->references + shot->from) / patch[0] * frame;
+        prompt = prompt->next = prepare(p, l, shot->made, NULL).dit;
+        if (prompt) prompt->from = (l->plan->references + shot->from) / kind.patch[0] * frame;
     }
     if (l->in.condition) l->condition = sorai_dit_from_planes(x, sorai_stage_upload(p, l->in.condition));
     if (l->in.control) l->control = sorai_dit_from_planes(x, sorai_stage_upload(p, l->in.control));
     l->net = net;
     if (l->reuses) {
         sorai_cache_plan(p, l);
-        l->residual = sorai_cache_residual(x, dit, l->in.negative ? 2 : 1, s);
+        l->residual = sorai_cache_residual(x, &kind, l->in.negative ? 2 : 1, s);
     }
     l->mark = sorai_exec_here(x);
     const int status = sorai_exec_finish(x, err);
@@ -163,30 +165,45 @@ static int prepare_scale(sora_pipeline *p, sorai_loop *l, sora_error *err) {
     return SORA_OK;
 }
 
+/* Levels that the solver does not make by itself; NULL: it does. The caller frees them. */
+static int own_levels(const sora_pipeline *p, const sorai_plan *plan, const int64_t *size, float **out, sora_error *err) {
+    const sora_model *m = p->model;
+    *out = NULL;
+    if (plan->given || !m->has_ltx || !m->defaults.dynamic || p->params.f[SORA_PARAM_SHIFT] > 0.0) return SORA_OK;
+    const sorai_kind kind = sorai_kind_of(m, SORAI_NET_LTX);
+    *out = sorai_calloc(p->mem, (size_t)plan->steps, sizeof **out);
+    if (!*out) return sorai_fail(err, SORA_E_NOMEM, "no memory for timesteps");
+    const int64_t latent[5] = {1, size[0], size[1], size[2], kind.in};
+    sorai_dynamic_levels(&m->defaults, sorai_kind_tokens(&kind, latent), plan->steps, *out);
+    return SORA_OK;
+}
+
 int sorai_loop_begin(sora_pipeline *p, sorai_loop *loop, const sorai_inputs *in, const sorai_plan *plan,
                      const sora_tensor *noise, sora_error *err) {
     sorai_exec *x = &p->exec;
     sora_model *m = p->model;
+    float *levels = NULL;
     memset(loop, 0, sizeof *loop);
     loop->in = *in;
     loop->plan = plan;
     loop->net = loop->held = SORAI_NET_COUNT;
-    if (m->has_ltx) return sorai_ltx_loop_begin(p, loop, noise, err);
-    if (!m->has_dit) return sorai_model_need(m, SORAI_NET_TRANSFORMER, err); /* says so */
+    if (!m->has_dit && !m->has_ltx) return sorai_model_need(m, SORAI_NET_TRANSFORMER, err); /* says so */
     if (!noise || !is_f32(noise, 4)) return sorai_fail(err, SORA_E_INVALID, "noise must be f32 [C, T, H, W]");
     SORA_TRY(check_condition(p, loop, noise, err));
-    SORA_TRY(sorai_inputs_check(&m->dit_config, in, plan->guided, noise->shape + 1, err));
+    SORA_TRY(sorai_inputs_check(m, sorai_model_expert(m, 1000.0), in, plan->guided, noise->shape + 1, err));
     if (!plan->guided) loop->in.negative = NULL;
     if (m->boundary > 0.0 && m->has_dit2 && !same_kind(&m->dit_config, &m->dit2_config))
         return sorai_fail(err, SORA_E_FORMAT, "%s: transformer and transformer_2 do not go together",
                           sorai_package_name(m->package));
     SORA_TRY(prepare_scale(p, loop, err));
+    int status = own_levels(p, plan, noise->shape + 1, &levels, err);
     loop->begin = sorai_exec_here(x);
     sora_tensor *first = sorai_dit_from_planes(x, sorai_stage_upload(p, noise));
-    int status = sorai_exec_finish(x, err);
+    if (status == SORA_OK) status = sorai_exec_finish(x, err);
     if (status == SORA_OK)
-        status = sorai_sampler_init(&loop->sampler, p->mem, m->device, plan->solver, plan->steps, plan->shift,
-                                    plan->given ? plan->timesteps : NULL, first, err);
+        status = sorai_sampler_init(&loop->sampler, p->mem, m->device, plan->solver, plan->steps, levels ? 1.0 : plan->shift,
+                                    levels ? levels : plan->given ? plan->timesteps : NULL, first, err);
+    sorai_free(p->mem, levels);
     if (status == SORA_OK) status = sorai_held_start(x, in->given, first, err);
     if (status == SORA_OK && plan->step_cache > 0.0 && !(loop->reuses = sorai_calloc(p->mem, (size_t)plan->steps, 1)))
         status = sorai_fail(err, SORA_E_NOMEM, "no memory for step caching");
@@ -209,20 +226,26 @@ static sora_tensor *model_input(sorai_exec *x, const sorai_loop *l) {
 
 /* sample: the first of the prompt's that `prompt` holds. */
 static sora_tensor *forward(sora_pipeline *p, const sorai_loop *l, sora_tensor *in, const float *times, int64_t groups,
-                            const sorai_dit_prompt *prompt, int64_t sample) {
+                            const sorai_prompt *prompt, int64_t sample) {
     sorai_exec *x = &p->exec;
     sora_tensor part;
     sorai_dit_cache cache = {&part, 0};
-    if (l->residual && prompt) { /* looks at what is kept for the samples of this pass */
+    if (l->residual && prompt->batch) { /* looks at what is kept for the samples of this pass */
         part = *l->residual;
         part.shape[0] = prompt->batch;
         part.data = (float *)part.data + sample * part.shape[1] * part.shape[2];
         cache.reuse = l->reuses[l->sampler.index];
     }
-    sora_tensor *latent = l->control && prompt && prompt->batch == 2 ? twice(x, l->control) : l->control;
+    sora_tensor *latent = l->control && prompt->batch == 2 ? twice(x, l->control) : l->control;
     const sorai_dit_control control = {latent, l->scale};
-    return sorai_dit_forward_control(x, sorai_model_dit(p->model, l->net), in, l->control ? &control : NULL, times,
-                                     groups, prompt, l->residual ? &cache : NULL);
+    return sorai_denoiser_forward(x, &l->denoiser, in, l->control ? &control : NULL, times, groups, prompt,
+                                  l->residual && prompt->batch ? &cache : NULL);
+}
+
+/* One sample of the prompt. */
+static sora_tensor *forward_one(sora_pipeline *p, const sorai_loop *l, sora_tensor *in, const float *times, int64_t groups, int64_t sample) {
+    const sorai_prompt one = sorai_denoiser_sample(&p->exec, &l->prompt, sample);
+    return forward(p, l, in, times, groups, &one, sample);
 }
 
 /* The velocity at the sampler's present place, with guidance. */
@@ -231,31 +254,29 @@ static sora_tensor *velocity(sora_pipeline *p, const sorai_loop *l) {
     const sorai_sampler *s = &l->sampler;
     const float t = s->timesteps[s->index];
     const int told = sorai_held_told(l->in.given);
-    const int32_t *patch = config_of(p->model, l->net)->patch_size;
-    const int64_t frames = s->shape[1] / patch[0],
-                  tokens = frames * (s->shape[2] / patch[1]) * (s->shape[3] / patch[2]);
+    const sorai_kind kind = sorai_kind_of(p->model, l->net);
+    const int64_t frames = s->shape[1] / kind.patch[0], tokens = sorai_kind_tokens(&kind, s->shape);
     const int64_t groups = told ? tokens : l->replaces ? frames : 1;
     const double guidance = l->net == SORAI_NET_TRANSFORMER_2 ? l->plan->guidance2 : l->plan->guidance;
     float *times = sorai_arena_alloc(&x->meta, (size_t)(2 * groups) * sizeof *times);
     if (!times) return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for timesteps");
     for (int64_t i = 0; i < 2 * groups; i++) {
         const int64_t frame = i % groups * frames / groups;
-        times[i] = (groups > 1 && frame * patch[0] < l->replaces) ? 0.0f
-                   : told                                         ? sorai_held_time(l->in.given, s, i % groups)
-                                                                  : t;
+        times[i] = (groups > 1 && frame * kind.patch[0] < l->replaces) ? 0.0f
+                   : told                                              ? sorai_held_time(l->in.given, s, i % groups)
+                                                                       : t;
     }
     sora_tensor *in = model_input(x, l), *cond, *uncond;
-    if (!l->in.negative) return forward(p, l, in, times, groups, l->prompt, 0);
-    if (guidance == 1.0) return forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 0), 0);
+    if (!l->in.negative) return forward(p, l, in, times, groups, &l->prompt, 0);
+    if (guidance == 1.0) return forward_one(p, l, in, times, groups, 0);
     if (tokens <= sorai_plan_batched(l->plan)) {
-        sora_tensor *both = forward(p, l, twice(x, in), times, groups, l->prompt, 0);
+        sora_tensor *both = forward(p, l, twice(x, in), times, groups, &l->prompt, 0);
         cond = sorai_slice(x, both, 0, 0, 1);
         uncond = sorai_slice(x, both, 0, 1, 2);
     } else {
         const sorai_exec_mark mark = sorai_exec_here(x);
-        cond = forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 0), 0);
-        cond = sorai_exec_rewind_keep(x, mark, cond);
-        uncond = forward(p, l, in, times, groups, sorai_dit_prompt_sample(x, l->prompt, 1), 1);
+        cond = sorai_exec_rewind_keep(x, mark, forward_one(p, l, in, times, groups, 0));
+        uncond = forward_one(p, l, in, times, groups, 1);
     }
     return sorai_guide(x, cond, uncond, guidance);
 }
@@ -300,7 +321,6 @@ static int step(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
 }
 
 int sorai_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
-    if (p->model->has_ltx) return sorai_ltx_loop_step(p, loop, err);
     p->exec.streamed = loop->plan->streamed;
     const int status = step(p, loop, err);
     p->exec.streamed = 0;

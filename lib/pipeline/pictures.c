@@ -195,7 +195,7 @@ void sorai_joined_part_end(sora_pipeline *p, void **state) {
 static int begin_joined(sora_pipeline *p, const sorai_timeline *line, void **state, sorai_encoding *encoding, sora_error *err) {
     const sorai_plan *plan = &p->plan;
     const sora_tensor *last = p->slots[SORA_SLOT_LAST_IMAGE];
-    const int joined = p->model->dit_config.in_channels > p->model->vae_config.z_dim;
+    const int joined = plan->joins;
     if (last && (!joined || plan->full_frames < 2))
         return sorai_fail(err, SORA_E_INVALID,
                           joined ? "one frame has no last image beside its first"
@@ -213,7 +213,7 @@ int sorai_joined_part(sora_pipeline *p, sorai_timeline *line, void **state, sora
     if (!*state) return begin_joined(p, line, state, encoding, err);
     const joining *j = *state;
     sora_tensor *latent = sorai_encoding_take(encoding);
-    if (p->model->dit_config.in_channels <= p->model->vae_config.z_dim) { /* it stands for the first frame */
+    if (!p->plan.joins) { /* it stands for the first frame */
         p->made[SORA_SLOT_CONDITION] = latent;
         return SORA_OK;
     }

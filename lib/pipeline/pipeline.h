@@ -4,6 +4,7 @@
 
 #include "lib/model/model.h"
 #include "lib/pipeline/conditions.h"
+#include "lib/pipeline/denoiser.h"
 #include "lib/pipeline/params.h"
 #include "lib/pipeline/shots.h"
 #include "lib/sampler/sampler.h"
@@ -30,10 +31,12 @@ struct sorai_plan {
     double step_cache; /* SORA_PARAM_STEP_CACHE */
     int32_t resample; /* times that a step with held places is done over (RePaint) */
     int32_t needs_embeds, needs_condition, needs_control; /* beside the text */
+    int32_t joins; /* the condition is channels behind the noise's; 0: first frames that stand in their place */
     /* How a limit of memory is kept; zeros and one window where there is room. None of it changes a bit of the result. */
     int32_t unbatched;                  /* guidance's two passes one after the other */
     int32_t streamed;                   /* the transformer's packed weights are not kept */
     int64_t windows[2];                 /* rows and columns of windows that a frame is decoded in */
+    int32_t whole;                      /* the decoder takes all latent frames at once */
     int32_t references;                 /* latent frames in front of the video that hold reference pictures */
 };
 
@@ -55,14 +58,13 @@ typedef struct sorai_loop {
     sorai_sampler sampler;
     int32_t again; /* times that the step under way has been done over */
     enum sorai_model_net net, held; /* the transformer in use; the expert that is to be given back */
-    const sorai_dit_prompt *prompt; /* of text and negative */
+    sorai_denoiser denoiser;        /* that one */
+    sorai_prompt prompt;            /* of text and negative */
     sora_tensor *condition, *control;
     int32_t replaces;               /* first latent frames that the condition stands for; 0: it is joined, or there is none */
     float *scale;
     uint8_t *reuses;                /* for each step whether it takes over `residual`; NULL: every step is computed */
     sora_tensor *residual;          /* what the blocks added at the last step that was computed, [passes of guidance, tokens, dim] */
-    const sorai_ltx_prompt *ltx;    /* in place of prompt and net for a model of that family */
-    double places[3];               /* and how far apart its tokens are */
     sorai_exec_mark begin, mark;
 } sorai_loop;
 
@@ -72,7 +74,7 @@ struct sorai_encoding {
     int64_t size[3]; /* frames, height, width */
     sorai_fill_fn *fill; /* asked for them in order */
     void *user;
-    int64_t done, pieces; /* steps */
+    int64_t done, pieces; /* steps: one for each latent frame, or one for all */
     sora_tensor *out;     /* f32 [z, t, h, w], as far as it is made */
 };
 
@@ -147,11 +149,12 @@ void sorai_loop_end(sora_pipeline *p, sorai_loop *loop);                  /* als
 /* cache.c: step caching. For the steps of l->net: which of them reuse the last computed one; needs the transformer. */
 void sorai_cache_plan(sora_pipeline *p, sorai_loop *l);
 /* The tensor that is kept between steps, in the exec; `passes` of guidance. Also for the estimate. */
-sora_tensor *sorai_cache_residual(sorai_exec *x, const sorai_dit *dit, int64_t passes, const int64_t *latent);
+sora_tensor *sorai_cache_residual(sorai_exec *x, const sorai_kind *kind, int64_t passes, const int64_t *latent);
 /* What the plan needs while it is made: two rows of the embedding of time. Also for the estimate. */
-float *sorai_cache_rows(sorai_exec *x, const sorai_dit *dit);
+float *sorai_cache_rows(sorai_exec *x, const sorai_kind *kind);
 
 /* stages.c: the steps of an encoding, until done == pieces. */
+int64_t sorai_encoding_pieces(const sora_model *m, int64_t frames);
 int sorai_encoding_begin(sora_pipeline *p, sorai_encoding *e, const int64_t size[3], sorai_fill_fn *fill, void *user, sora_error *err);
 int sorai_encoding_step(sora_pipeline *p, sorai_encoding *e, sora_error *err);
 sora_tensor *sorai_encoding_take(sorai_encoding *e);          /* the whole latent, the caller's from now on */
@@ -199,19 +202,11 @@ sora_tensor *sorai_stage_text_device(sora_pipeline *p, const char *text, size_t 
 /* One time, or one for each token of a grid; all in 0..1000. */
 int sorai_check_times(const sora_tensor *t, const int64_t *grid, sora_error *err);
 
-/* ltx.c: the stages of a model of that family. */
-int sorai_ltx_denoise(sora_pipeline *p, const sora_tensor *latent, const sora_tensor *timestep, const sora_tensor *text,
-                      sora_tensor **out, sora_error *err);
-int sorai_ltx_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor **out, sora_error *err);
-int sorai_ltx_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor **out, sora_error *err);
-int sorai_ltx_loop_begin(sora_pipeline *p, sorai_loop *loop, const sora_tensor *noise, sora_error *err);
-int sorai_ltx_loop_step(sora_pipeline *p, sorai_loop *loop, sora_error *err);
-int sorai_ltx_plan(sora_pipeline *p, sorai_plan *plan, sora_error *err);
-/* The finished sample as frames: a temporary [1, f, h, w, 3]. */
-sora_tensor *sorai_ltx_frames(sora_pipeline *p, const sora_tensor *latent);
+/* ltx.c: levels of a scheduler that moves them by the number of tokens, as timesteps. */
+void sorai_dynamic_levels(const sorai_model_defaults *d, int64_t tokens, int32_t steps, float *timesteps);
 
 /* Do text, pictures and control fit a transformer and a latent of this size (t, h, w)? */
-int sorai_inputs_check(const sorai_dit_config *c, const sorai_inputs *in, int guided, const int64_t *size, sora_error *err);
+int sorai_inputs_check(const sora_model *m, enum sorai_model_net net, const sorai_inputs *in, int guided, const int64_t *size, sora_error *err);
 /* Uploads a host tensor with a leading axis of 1. NULL for NULL. */
 sora_tensor *sorai_stage_upload(sora_pipeline *p, const sora_tensor *t);
 /* A device temporary as a new host tensor without its first axis, planes first when `planes`. */

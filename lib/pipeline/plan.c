@@ -55,8 +55,6 @@ int sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan, sora_error *er
     plan->control_scale = (float)f[SORA_PARAM_CONTROL_SCALE];
     plan->resample = (int32_t)i[SORA_PARAM_RESAMPLE];
     plan->step_cache = f[SORA_PARAM_STEP_CACHE];
-    if (plan->step_cache > 0.0 && p->model->has_ltx)
-        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: no step caching for LTX-Video", sorai_package_name(p->model->package));
     const int64_t solver = i[SORA_PARAM_SAMPLER] ? i[SORA_PARAM_SAMPLER] : d->solver;
     plan->solver = solver == SORA_SAMPLER_EULER   ? SORAI_SOLVER_EULER
                    : solver == SORA_SAMPLER_DPMPP ? SORAI_SOLVER_DPMPP
@@ -83,21 +81,23 @@ static int has_picture(const sora_pipeline *p, sora_slot slot) {
 static int plan_conditions(const sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     const sora_model *m = p->model;
     const sorai_dit_config *c = &m->dit_config;
-    const int32_t z = m->vae_config.z_dim, more = c->in_channels - z;
+    const sorai_kind kind = sorai_kind_of(m, sorai_model_expert(m, 1000.0));
+    const int64_t z = sorai_model_latent_channels(m), more = kind.in - z;
     const char *name = sorai_package_name(m->package);
-    if (c->out_channels != z || more < 0)
+    if (kind.out != z || more < 0)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: transformer and autoencoder differ in channels; use the stages", name);
     SORA_TRY(sorai_check_picture(p->slots[SORA_SLOT_IMAGE], "image", err));
     SORA_TRY(sorai_check_picture(p->slots[SORA_SLOT_LAST_IMAGE], "last image", err));
     const int image = has_picture(p, SORA_SLOT_IMAGE), first = m->expand_timesteps && (image || p->slots[SORA_SLOT_CONDITION]);
     const int begins = image || sorai_conditions_lay_pixels(p); /* there is a picture to begin with */
-    plan->needs_condition = more > 0 || first;
+    plan->joins = more > 0;
+    plan->needs_condition = plan->joins || first;
     plan->needs_embeds = c->image_dim > 0 && c->added_kv_proj_dim > 0;
     plan->needs_control = c->vace_count > 0;
     if (more > 0 && !p->slots[SORA_SLOT_CONDITION]) {
         if (!begins && !p->conditions.count)
             return sorai_fail(err, SORA_E_INVALID, "%s: the model wants an image to begin with", name);
-        if (more != z + sorai_vae_time_factor(&m->vae_config))
+        if (more != z + sorai_model_time_factor(m))
             return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: %d more channels than an image fills; set the condition slot", name, (int)more);
     }
     if (plan->needs_embeds && !p->slots[SORA_SLOT_IMAGE_EMBEDS] && (!begins || !m->has_vision))
@@ -123,39 +123,40 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     const int64_t *i = p->params.i;
     const double *f = p->params.f;
     memset(plan, 0, sizeof *plan);
-    if (m->has_ltx)
-        return sorai_ltx_plan(p, plan, err);
-    if (!m->has_dit || !m->has_vae)
+    if (!(m->has_dit || m->has_ltx) || !(m->has_vae || m->has_ltx_vae))
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: a run needs a transformer and an autoencoder", sorai_package_name(m->package));
     if (m->boundary > 0.0 && !m->has_dit2)
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has a boundary_ratio but no transformer_2", sorai_package_name(m->package));
+    if (m->has_ltx && p->shots.count)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: LTX-Video takes no shots", sorai_package_name(m->package));
     SORA_TRY(plan_conditions(p, plan, err));
     plan->width = (int32_t)(i[SORA_PARAM_WIDTH] ? i[SORA_PARAM_WIDTH] : d->width);
     plan->height = (int32_t)(i[SORA_PARAM_HEIGHT] ? i[SORA_PARAM_HEIGHT] : d->height);
     plan->frames = i[SORA_PARAM_FRAMES] ? i[SORA_PARAM_FRAMES] : d->frames;
     plan->fps = f[SORA_PARAM_FPS] > 0.0 ? f[SORA_PARAM_FPS] : d->fps;
     SORA_TRY(sorai_plan_sampling(p, plan, err));
-    const int64_t space = sorai_vae_space_factor(&m->vae_config), time = sorai_vae_time_factor(&m->vae_config);
-    const int32_t *patch = m->dit_config.patch_size;
+    const int64_t space = sorai_model_space_factor(m), time = sorai_model_time_factor(m);
+    const sorai_kind kind = sorai_kind_of(m, sorai_model_expert(m, 1000.0));
+    const int32_t *patch = kind.patch;
     plan->full_width = (int32_t)round_up(plan->width, space * patch[2]);
     plan->full_height = (int32_t)round_up(plan->height, space * patch[1]);
     const int64_t t = round_up(1 + round_up(plan->frames - 1, time) / time, patch[0]);
     plan->full_frames = 1 + (t - 1) * time;
     plan->windows[0] = plan->windows[1] = 1;
-    const int64_t latent[5] = {1, t + plan->references, plan->full_height / space, plan->full_width / space, m->vae_config.z_dim};
+    plan->whole = m->has_ltx_vae;
+    const int64_t latent[5] = {1, t + plan->references, plan->full_height / space, plan->full_width / space, sorai_model_latent_channels(m)};
     memcpy(plan->latent, latent, sizeof latent);
-    const int64_t noise[4] = {latent[4], latent[1], latent[2], latent[3]}, text[2] = {d->text_length, m->dit_config.text_dim};
+    const int64_t noise[4] = {latent[4], latent[1], latent[2], latent[3]}, text[2] = {d->text_length, kind.text};
     SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_NOISE], 4, noise, "noise", err));
     SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_TEXT], 2, text, "text", err));
     SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_NEGATIVE], 2, text, "negative", err));
-    const int32_t more = m->dit_config.in_channels - (int32_t)latent[4];
-    const int64_t condition[4] = {more ? more : latent[4], more ? latent[1] : 1, latent[2], latent[3]};
+    const int64_t condition[4] = {plan->joins ? kind.in - latent[4] : latent[4], plan->joins ? latent[1] : 1, latent[2], latent[3]};
     SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_CONDITION], 4, condition, "condition", err));
     const int64_t control[4] = {m->dit_config.vace_in_channels, latent[1], latent[2], latent[3]};
     SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_CONTROL], 4, control, "control", err));
     SORA_TRY(sorai_shots_place(p, plan, err));
     const int needs_text = p->shots.count || !p->slots[SORA_SLOT_TEXT] || (plan->guided && !p->slots[SORA_SLOT_NEGATIVE]);
-    if (needs_text && (!m->has_t5 || m->t5_config.d_model != m->dit_config.text_dim))
+    if (needs_text && (!m->has_t5 || m->t5_config.d_model != kind.text))
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has no text encoder that fits: set the text slots", sorai_package_name(m->package));
     return SORA_OK;
 }

@@ -40,11 +40,10 @@ int sorai_pipeline_begin(sora_pipeline *p, sora_error *err) {
     if (atomic_exchange(&p->cancel, 0))
         return sorai_fail(err, SORA_E_CANCELLED, "cancelled");
     SORA_TRY(sorai_plan_make(p, &plan, err));
-    const int ltx = p->model->has_ltx;
     if (p->model->boundary == 0.0) /* with two, each is read when its turn comes */
-        SORA_TRY(sorai_model_need(p->model, ltx ? SORAI_NET_LTX : SORAI_NET_TRANSFORMER, err));
-    SORA_TRY(sorai_model_need(p->model, ltx ? SORAI_NET_LTX_VAE : SORAI_NET_DECODER, err));
-    if (p->mem->limit && !ltx) {
+        SORA_TRY(sorai_model_need(p->model, sorai_model_expert(p->model, 1000.0), err));
+    SORA_TRY(sorai_model_need(p->model, sorai_model_decoder(p->model), err));
+    if (p->mem->limit) {
         uint64_t after, peak;
         SORA_TRY(sorai_plan_choose(p, &plan, &after, &peak, err));
         const uint64_t used = atomic_load(&p->mem->used);

@@ -47,7 +47,7 @@ void sorai_shots_clear(sora_pipeline *p) {
 
 int sorai_shots_place(sora_pipeline *p, const sorai_plan *plan, sora_error *err) {
     const sora_model *m = p->model;
-    const int64_t time = sorai_vae_time_factor(&m->vae_config), patch = m->dit_config.patch_size[0];
+    const int64_t time = sorai_model_time_factor(m), patch = sorai_kind_of(m, sorai_model_expert(m, 1000.0)).patch[0];
     const int64_t last = (plan->latent[1] - plan->references - 1) / patch;
     for (size_t i = 0; i < p->shots.count; i++) {
         sorai_shot *s = &p->shots.list[i];

@@ -114,8 +114,6 @@ int sorai_stage_denoise(sora_pipeline *p, const sora_tensor *latent, const sora_
     sora_model *m = p->model;
     double highest;
     SORA_TRY(idle(p, err));
-    if (m->has_ltx)
-        return sorai_ltx_denoise(p, latent, timestep, text, out, err);
     if (!timestep || timestep->dtype != SORA_DTYPE_F32 || timestep->device || sorai_tensor_count(timestep) < 1)
         return sorai_fail(err, SORA_E_INVALID, "timestep must be f32 [1] or [T, H, W]");
     const float *times = timestep->data;
@@ -124,52 +122,68 @@ int sorai_stage_denoise(sora_pipeline *p, const sora_tensor *latent, const sora_
         highest = times[i] > highest ? times[i] : highest;
     const enum sorai_model_net net = sorai_model_expert(m, highest);
     const sorai_dit_config *c = net == SORAI_NET_TRANSFORMER_2 ? &m->dit2_config : &m->dit_config;
-    if (net == SORAI_NET_TRANSFORMER_2 ? !m->has_dit2 : !m->has_dit)
+    if (net == SORAI_NET_TRANSFORMER_2 ? !m->has_dit2 : !m->has_dit && !m->has_ltx)
         return sorai_model_need(m, net, err); /* says so */
-    if (!latent || latent->dtype != SORA_DTYPE_F32 || latent->device || latent->rank != 4 || latent->shape[0] != c->in_channels)
-        return sorai_fail(err, SORA_E_INVALID, "latent must be f32 [%d, T, H, W]", (int)c->in_channels);
+    const sorai_kind kind = sorai_kind_of(m, net);
+    if (!latent || latent->dtype != SORA_DTYPE_F32 || latent->device || latent->rank != 4 || latent->shape[0] != kind.in)
+        return sorai_fail(err, SORA_E_INVALID, "latent must be f32 [%lld, T, H, W]", (long long)kind.in);
     const sorai_inputs in = slot_inputs(p, text, NULL);
-    SORA_TRY(sorai_inputs_check(c, &in, 0, latent->shape + 1, err));
-    const int64_t grid[3] = {latent->shape[1] / c->patch_size[0], latent->shape[2] / c->patch_size[1], latent->shape[3] / c->patch_size[2]};
+    SORA_TRY(sorai_inputs_check(m, net, &in, 0, latent->shape + 1, err));
+    const int64_t grid[3] = {latent->shape[1] / kind.patch[0], latent->shape[2] / kind.patch[1], latent->shape[3] / kind.patch[2]};
     SORA_TRY(sorai_check_times(timestep, grid, err));
     enum sorai_model_net held = SORAI_NET_COUNT;
     float scale[SORAI_DIT_MAX_CONTROLS];
     for (int32_t i = 0; i < c->vace_count; i++)
         scale[i] = in.control_scale ? ((const float *)in.control_scale->data)[i] : (float)p->params.f[SORA_PARAM_CONTROL_SCALE];
     SORA_TRY(m->boundary > 0.0 ? sorai_model_take_expert(m, net, &held, err) : sorai_model_need(m, net, err));
-    const sorai_dit *dit = sorai_model_dit(m, net);
+    const sorai_denoiser denoiser = sorai_denoiser_of(m, net, p->params.f[SORA_PARAM_FPS]);
     const sorai_exec_mark mark = sorai_exec_here(x);
-    const sorai_dit_prompt *prompt = sorai_dit_prepare(x, dit, sorai_stage_upload(p, text), sorai_stage_upload(p, in.embeds));
+    const sorai_prompt prompt = sorai_denoiser_prepare(x, &denoiser, sorai_stage_upload(p, text), sorai_stage_upload(p, in.embeds), NULL);
     sora_tensor *video = sorai_dit_from_planes(x, sorai_stage_upload(p, latent));
     const sorai_dit_control control = {in.control ? sorai_dit_from_planes(x, sorai_stage_upload(p, in.control)) : NULL, scale};
     const int64_t groups = sorai_tensor_count(timestep);
-    sora_tensor *velocity = sorai_dit_forward_control(x, dit, video, in.control ? &control : NULL, times, groups, prompt, NULL);
+    sora_tensor *velocity = sorai_denoiser_forward(x, &denoiser, video, in.control ? &control : NULL, times, groups, &prompt, NULL);
     const int status = sorai_stage_give(p, velocity, 1, out, err);
     sorai_exec_rewind(x, mark);
     sorai_model_give_expert(m, &held);
     return status;
 }
 
-/* Piece by piece, so that memory does not grow with the length: the first frame alone, then as many as make one latent frame. */
+int64_t sorai_encoding_pieces(const sora_model *m, int64_t frames) {
+    return m->has_ltx_vae ? 1 : 1 + (frames - 1) / sorai_model_time_factor(m);
+}
+
+/* Piece by piece, so that memory does not grow with the length: the first frame alone, then as many as make one latent frame. LTX-Video's
+ * autoencoder takes clips whole. */
 int sorai_encoding_begin(sora_pipeline *p, sorai_encoding *e, const int64_t size[3], sorai_fill_fn *fill, void *user, sora_error *err) {
+    sora_model *m = p->model;
     memset(e, 0, sizeof *e);
-    SORA_TRY(sorai_model_need(p->model, SORAI_NET_ENCODER, err));
-    const sorai_vae_config *c = &p->model->encoder.config;
-    const int64_t space = sorai_vae_space_factor(c), t = 1 + (size[0] - 1) / sorai_vae_time_factor(c);
+    SORA_TRY(sorai_model_need(m, sorai_model_encoder(m), err));
+    const int64_t space = sorai_model_space_factor(m), t = 1 + (size[0] - 1) / sorai_model_time_factor(m);
     memcpy(e->size, size, sizeof e->size);
     e->fill = fill;
     e->user = user;
-    e->pieces = t;
-    SORA_TRY(sorai_tensor_new(&e->out, p->mem, SORA_DTYPE_F32, 4, (const int64_t[]){c->z_dim, t, size[1] / space, size[2] / space}, err));
+    e->pieces = sorai_encoding_pieces(m, size[0]);
+    SORA_TRY(sorai_tensor_new(&e->out, p->mem, SORA_DTYPE_F32, 4,
+                              (const int64_t[]){sorai_model_latent_channels(m), t, size[1] / space, size[2] / space}, err));
     sorai_vae_stream_begin(&p->stream, p->mem);
     return SORA_OK;
 }
 
+/* A piece of video [1, n, h, w, 3] -> latent, normalised. */
+static sora_tensor *encode_piece(sora_pipeline *p, sora_tensor *video) {
+    sorai_exec *x = &p->exec;
+    const sora_model *m = p->model;
+    if (m->has_ltx_vae)
+        return sorai_ltx_vae_normalize(x, &m->ltx_vae, sorai_ltx_vae_encode(x, &m->ltx_vae, video, NULL));
+    return sorai_vae_normalize(x, &m->encoder, sorai_vae_encode(x, &m->encoder, &p->stream, video, NULL));
+}
+
 int sorai_encoding_step(sora_pipeline *p, sorai_encoding *e, sora_error *err) {
     sorai_exec *x = &p->exec;
-    const sorai_vae *vae = &p->model->encoder;
-    const int64_t time = sorai_vae_time_factor(&vae->config), h = e->size[1], w = e->size[2], *s = e->out->shape, plane = s[2] * s[3], i = e->done;
-    const int64_t first = i ? 1 + (i - 1) * time : 0, n = i ? time : 1;
+    const int64_t time = sorai_model_time_factor(p->model), h = e->size[1], w = e->size[2], *s = e->out->shape, i = e->done;
+    const int64_t first = i ? 1 + (i - 1) * time : 0, n = e->pieces == 1 ? e->size[0] : i ? time : 1;
+    const int64_t made = s[1] / e->pieces, plane = made * s[2] * s[3]; /* latent frames of the piece: all, or one */
     const sorai_exec_mark mark = sorai_exec_here(x);
     sora_error why = {.struct_size = sizeof why};
     float *piece = sorai_alloc(p->mem, (size_t)(3 * n * h * w) * sizeof *piece);
@@ -179,12 +193,11 @@ int sorai_encoding_step(sora_pipeline *p, sorai_encoding *e, sora_error *err) {
         sorai_exec_fail(x, status, "%s", why.message);
     } else {
         sora_tensor *video = sorai_upload(x, SORA_DTYPE_F32, 5, (const int64_t[]){1, 3, n, h, w}, piece);
-        sora_tensor *mean = sorai_vae_encode(x, vae, &p->stream, sorai_dit_from_planes(x, video), NULL);
-        sora_tensor *planes = sorai_dit_to_planes(x, sorai_vae_normalize(x, vae, mean));
+        sora_tensor *planes = sorai_dit_to_planes(x, encode_piece(p, sorai_dit_from_planes(x, video)));
         if (planes)
             sorai_download(x, planes, latent);
         for (int64_t c = 0; c < s[0] && x->status == SORA_OK; c++)
-            memcpy((float *)e->out->data + (c * s[1] + i) * plane, latent + c * plane, (size_t)plane * sizeof *latent);
+            memcpy((float *)e->out->data + (c * s[1] + i) * s[2] * s[3], latent + c * plane, (size_t)plane * sizeof *latent);
     }
     sorai_free(p->mem, piece);
     sorai_free(p->mem, latent);
@@ -218,11 +231,8 @@ static int fill_from(void *user, int64_t first, int64_t n, float *piece, sora_er
 
 int sorai_stage_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor **out, sora_error *err) {
     SORA_TRY(idle(p, err));
-    if (p->model->has_ltx_vae)
-        return sorai_ltx_encode(p, frames, out, err);
-    SORA_TRY(sorai_model_need(p->model, SORAI_NET_ENCODER, err));
-    const sorai_vae *vae = &p->model->encoder;
-    const int64_t space = sorai_vae_space_factor(&vae->config), time = sorai_vae_time_factor(&vae->config);
+    SORA_TRY(sorai_model_need(p->model, sorai_model_encoder(p->model), err));
+    const int64_t space = sorai_model_space_factor(p->model), time = sorai_model_time_factor(p->model);
     if (!frames || frames->dtype != SORA_DTYPE_F32 || frames->device || frames->rank != 4 || frames->shape[0] != 3 || frames->shape[1] < 1 ||
         (frames->shape[1] - 1) % time || frames->shape[2] < 1 || frames->shape[2] % space || frames->shape[3] < 1 || frames->shape[3] % space)
         return sorai_fail(err, SORA_E_INVALID, "video must be f32 [3, %lld k + 1, H, W], H and W multiples of %lld", (long long)time,
@@ -258,17 +268,15 @@ static int put_piece(sora_pipeline *p, const sorai_piece *piece, sora_tensor *ou
 int sorai_stage_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor **out, sora_error *err) {
     sorai_exec *x = &p->exec;
     SORA_TRY(idle(p, err));
-    if (p->model->has_ltx_vae)
-        return sorai_ltx_decode(p, latent, out, err);
-    SORA_TRY(sorai_model_need(p->model, SORAI_NET_DECODER, err));
-    const sorai_vae *vae = &p->model->decoder;
-    const int64_t space = sorai_vae_space_factor(&vae->config), time = sorai_vae_time_factor(&vae->config), z = vae->config.z_dim;
+    SORA_TRY(sorai_model_need(p->model, sorai_model_decoder(p->model), err));
+    const int64_t space = sorai_model_space_factor(p->model), time = sorai_model_time_factor(p->model);
+    const int64_t z = sorai_model_latent_channels(p->model);
     if (!latent || latent->dtype != SORA_DTYPE_F32 || latent->device || latent->rank != 4 || latent->shape[0] != z ||
         sorai_tensor_count(latent) == 0)
         return sorai_fail(err, SORA_E_INVALID, "latent must be f32 [%lld, T, h, w]", (long long)z);
     const int64_t t = latent->shape[1], f = 1 + (t - 1) * time;
     const int64_t shape[4] = {3, f, latent->shape[2] * space, latent->shape[3] * space};
-    sorai_plan plan = {.latent = {1, t, latent->shape[2], latent->shape[3], z}, .windows = {1, 1}};
+    sorai_plan plan = {.latent = {1, t, latent->shape[2], latent->shape[3], z}, .windows = {1, 1}, .whole = p->model->has_ltx_vae};
     SORA_TRY(sorai_tensor_new(out, p->mem, SORA_DTYPE_F32, 4, shape, err));
     const sorai_exec_mark mark = sorai_exec_here(x);
     int status = sorai_plan_decoding(p, &plan, err);

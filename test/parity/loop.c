@@ -135,6 +135,6 @@ static void loop(parity *p, const char *name) {
 
 void parity_loops(parity *p) {
     static const char *const names[] = {"t2v",      "fast", "a14b", "i2v",       "flf",
-                                        "i2v_a14b", "ti2v", "vace", "vace_a14b", "ltx"};
+                                        "i2v_a14b", "ti2v", "vace", "vace_a14b", "ltx", "ltx_i2v"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) loop(p, names[i]);
 }

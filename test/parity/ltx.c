@@ -22,7 +22,7 @@ static sora_tensor *velocity(parity_case *c, sorai_exec *x, const sorai_ltx *ltx
     const int64_t groups = sorai_tensor_count(times) / latent->shape[0];
     const sorai_ltx_prompt *prompt =
         sorai_ltx_prepare(x, ltx, parity_give(c, x, "text", 0), lengths ? lengths->data : NULL);
-    return sorai_ltx_forward(x, ltx, parity_give(c, x, "latent", 1), times->data, groups, given ? scale : NULL, prompt);
+    return sorai_ltx_forward(x, ltx, parity_give(c, x, "latent", 1), times->data, groups, given ? scale : NULL, prompt, NULL);
 }
 
 static int run(parity_case *c, sorai_exec *x, void *net, parity_output *out) {

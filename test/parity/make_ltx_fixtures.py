@@ -8,7 +8,10 @@ import argparse
 import os
 
 import torch
-from diffusers import AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler, LTXPipeline, LTXVideoTransformer3DModel
+from diffusers import (AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler, LTXImageToVideoPipeline, LTXPipeline,
+                       LTXVideoTransformer3DModel)
+from diffusers.pipelines.ltx import pipeline_ltx_image2video as image2video
+from PIL import Image
 from make_fixtures import Cases, folder_of, forget_paths, index, perturb
 from safetensors.torch import save_file
 from transformers import T5Config, T5EncoderModel
@@ -144,9 +147,9 @@ def text_encoder(root, name, seed):
     out.write()
 
 
-def loop(root):
-    """The pipeline's sampling loop and its decoding, with a text that is shorter than its rows."""
-    folder = folder_of(root, "loop_ltx")
+def small(root, name, kind, **schedule):
+    """A pipeline of small random parts, in a folder of its own."""
+    folder = folder_of(root, name)
     torch.manual_seed(61)
     transformer = LTXVideoTransformer3DModel(in_channels=6, out_channels=6, num_attention_heads=2, attention_head_dim=12, cross_attention_dim=24,
                                              num_layers=2, caption_channels=8).float().eval()
@@ -159,27 +162,39 @@ def loop(root):
     perturb(vae, 62)
     vae.latents_mean.copy_(torch.linspace(-1, 1, 6))
     vae.latents_std.copy_(torch.linspace(0.5, 2, 6))
-    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, base_shift=0.95, max_shift=2.05, base_image_seq_len=1024,
-                                                max_image_seq_len=4096, shift_terminal=0.1)
-    pipe = LTXPipeline(scheduler, vae, None, None, transformer)
+    pipe = kind(FlowMatchEulerDiscreteScheduler(**schedule), vae, None, None, transformer)
     pipe.set_progress_bar_config(disable=True)
     for part in ("transformer", "vae", "scheduler"):
         getattr(pipe, part).save_pretrained(os.path.join(folder, part))
     for part in ("transformer", "vae"):
         forget_paths(os.path.join(folder, part))
-    index(root, "loop_ltx", _class_name="LTXPipeline", _diffusers_version="0.42.1", scheduler=["diffusers", "FlowMatchEulerDiscreteScheduler"],
+    index(root, name, _class_name=kind.__name__, _diffusers_version="0.42.1", scheduler=["diffusers", "FlowMatchEulerDiscreteScheduler"],
           transformer=["diffusers", "LTXVideoTransformer3DModel"], vae=["diffusers", "AutoencoderKLLTXVideo"])
+    return pipe
+
+
+DYNAMIC = dict(use_dynamic_shifting=True, base_shift=0.95, max_shift=2.05, base_image_seq_len=1024, max_image_seq_len=4096, shift_terminal=0.1)
+
+
+def texts(g):
+    """Two, shorter than their rows, and their masks."""
+    text, negative = torch.randn(2, 1, 128, 8, generator=g).unbind(0)
+    masks = torch.ones(2, 1, 128)
+    for i, (t, n) in enumerate(((text, 5), (negative, 2))):
+        masks[i, :, n:] = 0
+        t[:, n:] = 0
+    return text, negative, masks
+
+
+def loop(root):
+    """The pipeline's sampling loop and its decoding, with a text that is shorter than its rows."""
+    pipe = small(root, "loop_ltx", LTXPipeline, **DYNAMIC)
     g = torch.Generator().manual_seed(63)
     tensors = {}
     for case, steps, guidance, frames, height, width in (("guided", 5, 3.0, 5, 32, 64), ("plain", 3, 1.0, 3, 32, 32)):
         t, h, w = 1 + (frames - 1) // 2, height // 8, width // 8
         noise = torch.randn(1, 6, t, h, w, generator=g)
-        text, negative = torch.randn(2, 1, 128, 8, generator=g).unbind(0)
-        masks = torch.ones(2, 1, 128)
-        masks[0, :, 5:] = 0
-        masks[1, :, 2:] = 0
-        text[:, 5:] = 0
-        negative[:, 2:] = 0
+        text, negative, masks = texts(g)
         call = dict(height=height, width=width, num_frames=frames, frame_rate=25, num_inference_steps=steps, guidance_scale=guidance,
                     prompt_embeds=text, prompt_attention_mask=masks[0], negative_prompt_embeds=negative, negative_prompt_attention_mask=masks[1])
         latent = unpack(pipe(**call, latents=pack(noise, 1, 1), output_type="latent").frames, t, h, w, 1, 1)
@@ -188,6 +203,30 @@ def loop(root):
             noise=noise[0], text=text[0], negative=negative[0], latent=latent[0], decoded=video.permute(3, 0, 1, 2) * 2 - 1, frames=video,
             settings=torch.tensor([width, height, frames, steps, guidance, -1, 1])).items()})
     save_file(tensors, os.path.join(root, "loop_ltx.cases.safetensors"))
+
+
+def loop_image(root):
+    """From a picture: its tokens stand at timestep 0. What the pipeline draws is given instead: the mean of the encoded picture, and the noise."""
+    pipe = small(root, "loop_ltx_i2v", LTXImageToVideoPipeline, **DYNAMIC)
+    g = torch.Generator().manual_seed(64)
+    tensors = {}
+    image2video.retrieve_latents = lambda output, generator: output.latent_dist.mode()
+    for case, steps, guidance, frames, height, width in (("guided", 5, 3.0, 5, 32, 64), ("plain", 3, 1.0, 3, 32, 32), ("one", 3, 3.0, 1, 32, 32)):
+        t, h, w = 1 + (frames - 1) // 2, height // 8, width // 8
+        noise = torch.randn(1, 6, t, h, w, generator=g)
+        image = torch.randint(0, 256, (height + 13, width - 5, 3), generator=g, dtype=torch.uint8)
+        text, negative, masks = texts(g)
+        image2video.randn_tensor = lambda *_, **__: noise
+        call = dict(height=height, width=width, num_frames=frames, frame_rate=25, num_inference_steps=steps, guidance_scale=guidance,
+                    prompt_embeds=text, prompt_attention_mask=masks[0], negative_prompt_embeds=negative, negative_prompt_attention_mask=masks[1],
+                    image=Image.fromarray(image.numpy()))
+        latent = unpack(pipe(**call, output_type="latent").frames, t, h, w, 1, 1)
+        video = torch.from_numpy(pipe(**call, output_type="np").frames[0])
+        tensors.update({f"{case}/{name}": v.float().contiguous().clone() for name, v in dict(
+            noise=noise[0], text=text[0], negative=negative[0], condition=latent[0, :, :1], latent=latent[0], frames=video,
+            settings=torch.tensor([width, height, frames, steps, guidance, -1, 1])).items()})
+        tensors[f"{case}/image"] = image
+    save_file(tensors, os.path.join(root, "loop_ltx_i2v.cases.safetensors"))
 
 
 def main():
@@ -237,6 +276,7 @@ def main():
     )
     text_encoder(root, "ltx", 55)
     loop(root)
+    loop_image(root)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
  * what they take. */
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <sora/sora.h>
@@ -142,13 +143,71 @@ START_TEST(ltx_runs) {
     sora_pipeline_cancel(r.p);
     ck_assert_int_eq(sora_pipeline_step(r.p, &r.err), SORA_E_CANCELLED);
     ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_OK);
-    sora_memory m = {.struct_size = sizeof m};
-    ck_assert_int_eq(sora_pipeline_estimate(r.p, &m, &r.err), SORA_E_UNSUPPORTED);
     sora_pipeline_set_i64(r.p, SORA_PARAM_SAMPLER, SORA_SAMPLER_LCM);
-    ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_E_UNSUPPORTED);
-    give_picture(&r, SORA_SLOT_IMAGE, 20, 20);
+    ck_assert_msg(sora_pipeline_run(r.p, &r.err) == SORA_OK, "%s", r.err.message);
+    give_picture(&r, SORA_SLOT_LAST_IMAGE, 20, 20);
     ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_E_INVALID);
+    ck_assert_int_eq(sora_pipeline_set_tensor(r.p, SORA_SLOT_LAST_IMAGE, NULL), SORA_OK);
+    ck_assert_int_eq(sora_pipeline_add_shot(r.p, 2, "something else", (size_t)-1, &r.err), SORA_OK);
+    ck_assert_int_eq(sora_pipeline_run(r.p, &r.err), SORA_E_UNSUPPORTED);
     close_rig(&r);
+}
+END_TEST
+
+/* Never less than is taken, and at most a tenth more; under ever lower limits the same frames, until it is said that it can't be done. */
+START_TEST(ltx_memory) {
+    static const int sizes[][6] = {{64, 32, 5, 3, 0, 0}, {256, 192, 17, 3, 0, 0}, {200, 120, 9, 1, 0, 0}, {256, 256, 1, 3, 0, 0},
+                                   {256, 128, 9, 3, 1, 0}, {128, 128, 9, 3, 0, 1}}; /* width, height, frames, guidance, a picture, cached steps */
+    static const int64_t text[2] = {128, 8};
+    const int *s = sizes[_i];
+    uint8_t *want = NULL;
+    uint64_t peak = 0;
+    int done = 0, status = SORA_OK;
+    for (int limit = 100; status == SORA_OK && limit > 5; limit -= 10) {
+        rig r;
+        sora_context_opts opts;
+        memset(&r, 0, sizeof r);
+        r.err.struct_size = sizeof r.err;
+        sora_context_opts_init(&opts);
+        opts.threads = 2;
+        opts.mem_limit = peak * (uint64_t)limit / 100;
+        ck_assert_int_eq(sora_context_create(&r.ctx, &opts, &r.err), SORA_OK);
+        ck_assert_msg(sora_model_open(&r.model, r.ctx, "test/parity/fixtures/loop_ltx", NULL, &r.err) == SORA_OK, "%s", r.err.message);
+        ck_assert_int_eq(sora_pipeline_create(&r.p, r.model, &r.err), SORA_OK);
+        give(&r, SORA_SLOT_TEXT, SORA_DTYPE_F32, 2, text);
+        give(&r, SORA_SLOT_NEGATIVE, SORA_DTYPE_F32, 2, text);
+        if (s[4]) give_picture(&r, SORA_SLOT_IMAGE, 70, 50);
+        set_size(&r, s[0], s[1], s[2], 3);
+        sora_pipeline_set_f64(r.p, SORA_PARAM_GUIDANCE, s[3]);
+        sora_pipeline_set_f64(r.p, SORA_PARAM_STEP_CACHE, s[5] ? 100.0 : 0.0);
+        sora_memory before = {.struct_size = sizeof before}, after = before, estimate = before;
+        const int estimated = sora_pipeline_estimate(r.p, &estimate, &r.err);
+        sora_context_memory(r.ctx, &before);
+        status = sora_pipeline_run(r.p, &r.err);
+        sora_context_memory(r.ctx, &after);
+        ck_assert_msg(!peak || after.peak <= opts.mem_limit, "a limit of %llu was not kept", (unsigned long long)opts.mem_limit);
+        if (status == SORA_OK) {
+            const double taken = (double)(after.peak - before.used), said = (double)estimate.peak;
+            ck_assert_int_eq(estimated, SORA_OK);
+            ck_assert_msg(said >= taken && said <= 1.10 * taken + 65536, "%d%%: estimate %.3f MiB, taken %.3f MiB", limit, said / 1048576,
+                          taken / 1048576);
+            const size_t size = (size_t)s[0] * (size_t)s[1] * (size_t)s[2] * 3;
+            uint8_t *got = malloc(size);
+            ck_assert_int_eq(sora_pipeline_read_frames(r.p, 0, s[2], got, size), SORA_OK);
+            if (want) ck_assert_mem_eq(got, want, size);
+            free(want);
+            want = got;
+            done++;
+            peak = peak ? peak : after.peak;
+        } else {
+            ck_assert_msg(status == SORA_E_LIMIT, "%d %s", status, r.err.message);
+            ck_assert_msg(strstr(r.err.message, "MiB") != NULL, "%s", r.err.message);
+        }
+        close_rig(&r);
+    }
+    ck_assert_int_lt(status, 0);
+    ck_assert_int_ge(done, 1);
+    free(want);
 }
 END_TEST
 
@@ -282,6 +341,7 @@ Suite *suite_family(void) {
     tcase_set_timeout(c, 120);
     tcase_add_loop_test(c, every_relative_runs, 0, (int)(sizeof models / sizeof *models));
     tcase_add_test(c, ltx_runs);
+    tcase_add_loop_test(c, ltx_memory, 0, 6);
     tcase_add_test(c, what_a_relative_refuses);
     tcase_add_test(c, two_pipelines_of_two_experts);
     tcase_add_test(c, cancelled_between_experts);
