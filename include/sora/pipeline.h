@@ -37,7 +37,7 @@ typedef int32_t sora_param;
                                   fits what is given better (RePaint, arXiv 2201.09865); 0..100, the work grows with it */
 #define SORA_PARAM_STEP_CACHE 17 /* above 0: steps at which the transformer's embedding of time has changed by less than this share since the last
                                     one that was computed in full take over what that one's blocks added (after TeaCache, arXiv 2411.19108): faster,
-                                    less exact; the first and the last step are always computed. 0: every step is. Up to 100; not for LTX-Video. Since 0.1 */
+                                    less exact; the first and the last step are always computed. 0: every step is. Up to 100. Since 0.1 */
 
 #define SORA_SAMPLER_DEFAULT 0
 #define SORA_SAMPLER_EULER 1

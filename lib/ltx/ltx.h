@@ -69,19 +69,32 @@ const sorai_ltx_prompt *sorai_ltx_prompt_sample(sorai_exec *x, const sorai_ltx_p
 
 /* Step caching: the block stack's own contribution. */
 typedef struct sorai_ltx_cache {
-    sora_tensor *residual; /* [b, tokens, dim]: what the blocks have added to the embedded tokens; read and written */
+    sora_tensor *residual; /* [b, tokens with those of keys, dim]: what the blocks have added to them; read and written */
     int reuse;             /* 1: takes it in place of running the blocks, 0: runs them and leaves it */
 } sorai_ltx_cache;
 
 /* What the blocks are told of one timestep, [1, 6 dim]. */
 sora_tensor *sorai_ltx_told(sorai_exec *x, const sorai_ltx *ltx, float timestep);
 
+/* Latent frames that stand beside the latent's own, as tokens in front of them: given, so their timestep is 0. */
+typedef struct sorai_ltx_keys {
+    sora_tensor *latent; /* [1, n, h, w, c], n a multiple of patch_size_t */
+    const int64_t *at;   /* n: frames of the video that they begin at */
+} sorai_ltx_keys;
+
+/* Where tokens lie. */
+typedef struct sorai_ltx_places {
+    double scale[3]; /* how far apart neighbours in time (in seconds: temporal factor / frame rate) and space (pixels: the spatial factor) are */
+    int32_t first;   /* 1: a latent frame lies where the first of its frames does, 0: as if the first were as long as the others */
+    double rate;     /* frames in a second, where `first` is set; time then is scale[0] * rate frames */
+    const sorai_ltx_keys *keys; /* NULL: none; only where `first` is set */
+} sorai_ltx_places;
+
 /* The velocity for latent [b, t, h, w, c] -> the same shape with out channels; c = in_channels / (patch_size_t patch_size^2). timesteps:
- * b * groups host values, groups 1 or a divisor of the number of tokens; equal neighbours cost nothing extra. scale: how far apart neighbours in time (in seconds: temporal
- * factor / frame rate) and space (pixels: the spatial factor) are; NULL: as the bare network counts, 1 each without base sizes. cache: NULL,
- * or not while a tape is active. */
+ * b * groups host values, groups 1 or a divisor of the number of tokens (without those of keys); equal neighbours cost nothing extra. places:
+ * NULL: as the bare network counts, 1 apart without base sizes. cache: NULL, or not while a tape is active. */
 sora_tensor *sorai_ltx_forward(sorai_exec *x, const sorai_ltx *ltx, sora_tensor *latent, const float *timesteps, int64_t groups,
-                               const double scale[3], const sorai_ltx_prompt *prompt, const sorai_ltx_cache *cache);
+                               const sorai_ltx_places *places, const sorai_ltx_prompt *prompt, const sorai_ltx_cache *cache);
 
 /* ---- vae.c -------------------------------------------------------------------------------------------------------- */
 

@@ -195,21 +195,38 @@ static float frequency(int64_t i, int64_t count) {
     return power * 3.14159265358979323846f / 2.0f;
 }
 
+/* Tokens: those of keys, then the grid's. */
+typedef struct layout {
+    int64_t size[3], keys; /* keys: frames of patches in front */
+} layout;
+
+static int64_t tokens_of(const layout *g) { return (g->keys + g->size[0]) * g->size[1] * g->size[2]; }
+
+/* Frame of patches i, which may be a key's, in time. Each step is rounded as in the reference. */
+static float time_of(const sorai_ltx *ltx, const layout *g, const sorai_ltx_places *p, int64_t i) {
+    const int64_t pt = ltx->config.patch_size_t, own = i - g->keys;
+    if (!p) return (float)own;
+    if (!p->first) return (float)own * (float)p->scale[0] * (float)pt / 20.0f;
+    const int64_t time = (int64_t)(p->scale[0] * p->rate + 0.5), begin = own * pt * time + 1 - time;
+    const int64_t at = own < 0 ? p->keys->at[i * pt] : begin > 0 ? begin : 0;
+    return (float)at * (float)(1.0 / p->rate) / 20.0f;
+}
+
+static float place_of(const sorai_ltx *ltx, const layout *g, const sorai_ltx_places *p, int axis, int64_t i) {
+    if (axis == 0) return time_of(ltx, g, p, i);
+    return p ? (float)i * (float)p->scale[axis] * (float)ltx->config.patch_size / 2048.0f : (float)i;
+}
+
 /* Pairs of the whole width, all heads in a row: a rest that six does not divide stands in front and is not turned, then
  * the frequencies, each for t, h and w. */
-static void fill_positions(float *table, float *axis, const sorai_ltx *ltx, const int64_t *grid, const double *scale) {
-    static const float base[3] = {20.0f, 2048.0f, 2048.0f};
-    const sorai_ltx_config *c = &ltx->config;
-    const float patch[3] = {(float)c->patch_size_t, (float)c->patch_size, (float)c->patch_size};
-    const int64_t count = ltx->dim / 6, rest = ltx->dim % 6 / 2, tokens = grid[0] * grid[1] * grid[2];
-    const int64_t step[3] = {grid[1] * grid[2], grid[2], 1};
+static void fill_positions(float *table, float *axis, const sorai_ltx *ltx, const layout *g, const sorai_ltx_places *places) {
+    const int64_t count = ltx->dim / 6, rest = ltx->dim % 6 / 2, tokens = tokens_of(g);
+    const int64_t size[3] = {g->keys + g->size[0], g->size[1], g->size[2]}, step[3] = {size[1] * size[2], size[2], 1};
     for (int64_t n = 0; n < tokens; n++)
         for (int64_t i = 0; i < rest; i++) table[n * ltx->dim + 2 * i] = 1.0f;
     for (int a = 0; a < 3; a++) {
-        for (int64_t at = 0; at < grid[a]; at++) {
-            float place = (float)at;
-            if (scale) place = place * (float)scale[a] * patch[a] / base[a];
-            place = place * 2.0f - 1.0f;
+        for (int64_t at = 0; at < size[a]; at++) {
+            const float place = place_of(ltx, g, places, a, at) * 2.0f - 1.0f;
             for (int64_t i = 0; i < count; i++) {
                 const double angle = (double)(frequency(i, count) * place);
                 axis[2 * (at * count + i)] = (float)cos(angle);
@@ -217,17 +234,16 @@ static void fill_positions(float *table, float *axis, const sorai_ltx *ltx, cons
             }
         }
         for (int64_t n = 0; n < tokens; n++) {
-            const float *from = axis + 2 * (n / step[a] % grid[a]) * count;
+            const float *from = axis + 2 * (n / step[a] % size[a]) * count;
             float *row = table + n * ltx->dim + 2 * (rest + a);
             for (int64_t i = 0; i < count; i++) memcpy(row + 6 * i, from + 2 * i, 2 * sizeof *row);
         }
     }
 }
 
-static sora_tensor *positions(sorai_exec *x, const sorai_ltx *ltx, const int64_t *grid, const double *scale) {
-    const int64_t tokens = grid[0] * grid[1] * grid[2], shape[3] = {tokens, ltx->dim / 2, 2};
-    const int64_t longest =
-        grid[0] > grid[1] ? (grid[0] > grid[2] ? grid[0] : grid[2]) : (grid[1] > grid[2] ? grid[1] : grid[2]);
+static sora_tensor *positions(sorai_exec *x, const sorai_ltx *ltx, const layout *g, const sorai_ltx_places *places) {
+    const int64_t tokens = tokens_of(g), shape[3] = {tokens, ltx->dim / 2, 2}, frames = g->keys + g->size[0];
+    const int64_t side = g->size[1] > g->size[2] ? g->size[1] : g->size[2], longest = frames > side ? frames : side;
     size_t values;
     if (!sorai_mul_ok((size_t)tokens, (size_t)ltx->dim, &values))
         return sorai_exec_fail(x, SORA_E_NOMEM, "too many tokens");
@@ -235,7 +251,7 @@ static sora_tensor *positions(sorai_exec *x, const sorai_ltx *ltx, const int64_t
     float *axis = sorai_calloc(x->mem, (size_t)longest, (size_t)ltx->dim * sizeof *axis);
     sora_tensor *t = NULL;
     if (table && axis) {
-        fill_positions(table, axis, ltx, grid, scale);
+        fill_positions(table, axis, ltx, g, places);
         t = sorai_upload(x, SORA_DTYPE_F32, 3, shape, table);
     } else {
         sorai_exec_fail(x, SORA_E_NOMEM, "no memory for positions");
@@ -361,10 +377,32 @@ static sora_tensor *blocks_run(sorai_exec *x, const sorai_ltx *ltx, sorai_exec_m
     return y;
 }
 
+/* Times of all tokens from those of the latent's own: a group for each frame of patches, or for each token; keys are at 0. */
+static const float *times_with_keys(sorai_exec *x, const layout *g, const float *t, int64_t batch, int64_t *groups) {
+    const int64_t frame = g->size[1] * g->size[2], tokens = g->size[0] * frame, all = g->keys * frame + tokens;
+    float *const out = sorai_arena_alloc(&x->meta, (size_t)(batch * all) * sizeof *out);
+    if (!out) return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for timesteps");
+    for (int64_t i = 0; i < batch * all; i++) {
+        const int64_t own = i % all - g->keys * frame;
+        out[i] = own < 0 ? 0.0f : t[i / all * *groups + own * *groups / tokens];
+    }
+    *groups = all;
+    return out;
+}
+
+/* The keys' tokens in front of each sample's. */
+static sora_tensor *with_keys(sorai_exec *x, const sorai_ltx_config *c, sora_tensor *tokens, const layout *g, const sorai_ltx_keys *keys, int64_t batch) {
+    const int64_t size[3] = {g->keys, g->size[1], g->size[2]};
+    sora_tensor *given = sorai_repeat(x, pack(x, c, keys->latent, size), 0, batch);
+    sora_tensor *const both[2] = {given, tokens};
+    return sorai_concat(x, both, 2, 1);
+}
+
 sora_tensor *sorai_ltx_forward(sorai_exec *x, const sorai_ltx *ltx, sora_tensor *latent, const float *timesteps,
-                               int64_t groups, const double scale[3], const sorai_ltx_prompt *prompt,
+                               int64_t groups, const sorai_ltx_places *places, const sorai_ltx_prompt *prompt,
                                const sorai_ltx_cache *cache) {
     const sorai_ltx_config *c = &ltx->config;
+    const sorai_ltx_keys *keys = places ? places->keys : NULL;
     const int64_t p = c->patch_size, pt = c->patch_size_t;
     if (!latent || !prompt || x->status != SORA_OK) return NULL;
     const int64_t *s = latent->shape;
@@ -372,24 +410,29 @@ sora_tensor *sorai_ltx_forward(sorai_exec *x, const sorai_ltx *ltx, sora_tensor 
         s[3] < p || s[3] % p)
         return sorai_exec_fail(x, SORA_E_INVALID, "latents for this transformer have %lld channels, in whole patches",
                                (long long)(c->in_channels / (pt * p * p)));
-    const int64_t b = s[0], grid[3] = {s[1] / pt, s[2] / p, s[3] / p}, tokens = grid[0] * grid[1] * grid[2];
+    if (keys && (keys->latent->rank != 5 || keys->latent->shape[1] % pt || memcmp(keys->latent->shape + 2, s + 2, 3 * sizeof *s) != 0))
+        return sorai_exec_fail(x, SORA_E_INVALID, "latents that are given beside the video's must be of its size");
+    const layout g = {{s[1] / pt, s[2] / p, s[3] / p}, keys ? keys->latent->shape[1] / pt : 0};
+    const int64_t b = s[0], tokens = g.size[0] * g.size[1] * g.size[2], all = tokens_of(&g);
     if (b < 1 || b != prompt->batch)
         return sorai_exec_fail(x, SORA_E_INVALID, "latents and text are batches of different size");
     if (!timesteps || groups < 1 || tokens % groups)
         return sorai_exec_fail(x, SORA_E_INVALID, "timesteps are given per sample, per frame or per token");
-    if (cache && (!cache->residual || x->tape || sorai_tensor_count(cache->residual) != b * tokens * ltx->dim))
+    if (cache && (!cache->residual || x->tape || sorai_tensor_count(cache->residual) != b * all * ltx->dim))
         return sorai_exec_fail(x, SORA_E_INTERNAL, "what is kept between steps does not fit the transformer");
     const sorai_exec_mark mark = sorai_exec_here(x);
+    if (keys && !(timesteps = times_with_keys(x, &g, timesteps, b, &groups))) return NULL;
     times time;
-    embed_times(x, ltx, &time, timesteps, b, groups, grid[0]);
-    sora_tensor *rope = positions(x, ltx, grid, scale);
+    embed_times(x, ltx, &time, timesteps, b, groups, g.keys + g.size[0]);
+    sora_tensor *rope = positions(x, ltx, &g, places);
     const sorai_exec_mark inner = sorai_exec_here(x);
-    sora_tensor *y = linear(x, &ltx->proj_in, pack(x, c, latent, grid), SORAI_ACT_NONE);
+    sora_tensor *y = pack(x, c, latent, g.size);
+    y = linear(x, &ltx->proj_in, keys ? with_keys(x, c, y, &g, keys, b) : y, SORAI_ACT_NONE);
     y = sorai_exec_rewind_keep(x, inner, y);
     y = blocks_run(x, ltx, inner, y, &time, rope, prompt, cache);
     sora_tensor *shift = part(x, ltx, &time, ltx->table, time.temb, 0),
                 *size = part(x, ltx, &time, ltx->table, time.temb, 1);
     y = linear(x, &ltx->proj_out, sorai_norm_modulate(x, y, shift, size, 1e-6), SORAI_ACT_NONE);
-    y = unpack(x, c, y, grid);
+    y = unpack(x, c, sorai_slice(x, y, 1, all - tokens, all), g.size);
     return x->status == SORA_OK ? sorai_exec_rewind_keep(x, mark, y) : NULL;
 }

@@ -130,6 +130,7 @@ static int read_configs(sora_model *m, sora_error *err) {
         m->has_ltx = m->expand_timesteps = 1;
         m->has_dit = 0;
         m->boundary = 0.0; /* of two experts, which this family does not have */
+        m->keyframes = class_is(sorai_package_index(m->package), "LTXConditionPipeline");
         SORA_TRY(told(m, "transformer", sorai_config_ltx(json, &m->ltx_config, &why), &why, err));
     }
     if (m->has_dit)

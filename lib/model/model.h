@@ -62,6 +62,7 @@ struct sora_model {
     int32_t has_dit, has_dit2, has_vae, has_t5, has_vision, has_probe;
     double boundary;          /* timesteps below it are the second transformer's; 0: there is one for all */
     int32_t expand_timesteps; /* a timestep for each token: what is given stands in the latent itself, at its own */
+    int32_t keyframes;        /* clips that are given behind the first frame are tokens of their own, at their place in time */
     sorai_dit dit, dit2;
     sorai_vae encoder, decoder;
     sorai_t5 t5;

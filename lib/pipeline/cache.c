@@ -11,8 +11,8 @@ float *sorai_cache_rows(sorai_exec *x, const sorai_kind *kind) {
     return sorai_arena_alloc(&x->meta, (size_t)(2 * 6 * kind->dim) * sizeof(float));
 }
 
-sora_tensor *sorai_cache_residual(sorai_exec *x, const sorai_kind *kind, int64_t passes, const int64_t *latent) {
-    return sorai_temp(x, 3, (const int64_t[]){passes, sorai_kind_tokens(kind, latent), kind->dim});
+sora_tensor *sorai_cache_residual(sorai_exec *x, const sorai_kind *kind, int64_t passes, int64_t tokens) {
+    return sorai_temp(x, 3, (const int64_t[]){passes, tokens, kind->dim});
 }
 
 void sorai_cache_plan(sora_pipeline *p, sorai_loop *l) {

@@ -76,6 +76,30 @@ sorai_latent_range sorai_condition_range(const sora_condition *c, const sorai_pl
     return r;
 }
 
+int64_t sorai_condition_key(const sora_condition *c, const sorai_plan *plan) {
+    const int64_t time = plan->key_time;
+    if (!time || !c->frames || c->mask || c->strength < 1.0 || c->at_frame <= 0 || c->at_frame >= plan->frames)
+        return 0;
+    const int64_t left = plan->frames - c->at_frame, n = c->frames->shape[0] < left ? c->frames->shape[0] : left;
+    return n <= time ? n == 1 : c->at_frame % time ? 0 : (n - 1) / time * time + 1;
+}
+
+int64_t sorai_conditions_keys(const sora_pipeline *p, const sorai_plan *plan) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < p->conditions.count; i++) {
+        const int64_t n = sorai_condition_key(&p->conditions.list[i], plan);
+        sum += n > 1 ? SORAI_KEY_FRAMES : n;
+    }
+    return sum;
+}
+
+int sorai_conditions_lay_places(const sora_pipeline *p, const sorai_plan *plan) {
+    for (size_t i = 0; i < p->conditions.count; i++)
+        if (p->conditions.list[i].frames && !sorai_condition_key(&p->conditions.list[i], plan))
+            return 1;
+    return 0;
+}
+
 /* What shows only when the size of the video is known. */
 static int check_place(const sora_condition *c, size_t index, const sorai_plan *plan, int64_t time, sora_error *err) {
     const int64_t *l = plan->latent, n = c->frames ? c->frames->shape[0] : (c->latent->shape[1] - 1) * time + 1;
@@ -134,7 +158,11 @@ static int32_t count_steps(const sora_pipeline *p) {
     const int64_t frames = sorai_encoding_pieces(p->model, plan->full_frames);
     const int joined = plan->needs_condition && !p->slots[SORA_SLOT_CONDITION], control = plan->needs_control && !p->slots[SORA_SLOT_CONTROL];
     int64_t n = (joined ? plan->joins ? frames : 1 : 0) + (control ? 2 * frames + plan->references : 0);
-    n += sorai_conditions_lay_pixels(p) ? frames : 0;
+    n += sorai_conditions_lay_places(p, plan) ? frames : 0;
+    for (size_t i = 0; i < p->conditions.count; i++) { /* each by itself */
+        const int64_t key = sorai_condition_key(&p->conditions.list[i], plan);
+        n += key ? sorai_encoding_pieces(p->model, key) : 0;
+    }
     return n > 0 ? (int32_t)n : 1;
 }
 

@@ -44,6 +44,13 @@ typedef struct sorai_latent_range {
 } sorai_latent_range;
 sorai_latent_range sorai_condition_range(const sora_condition *c, const sorai_plan *plan, int64_t time);
 
+/* Clips behind the first frame that a model with keyframes takes as tokens of its own: whole, without a mask; images anywhere, clips from
+ * where a latent frame ends. How many of their frames are encoded (1 or time k + 1), 0: it is no such clip. */
+int64_t sorai_condition_key(const sora_condition *c, const sorai_plan *plan);
+#define SORAI_KEY_FRAMES 2 /* latent frames of a clip that stand in tokens of their own; what follows stands in the video's */
+int64_t sorai_conditions_keys(const struct sora_pipeline *p, const sorai_plan *plan); /* those latent frames of all conditions */
+int sorai_conditions_lay_places(const struct sora_pipeline *p, const sorai_plan *plan); /* some are frames, and not such clips */
+
 /* ---- pixels (timeline.c) -------------------------------------------------------------------------------------------------- */
 
 typedef struct sorai_timeline { /* of the size asked for */
@@ -85,6 +92,9 @@ typedef struct sorai_held {
     sora_tensor *clean; /* device: x0 */
     sora_tensor *given; /* device: the places at their levels, x0 + level * (noise - x0) */
     int32_t told;      /* the model takes a timestep for each token */
+    int64_t keys;      /* latent frames that are tokens of their own */
+    sora_tensor *key;  /* them, f32 [C, keys, h, w]; NULL: none */
+    int64_t *key_at;   /* the frame that each begins at */
     uint8_t *rgb;      /* [frames, height, width, 3] as given; NULL: nothing of the result is kept from it */
     uint8_t *keep;     /* [frames, height, width]: how much of a pixel is kept */
     int64_t frames;    /* of these */

@@ -21,8 +21,9 @@ int64_t sorai_kind_tokens(const sorai_kind *kind, const int64_t *latent) {
 sorai_denoiser sorai_denoiser_of(const sora_model *m, enum sorai_model_net net, double fps) {
     if (net != SORAI_NET_LTX)
         return (sorai_denoiser){.dit = sorai_model_dit(m, net)};
-    const double space = sorai_model_space_factor(m);
-    return (sorai_denoiser){.ltx = &m->ltx, .places = {sorai_model_time_factor(m) / (fps > 0.0 ? fps : m->defaults.fps), space, space}};
+    const double space = sorai_model_space_factor(m), rate = fps > 0.0 ? fps : m->defaults.fps;
+    return (sorai_denoiser){.ltx = &m->ltx,
+                            .places = {.scale = {sorai_model_time_factor(m) / rate, space, space}, .first = m->keyframes, .rate = rate}};
 }
 
 sorai_prompt sorai_denoiser_prepare(sorai_exec *x, const sorai_denoiser *d, sora_tensor *text, sora_tensor *image, const int32_t *lengths) {
@@ -62,8 +63,10 @@ sora_tensor *sorai_denoiser_forward(sorai_exec *x, const sorai_denoiser *d, sora
                                     const float *times, int64_t groups, const sorai_prompt *prompt, const sorai_dit_cache *cache) {
     if (d->dit)
         return sorai_dit_forward_control(x, d->dit, latent, control, times, groups, prompt->dit, cache);
+    sorai_ltx_places places = d->places;
+    places.keys = d->keys.latent ? &d->keys : NULL;
     const sorai_ltx_cache kept = {cache ? cache->residual : NULL, cache ? cache->reuse : 0};
-    return sorai_ltx_forward(x, d->ltx, latent, times, groups, d->places, prompt->ltx, cache ? &kept : NULL);
+    return sorai_ltx_forward(x, d->ltx, latent, times, groups, &places, prompt->ltx, cache ? &kept : NULL);
 }
 
 sora_tensor *sorai_denoiser_time(sorai_exec *x, const sorai_denoiser *d, float timestep) {

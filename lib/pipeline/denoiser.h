@@ -17,7 +17,8 @@ int64_t sorai_kind_tokens(const sorai_kind *kind, const int64_t *latent); /* lat
 typedef struct sorai_denoiser {
     const sorai_dit *dit; /* one of both */
     const sorai_ltx *ltx;
-    double places[3];     /* LTX-Video: how far apart its tokens are, in seconds and pixels */
+    sorai_ltx_places places; /* where the latter's tokens lie */
+    sorai_ltx_keys keys;     /* of places, when there are any */
 } sorai_denoiser;
 /* Of a net that is bound. fps: of the video, 0: the model's. */
 sorai_denoiser sorai_denoiser_of(const sora_model *m, enum sorai_model_net net, double fps);

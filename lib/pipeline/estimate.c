@@ -54,7 +54,7 @@ static uint64_t capacity(const sorai_arena *a) {
     return sum;
 }
 
-#define SMALL_THINGS 4096 /* heads of tensors, lists: they depend on the host's allocator more than on the request */
+#define SMALL_THINGS 24576 /* heads of tensors, lists: they depend on the host's allocator more than on the request; 18 KB were seen */
 
 typedef struct dry_run {
     sora_model *model;
@@ -194,7 +194,14 @@ static void picture_passes(dry_run *r) {
     const int64_t time = sorai_model_time_factor(m), in_latent = plan->latent[2] * plan->latent[3] * plan->latent[4];
     /* A first frame that stands in the latent is encoded alone. */
     const int single = !sorai_conditions_lay_pixels(r->pipeline) && !plan->needs_control && !plan->joins;
-    const int64_t longest = single ? 1 : m->has_ltx_vae ? plan->full_frames : time; /* piece */
+    int64_t longest = single ? 1 : m->has_ltx_vae ? plan->full_frames : time; /* piece */
+    if (m->has_ltx_vae && !single && !sorai_conditions_lay_places(r->pipeline, plan)) { /* clips by themselves */
+        longest = 1;
+        for (size_t i = 0; i < r->pipeline->conditions.count; i++) {
+            const int64_t n = sorai_condition_key(&r->pipeline->conditions.list[i], plan);
+            longest = n > longest ? n : longest;
+        }
+    }
     sorai_vae_stream stream = {0};
     sorai_vae_stream_begin(&stream, m->mem);
     for (int i = 0; i < (single || m->has_ltx_vae ? 1 : 3); i++) {
@@ -290,12 +297,18 @@ static void passes(dry_run *r) {
         sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, kind->in, l[1], l[2], l[3]}));
     if (plan->needs_control)
         control = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){plan->unbatched ? 1 : b, c->vace_in_channels, l[1], l[2], l[3]}));
+    const int64_t keys = sorai_conditions_keys(r->pipeline, plan);
+    int64_t *key_at = keys ? sorai_arena_alloc(&x->meta, (size_t)keys * sizeof *key_at) : NULL;
+    for (int64_t i = 0; key_at && i < keys; i++)
+        key_at[i] = 0;
+    if (key_at)
+        r->denoiser.keys = (sorai_ltx_keys){sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, l[4], keys, l[2], l[3]})), key_at};
     if (plan->step_cache > 0.0) {
         const sorai_exec_mark here = sorai_exec_here(x);
         sorai_cache_rows(x, kind);
         sorai_denoiser_time(x, &r->denoiser, 500.0f);
         sorai_exec_rewind(x, here);
-        residual = sorai_cache_residual(x, kind, b, l);
+        residual = sorai_cache_residual(x, kind, b, keys * (l[2] / kind->patch[1]) * (l[3] / kind->patch[2]) + sorai_kind_tokens(kind, l));
     }
     const sorai_exec_mark mark = sorai_exec_here(x);
     sora_tensor *latent = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, kind->in, l[1], l[2], l[3]}));

@@ -13,6 +13,8 @@ void sorai_held_release(sorai_held **handle) {
         return;
     sorai_tensor_unref(&h->clean);
     sorai_tensor_unref(&h->given);
+    sorai_tensor_unref(&h->key);
+    sorai_free(h->mem, h->key_at);
     sorai_free(h->mem, h->level);
     sorai_free(h->mem, h->x0);
     sorai_free(h->mem, h->rgb);
@@ -73,6 +75,7 @@ static void levels_of_tokens(const sorai_held *h, const float *known) {
 typedef struct pieces {
     const sorai_timeline *line;
     const sorai_plan *plan;
+    int64_t from; /* the timeline's frame that is the first */
 } pieces;
 
 /* The frame of the timeline that the encoder sees as frame f: the one that lies there or, where there is none, the next one (so that what the
@@ -94,7 +97,7 @@ static int fill_piece(void *user, int64_t first, int64_t n, float *piece, sora_e
     const int64_t plane = (int64_t)plan->full_width * plan->full_height;
     (void)err;
     for (int64_t i = 0; i < n; i++) {
-        const uint8_t *const rgb = shown_frame(line, first + i);
+        const uint8_t *const rgb = shown_frame(line, e->from + first + i);
         for (int64_t k = 0; k < plane; k++) {
             const uint8_t *const pixel = rgb + 3 * sorai_timeline_pixel(line, plan, k % plan->full_width, k / plan->full_width);
             for (int64_t c = 0; c < 3; c++)
@@ -117,11 +120,30 @@ static void place_latent(sorai_held *h, const sora_condition *c, const sorai_lat
     }
 }
 
+/* A clip that the model takes as tokens of its own: its first latent frames. What follows stands in the video's places. */
+static void place_key(sorai_held *h, const sora_condition *c, const sora_tensor *latent, int64_t time, float *known) {
+    const int64_t *l = h->latent, plane = l[2] * l[3], n = latent->shape[1], own = n < SORAI_KEY_FRAMES ? n : SORAI_KEY_FRAMES;
+    const float *from = latent->data;
+    float *key = h->key->data;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t all = i < own ? h->key->shape[1] : l[1], t = i < own ? h->keys + i : h->lead + c->at_frame / time + i;
+        for (int64_t k = 0; k < l[4]; k++)
+            memcpy((i < own ? key : h->x0) + (k * all + t) * plane, from + (k * n + i) * plane, (size_t)plane * sizeof *from);
+        if (i < own)
+            h->key_at[t] = c->at_frame + (i ? i * time + 1 - time : 0);
+        for (int64_t k = 0; i >= own && k < plane; k++)
+            known[t * plane + k] = (float)c->strength;
+    }
+    h->keys += own;
+}
+
 /* A part under way. */
 typedef struct holding {
     pieces pieces;
     sorai_held *held;
     float *known; /* of each place of the latent */
+    int whole;    /* the timeline is being encoded */
+    size_t next;  /* condition to be looked at for a clip that is encoded by itself */
 } holding;
 
 void sorai_held_part_end(sora_pipeline *p, void **state) {
@@ -146,7 +168,7 @@ static int begin(sora_pipeline *p, const sorai_timeline *line, void **state, sor
     }
     if (!s || !s->known || !s->held)
         return sorai_fail(err, SORA_E_NOMEM, "no memory for the conditions");
-    s->pieces = (pieces){line, plan};
+    s->pieces = (pieces){line, plan, 0};
     sorai_held *h = s->held;
     h->mem = p->mem;
     memcpy(h->latent, l, sizeof h->latent);
@@ -158,7 +180,12 @@ static int begin(sora_pipeline *p, const sorai_timeline *line, void **state, sor
     h->told = m->expand_timesteps;
     h->level = sorai_alloc(p->mem, (size_t)(h->tokens[0] * h->tokens[1] * h->tokens[2]) * sizeof *h->level);
     h->x0 = sorai_calloc(p->mem, (size_t)(places * l[4]), sizeof *h->x0);
-    if (!h->level || !h->x0)
+    const int64_t keys = sorai_conditions_keys(p, plan);
+    if (keys) {
+        h->key_at = sorai_alloc(p->mem, (size_t)keys * sizeof *h->key_at);
+        SORA_TRY(sorai_tensor_new(&h->key, p->mem, SORA_DTYPE_F32, 4, (const int64_t[]){l[4], keys, l[2], l[3]}, err));
+    }
+    if (!h->level || !h->x0 || (keys && !h->key_at))
         return sorai_fail(err, SORA_E_NOMEM, "no memory for the conditions");
     share_of_places(line, plan, h->lead, sorai_model_space_factor(m), sorai_model_time_factor(m), s->known);
     return SORA_OK;
@@ -171,26 +198,50 @@ static void place_encoded(sorai_held *h, const sora_tensor *latent) {
         memcpy(h->x0 + (c * l[1] + h->lead) * plane, (const float *)latent->data + c * t * plane, (size_t)(t * plane) * sizeof *h->x0);
 }
 
+/* The next clip that is encoded by itself; SORA_OK: there is none. */
+static int begin_key(sora_pipeline *p, holding *s, sorai_encoding *encoding, sora_error *err) {
+    const sorai_plan *plan = &p->plan;
+    for (; s->next < p->conditions.count; s->next++) {
+        const sora_condition *c = &p->conditions.list[s->next];
+        const int64_t n = sorai_condition_key(c, plan);
+        if (!n)
+            continue;
+        s->pieces.from = c->at_frame;
+        SORA_TRY(sorai_encoding_begin(p, encoding, (const int64_t[]){n, plan->full_height, plan->full_width}, fill_piece, &s->pieces, err));
+        return SORA_MORE;
+    }
+    return SORA_OK;
+}
+
 int sorai_held_part(sora_pipeline *p, sorai_timeline *line, void **state, sorai_encoding *encoding, sora_error *err) {
     const sorai_plan *plan = &p->plan;
-    if (!*state) {
+    const int64_t time = sorai_model_time_factor(p->model);
+    const int begins = !*state;
+    if (begins) {
         SORA_TRY(begin(p, line, state, err));
-        if (sorai_conditions_lay_pixels(p)) {
+        if (sorai_conditions_lay_places(p, plan)) {
             holding *s = *state;
             SORA_TRY(sorai_encoding_begin(p, encoding, (const int64_t[]){plan->full_frames, plan->full_height, plan->full_width}, fill_piece, &s->pieces, err));
+            s->whole = 1;
             return SORA_MORE;
         }
     }
     holding *s = *state;
     sorai_held *h = s->held;
-    sora_tensor *latent = sorai_encoding_take(encoding);
-    if (latent)
+    sora_tensor *latent = begins ? NULL : sorai_encoding_take(encoding);
+    if (latent && s->whole)
         place_encoded(h, latent);
+    else if (latent)
+        place_key(h, &p->conditions.list[s->next++], latent, time, s->known);
+    s->whole = 0;
     sorai_tensor_unref(&latent);
+    const int more = begin_key(p, s, encoding, err);
+    if (more != SORA_OK)
+        return more;
     for (size_t i = 0; i < p->conditions.count; i++) {
         const sora_condition *c = &p->conditions.list[i];
         if (c->latent) {
-            const sorai_latent_range range = sorai_condition_range(c, plan, sorai_model_time_factor(p->model));
+            const sorai_latent_range range = sorai_condition_range(c, plan, time);
             place_latent(h, c, &range, s->known);
         }
     }

@@ -137,12 +137,15 @@ static int load(sora_pipeline *p, sorai_loop *l, enum sorai_model_net net, sora_
         prompt = prompt->next = prepare(p, l, shot->made, NULL).dit;
         if (prompt) prompt->from = (l->plan->references + shot->from) / kind.patch[0] * frame;
     }
+    if (l->in.given && l->in.given->keys)
+        l->denoiser.keys = (sorai_ltx_keys){sorai_dit_from_planes(x, sorai_stage_upload(p, l->in.given->key)), l->in.given->key_at};
     if (l->in.condition) l->condition = sorai_dit_from_planes(x, sorai_stage_upload(p, l->in.condition));
     if (l->in.control) l->control = sorai_dit_from_planes(x, sorai_stage_upload(p, l->in.control));
     l->net = net;
     if (l->reuses) {
         sorai_cache_plan(p, l);
-        l->residual = sorai_cache_residual(x, &kind, l->in.negative ? 2 : 1, s);
+        const int64_t keys = l->in.given ? l->in.given->keys / kind.patch[0] * frame : 0;
+        l->residual = sorai_cache_residual(x, &kind, l->in.negative ? 2 : 1, keys + sorai_kind_tokens(&kind, s));
     }
     l->mark = sorai_exec_here(x);
     const int status = sorai_exec_finish(x, err);
@@ -169,12 +172,15 @@ static int prepare_scale(sora_pipeline *p, sorai_loop *l, sora_error *err) {
 static int own_levels(const sora_pipeline *p, const sorai_plan *plan, const int64_t *size, float **out, sora_error *err) {
     const sora_model *m = p->model;
     *out = NULL;
-    if (plan->given || !m->has_ltx || !m->defaults.dynamic || p->params.f[SORA_PARAM_SHIFT] > 0.0) return SORA_OK;
+    if (plan->given || !m->has_ltx || !(m->defaults.dynamic || m->keyframes) || p->params.f[SORA_PARAM_SHIFT] > 0.0) return SORA_OK;
     const sorai_kind kind = sorai_kind_of(m, SORAI_NET_LTX);
     *out = sorai_calloc(p->mem, (size_t)plan->steps, sizeof **out);
     if (!*out) return sorai_fail(err, SORA_E_NOMEM, "no memory for timesteps");
     const int64_t latent[5] = {1, size[0], size[1], size[2], kind.in};
-    sorai_dynamic_levels(&m->defaults, sorai_kind_tokens(&kind, latent), plan->steps, *out);
+    if (m->defaults.dynamic)
+        sorai_dynamic_levels(&m->defaults, sorai_kind_tokens(&kind, latent), plan->steps, *out);
+    else
+        sorai_parabola_levels(plan->steps, *out);
     return SORA_OK;
 }
 

@@ -1,4 +1,4 @@
-/* What LTX-Video's runs have of their own: the scheduler's levels. */
+/* What LTX-Video's runs have of their own: levels of noise. */
 #include <math.h>
 
 #include "lib/pipeline/pipeline.h"
@@ -19,4 +19,14 @@ void sorai_dynamic_levels(const sorai_model_defaults *d, int64_t tokens, int32_t
             else
                 timesteps[i] = (float)(moved * 1000.0);
         }
+}
+
+/* Half of the steps go from 1 to 0.975 in a line, the rest along a parabola to 0. */
+void sorai_parabola_levels(int32_t steps, float *timesteps) {
+    const double noise = 0.025, n = steps, line = steps / 2, rest = n - line, over = line - noise * n;
+    const double square = over / (line * rest * rest), slope = noise / line - 2.0 * over / (rest * rest);
+    for (int32_t i = 0; i < steps; i++) {
+        const double gone = i < steps / 2 ? i * noise / line : square * i * i + slope * i + square * line * line;
+        timesteps[i] = (steps < 2 ? 1.0f : (float)(1.0 - gone)) * 1000.0f;
+    }
 }

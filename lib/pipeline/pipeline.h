@@ -37,6 +37,7 @@ struct sorai_plan {
     int32_t streamed;                   /* the transformer's packed weights are not kept */
     int64_t windows[2];                 /* rows and columns of windows that a frame is decoded in */
     int32_t whole;                      /* the decoder takes all latent frames at once */
+    int64_t key_time;                   /* frames of a latent frame, of a model that takes keyframes; 0: it does not */
     int32_t references;                 /* latent frames in front of the video that hold reference pictures */
 };
 
@@ -149,7 +150,7 @@ void sorai_loop_end(sora_pipeline *p, sorai_loop *loop);                  /* als
 /* cache.c: step caching. For the steps of l->net: which of them reuse the last computed one; needs the transformer. */
 void sorai_cache_plan(sora_pipeline *p, sorai_loop *l);
 /* The tensor that is kept between steps, in the exec; `passes` of guidance. Also for the estimate. */
-sora_tensor *sorai_cache_residual(sorai_exec *x, const sorai_kind *kind, int64_t passes, const int64_t *latent);
+sora_tensor *sorai_cache_residual(sorai_exec *x, const sorai_kind *kind, int64_t passes, int64_t tokens);
 /* What the plan needs while it is made: two rows of the embedding of time. Also for the estimate. */
 float *sorai_cache_rows(sorai_exec *x, const sorai_kind *kind);
 
@@ -204,6 +205,7 @@ int sorai_check_times(const sora_tensor *t, const int64_t *grid, sora_error *err
 
 /* ltx.c: levels of a scheduler that moves them by the number of tokens, as timesteps. */
 void sorai_dynamic_levels(const sorai_model_defaults *d, int64_t tokens, int32_t steps, float *timesteps);
+void sorai_parabola_levels(int32_t steps, float *timesteps); /* of a model that takes keyframes */
 
 /* Do text, pictures and control fit a transformer and a latent of this size (t, h, w)? */
 int sorai_inputs_check(const sora_model *m, enum sorai_model_net net, const sorai_inputs *in, int guided, const int64_t *size, sora_error *err);

@@ -144,6 +144,7 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     plan->full_frames = 1 + (t - 1) * time;
     plan->windows[0] = plan->windows[1] = 1;
     plan->whole = m->has_ltx_vae;
+    plan->key_time = m->keyframes && patch[0] == 1 ? time : 0;
     const int64_t latent[5] = {1, t + plan->references, plan->full_height / space, plan->full_width / space, sorai_model_latent_channels(m)};
     memcpy(plan->latent, latent, sizeof latent);
     const int64_t noise[4] = {latent[4], latent[1], latent[2], latent[3]}, text[2] = {d->text_length, kind.text};

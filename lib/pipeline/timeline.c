@@ -45,11 +45,12 @@ static place place_of(int32_t fit, int64_t w, int64_t h, int64_t width, int64_t 
     return p;
 }
 
-/* One frame of a condition over what lies on the canvas already. */
-static void lay(const sorai_timeline *t, int64_t frame, const place *at, const uint8_t *rgb, const uint8_t *mask, double strength) {
+/* One frame of a condition over what lies on the canvas already. key: its latents are made elsewhere, so to the places of the video it says
+ * nothing. */
+static void lay(const sorai_timeline *t, int64_t frame, const place *at, const uint8_t *rgb, const uint8_t *mask, double strength, int key) {
     const int64_t size = (int64_t)t->width * t->height;
     uint8_t *const to = t->rgb + frame * size * 3, *const known = t->known + frame * size, *const keep = t->keep + frame * size;
-    const unsigned full = (unsigned)(strength * 255.0 + 0.5), kept = strength >= 1.0 ? 255 : 0;
+    const unsigned full = key ? 0 : (unsigned)(strength * 255.0 + 0.5), kept = strength >= 1.0 ? 255 : 0;
     const int fresh = !t->there[frame];
     for (int64_t y = at->top > 0 ? at->top : 0; y < t->height && y < at->top + at->height; y++)
         for (int64_t x = at->left > 0 ? at->left : 0; x < t->width && x < at->left + at->width; x++) {
@@ -80,7 +81,7 @@ static int fit_mask(sorai_mem *mem, const uint8_t *mask, int32_t w, int32_t h, c
     return status;
 }
 
-static int add(sorai_timeline *t, const sora_condition *c, size_t index, atomic_int *cancel, sora_error *err) {
+static int add(sorai_timeline *t, const sora_condition *c, size_t index, int key, atomic_int *cancel, sora_error *err) {
     const int64_t n = c->frames->shape[0], h = c->frames->shape[1], w = c->frames->shape[2];
     const place at = place_of(c->fit, w, h, t->width, t->height);
     if (c->fit == SORA_FIT_EXACT && (w != t->width || h != t->height))
@@ -104,7 +105,7 @@ static int add(sorai_timeline *t, const sora_condition *c, size_t index, atomic_
             status = fit_mask(t->mem, (const uint8_t *)c->mask->data + (c->mask->shape[0] > 1 ? i : 0) * h * w, (int32_t)w, (int32_t)h, &at,
                               f.mask, err);
         if (status == SORA_OK)
-            lay(t, c->at_frame + i, &at, f.rgb, f.mask, c->strength);
+            lay(t, c->at_frame + i, &at, f.rgb, f.mask, c->strength, key);
         t->there[c->at_frame + i] = 1;
     }
     sorai_free(t->mem, f.rgb);
@@ -131,7 +132,7 @@ int sorai_timeline_make(sorai_timeline *t, sorai_mem *mem, const sorai_condition
         memset(t->rgb, 127, size * 3);
     for (size_t i = 0; i < conditions->count && status == SORA_OK; i++)
         if (conditions->list[i].frames)
-            status = add(t, &conditions->list[i], i, cancel, err);
+            status = add(t, &conditions->list[i], i, sorai_condition_key(&conditions->list[i], plan) > 0, cancel, err);
     if (status != SORA_OK)
         sorai_timeline_release(t);
     return status;

@@ -45,6 +45,23 @@ static void give_timesteps(sora_pipeline *r, const sora_tensor *given) {
     sorai_params_set_text(&r->params, SORA_PARAM_TIMESTEPS, text, at);
 }
 
+/* Clips as condition0, condition5, ...: of strength 1 at that frame. What comes out is the autoencoder's, as in the reference. */
+static int give_conditions(parity_case *c, sora_pipeline *r, sora_error *err) {
+    char name[32];
+    sorai_params_set_i64(&r->params, SORA_PARAM_KEEP, 0);
+    for (int at = 0; at < 64; at++) {
+        sora_condition one;
+        snprintf(name, sizeof name, "condition%d", at);
+        sora_condition_init(&one);
+        one.frames = parity_tensor(c->p, c->part, c->name, name, 0);
+        one.at_frame = at;
+        const int status = one.frames ? sorai_conditions_add(r, &one, err) : SORA_OK; /* which keeps a reference */
+        sorai_tensor_unref(&one.frames);
+        SORA_TRY(status);
+    }
+    return SORA_OK;
+}
+
 /* Bytes against values in 0..1: never further than rounding, and what a difference within the limit makes of it. */
 static void check_frames(parity *p, const char *what, const sora_pipeline *r, const sora_tensor *want) {
     const sorai_plan *plan = &r->plan;
@@ -89,7 +106,8 @@ static void run_case(parity *p, const parity_part *part, sora_model *model, cons
             const sora_tensor *t = parity_in(&c, ins[i].name, 0);
             if (t) r->slots[ins[i].slot] = sorai_tensor_ref((sora_tensor *)(uintptr_t)t);
         }
-        status = sorai_pipeline_begin(r, &err);
+        status = give_conditions(&c, r, &err);
+        if (status == SORA_OK) status = sorai_pipeline_begin(r, &err);
         while (status == SORA_OK && r->state != SORAI_RUN_DONE) {
             status = sorai_pipeline_step(r, &err);
             if (status == SORA_MORE) status = SORA_OK;
@@ -135,6 +153,6 @@ static void loop(parity *p, const char *name) {
 
 void parity_loops(parity *p) {
     static const char *const names[] = {"t2v",      "fast", "a14b", "i2v",       "flf",
-                                        "i2v_a14b", "ti2v", "vace", "vace_a14b", "ltx", "ltx_i2v"};
+                                        "i2v_a14b", "ti2v", "vace", "vace_a14b", "ltx", "ltx_i2v", "ltx_condition"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) loop(p, names[i]);
 }

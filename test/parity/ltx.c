@@ -16,13 +16,13 @@ static void release(void *net) { sorai_ltx_release(net); }
 static sora_tensor *velocity(parity_case *c, sorai_exec *x, const sorai_ltx *ltx) {
     const sora_tensor *latent = parity_in(c, "latent", 1), *times = parity_in(c, "timestep", 1);
     const sora_tensor *lengths = parity_in(c, "lengths", 0), *given = parity_in(c, "scale", 0);
-    double scale[3];
+    sorai_ltx_places places = {0};
     if (!latent || !times) return NULL;
-    for (int i = 0; given && i < 3; i++) scale[i] = (double)((const float *)given->data)[i];
+    for (int i = 0; given && i < 3; i++) places.scale[i] = (double)((const float *)given->data)[i];
     const int64_t groups = sorai_tensor_count(times) / latent->shape[0];
     const sorai_ltx_prompt *prompt =
         sorai_ltx_prepare(x, ltx, parity_give(c, x, "text", 0), lengths ? lengths->data : NULL);
-    return sorai_ltx_forward(x, ltx, parity_give(c, x, "latent", 1), times->data, groups, given ? scale : NULL, prompt, NULL);
+    return sorai_ltx_forward(x, ltx, parity_give(c, x, "latent", 1), times->data, groups, given ? &places : NULL, prompt, NULL);
 }
 
 static int run(parity_case *c, sorai_exec *x, void *net, parity_output *out) {

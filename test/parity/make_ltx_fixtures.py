@@ -8,9 +8,11 @@ import argparse
 import os
 
 import torch
-from diffusers import (AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler, LTXImageToVideoPipeline, LTXPipeline,
+from diffusers import (AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler, LTXConditionPipeline, LTXImageToVideoPipeline, LTXPipeline,
                        LTXVideoTransformer3DModel)
+from diffusers.pipelines.ltx import pipeline_ltx_condition as condition
 from diffusers.pipelines.ltx import pipeline_ltx_image2video as image2video
+from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 from PIL import Image
 from make_fixtures import Cases, folder_of, forget_paths, index, perturb
 from safetensors.torch import save_file
@@ -229,6 +231,39 @@ def loop_image(root):
     save_file(tensors, os.path.join(root, "loop_ltx_i2v.cases.safetensors"))
 
 
+def loop_condition(root):
+    """Pictures and clips anywhere: at the first frame in the video's own tokens, elsewhere as tokens in front of them. Drawn as in loop_image."""
+    pipe = small(root, "loop_ltx_condition", LTXConditionPipeline)
+    g = torch.Generator().manual_seed(65)
+    tensors = {}
+    condition.retrieve_latents = lambda output, generator: output.latent_dist.mode()
+    for case, steps, guidance, frames, height, width, given in (
+            ("none", 5, 3.0, 5, 32, 32, ()),
+            ("one", 1, 1.0, 3, 32, 32, ()),
+            ("first", 4, 3.0, 5, 32, 64, ((0, 1),)),
+            ("key", 4, 3.0, 7, 32, 32, ((5, 1),)),
+            ("clip", 3, 1.0, 13, 32, 32, ((4, 7),)),
+            ("short", 3, 3.0, 9, 32, 32, ((2, 3), (7, 1))),
+            ("all", 4, 3.0, 13, 32, 32, ((0, 3), (4, 6), (11, 1)))):
+        t, h, w = 1 + (frames - 1) // 2, height // 8, width // 8
+        noise = torch.randn(1, 6, t, h, w, generator=g)
+        clips = [torch.randint(0, 256, (n, height, width, 3), generator=g, dtype=torch.uint8) for _, n in given]
+        text, negative, masks = texts(g)
+        condition.randn_tensor = lambda shape, **_: noise if tuple(shape) == tuple(noise.shape) else torch.zeros(shape)
+        pictures = [[Image.fromarray(f.numpy()) for f in clip] for clip in clips]
+        call = dict(height=height, width=width, num_frames=frames, frame_rate=25, num_inference_steps=steps, guidance_scale=guidance,
+                    prompt_embeds=text, prompt_attention_mask=masks[0], negative_prompt_embeds=negative, negative_prompt_attention_mask=masks[1],
+                    conditions=[LTXVideoCondition(image=p[0] if len(p) == 1 else None, video=p if len(p) > 1 else None, frame_index=at)
+                                for p, (at, _) in zip(pictures, given)] or None, image_cond_noise_scale=0.0)
+        latent = pipe(**call, output_type="latent").frames
+        video = torch.from_numpy(pipe(**call, output_type="np").frames[0])
+        tensors.update({f"{case}/{name}": v.float().contiguous().clone() for name, v in dict(
+            noise=noise[0], text=text[0], negative=negative[0], latent=latent[0], frames=video,
+            settings=torch.tensor([width, height, frames, steps, guidance, -1, 1])).items()})
+        tensors.update({f"{case}/condition{at}": clip for clip, (at, _) in zip(clips, given)})
+    save_file(tensors, os.path.join(root, "loop_ltx_condition.cases.safetensors"))
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -277,6 +312,7 @@ def main():
     text_encoder(root, "ltx", 55)
     loop(root)
     loop_image(root)
+    loop_condition(root)
 
 
 if __name__ == "__main__":

@@ -60,8 +60,10 @@ void open_kind(rig *r, const char *name) {
     opts.dtype = SORA_DTYPE_F32;
     ck_assert_msg(sora_model_open(&r->model, r->ctx, path, &opts, &r->err) == SORA_OK, "%s", r->err.message);
     ck_assert_int_eq(sora_pipeline_create(&r->p, r->model, &r->err), SORA_OK);
+    sora_model_desc d = {.struct_size = sizeof d};
+    ck_assert_int_eq(sora_model_info(r->model, &d), SORA_OK);
     for (sora_slot slot = SORA_SLOT_TEXT; slot <= SORA_SLOT_NEGATIVE; slot++) {
-        sora_tensor *t = rig_tensor(r, SORA_DTYPE_F32, 2, (const int64_t[]){512, 6}, slot);
+        sora_tensor *t = rig_tensor(r, SORA_DTYPE_F32, 2, (const int64_t[]){d.text_length, strcmp(d.family, "ltx") == 0 ? 8 : 6 /* of the fixtures */}, slot);
         ck_assert_int_eq(sora_pipeline_set_tensor(r->p, slot, t), SORA_OK);
         sora_tensor_unref(&t);
     }

@@ -374,15 +374,19 @@ static uint8_t *cached_frames(rig *r, double threshold, double guidance, int unb
     return frames_of(r, size);
 }
 
+static void open_tiny(rig *r) { open_rig(r, 2, 0); }
+static void open_ltx(rig *r) { open_kind(r, "ltx"); }
+
 /* Step caching: so little that every step is computed gives the bits of none; more leaves out more steps; the most all but first and last. With
  * guidance in one pass and in two, and saved between two steps that it leaves out. */
 START_TEST(steps_are_cached) {
     const double guidance = _i == 1 ? 1.0 : 4.0;
+    void (*const open)(rig *) = _i < 2 ? open_tiny : open_ltx;
     rig r, other;
     size_t n, m;
     int none, few, all, before = 0;
     char path[96];
-    open_rig(&r, 2, 0);
+    open(&r);
     uint8_t *const off = cached_frames(&r, 0.0, guidance, 0, &n, &none), *const tiny = cached_frames(&r, 1e-12, guidance, 0, &m, &few);
     ck_assert_int_eq(none + few, 0);
     ck_assert_mem_eq(off, tiny, n);
@@ -403,7 +407,7 @@ START_TEST(steps_are_cached) {
         ck_assert_msg(sora_pipeline_save(r.p, path, &r.err) == SORA_OK, "%s", r.err.message);
         sora_pipeline_cancel(r.p);
         ck_assert_int_eq(sora_pipeline_step(r.p, &r.err), SORA_E_CANCELLED);
-        open_rig(&other, 1, 0);
+        open(&other);
         set_cache(&other, 100.0, 6, guidance);
         ck_assert_msg(sora_pipeline_resume(other.p, path, &other.err) == SORA_OK, "%s", other.err.message);
         while (sora_pipeline_step(other.p, &other.err) == SORA_MORE) {}
@@ -415,6 +419,58 @@ START_TEST(steps_are_cached) {
     free(off);
     free(tiny);
     free(most);
+    close_rig(&r);
+}
+END_TEST
+
+/* Two experts: what is kept between steps is never carried over the switch, not in a run and not in one that is resumed there. What the last
+ * expert left is spoilt, which shows wherever it is taken over. */
+START_TEST(an_expert_begins_without_a_cache) {
+    enum { STEPS = 8 };
+    rig r;
+    size_t n, m;
+    uint8_t *frames[3];
+    char path[96];
+    int at = 0, spoilt = 0, first = 0;
+    open_kind(&r, "a14b");
+    sora_pipeline_set_i64(r.p, SORA_PARAM_SAMPLER, SORA_SAMPLER_EULER);
+    set_cache(&r, 100.0, STEPS, _i ? 4.0 : 1.0);
+    snprintf(path, sizeof path, "%s/run.safetensors", rig_model());
+    for (int run = 0; run < 3; run++) { /* as it is; spoilt at the switch; spoilt where it is taken over */
+        int status = sora_pipeline_begin(r.p, &r.err);
+        ck_assert_msg(status == SORA_OK, "%s", r.err.message);
+        enum sorai_model_net net = SORAI_NET_COUNT;
+        for (status = SORA_MORE; status == SORA_MORE; status = sora_pipeline_step(r.p, &r.err)) {
+            sorai_loop *const l = &r.p->loop;
+            if (r.p->state != SORAI_RUN_DENOISE) continue;
+            const int32_t i = l->sampler.index;
+            const int next = sorai_model_expert(r.model, (double)l->sampler.timesteps[i]);
+            const int turns = l->residual && next != (int)net;
+            if (turns) {
+                at = i;
+                if (run == 0) ck_assert_msg(sora_pipeline_save(r.p, path, &r.err) == SORA_OK, "%s", r.err.message);
+            }
+            if (l->residual && (run == 1 ? turns : run == 2 && i == at + 1)) {
+                for (int64_t k = 0; k < sorai_tensor_count(l->residual); k++) ((float *)l->residual->data)[k] = 1e6f;
+                spoilt++;
+            }
+            if (run == 0 && i == 1) first = l->reuses[1];
+            if (run == 0 && i == at + 1 && at) ck_assert(!l->reuses[at] && l->reuses[at + 1]);
+            net = (enum sorai_model_net)next;
+        }
+        ck_assert_msg(status == SORA_OK, "%s", r.err.message);
+        frames[run] = frames_of(&r, &n);
+    }
+    ck_assert_msg(at > 1 && at < STEPS - 2 && spoilt == 2 && first, "switch at %d, spoilt %d", at, spoilt);
+    ck_assert_mem_eq(frames[0], frames[1], n);
+    ck_assert(memcmp(frames[0], frames[2], n) != 0); /* it would have shown */
+    ck_assert_msg(sora_pipeline_resume(r.p, path, &r.err) == SORA_OK, "%s", r.err.message);
+    while (sora_pipeline_step(r.p, &r.err) == SORA_MORE) {}
+    uint8_t *const rest = frames_of(&r, &m);
+    ck_assert_uint_eq(n, m);
+    ck_assert_mem_eq(frames[0], rest, n);
+    free(rest);
+    for (int run = 0; run < 3; run++) free(frames[run]);
     close_rig(&r);
 }
 END_TEST
@@ -586,7 +642,8 @@ Suite *suite_pipeline(void) {
     tcase_add_test(c, a_run_is_its_stages);
     tcase_add_loop_test(c, saved_runs_go_on, 0, 8);
     tcase_add_loop_test(c, estimate_against_peak, 0, 5);
-    tcase_add_loop_test(c, steps_are_cached, 0, 2);
+    tcase_add_loop_test(c, steps_are_cached, 0, 3);
+    tcase_add_loop_test(c, an_expert_begins_without_a_cache, 0, 2);
     tcase_add_test(c, a_limit_is_kept);
     tcase_add_loop_test(c, limits_change_no_bit, 0, 2);
     tcase_add_test(c, decoding_keeps_a_limit);
