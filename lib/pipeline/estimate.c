@@ -219,16 +219,37 @@ static void picture_passes(dry_run *r) {
     end_stream(r, &stream);
 }
 
+/* Into how many groups of tokens timesteps fall, as in loop.c: one where all are made at the same noise. Places of whole frames are told alike. */
+static int64_t time_groups(const dry_run *r) {
+    const sorai_conditions *c = &r->pipeline->conditions;
+    const sorai_plan *plan = r->plan;
+    const int64_t frames = plan->latent[1] / r->kind.patch[0];
+    const int first = plan->needs_condition && !plan->joins;
+    int frame = first, token = 0;
+    for (size_t i = 0; i < c->count && r->model->expand_timesteps; i++) {
+        const sora_condition *one = &c->list[i];
+        const int64_t *f = one->frames ? one->frames->shape : NULL;
+        frame = 1;
+        token = token || one->mask || (f && one->fit == SORA_FIT_INSIDE && f[2] * plan->height != f[1] * plan->width);
+    }
+    return token ? sorai_kind_tokens(&r->kind, plan->latent) : frame ? frames : 1;
+}
+
 /* One of guidance's two passes, as in loop.c. */
 static sora_tensor *forward(dry_run *r, sora_tensor *latent, const sorai_dit_control *control, const sorai_prompt *prompt, const sora_tensor *residual) {
-    const float times[2] = {500.0f, 500.0f};
+    const int64_t groups = time_groups(r);
     sora_tensor part;
     const sorai_dit_cache cache = {&part, 0};
+    float *times = sorai_arena_alloc(&r->exec.meta, (size_t)(2 * groups) * sizeof *times);
+    if (!times)
+        return sorai_exec_fail(&r->exec, SORA_E_NOMEM, "no memory for an estimate");
+    for (int64_t i = 0; i < 2 * groups; i++)
+        times[i] = (float)(1 + i % groups % 900); /* neighbours differ */
     if (residual) {
         part = *residual;
         part.shape[0] = latent ? latent->shape[0] : 1;
     }
-    return sorai_denoiser_forward(&r->exec, &r->denoiser, latent, control->latent ? control : NULL, times, 1, prompt, residual ? &cache : NULL);
+    return sorai_denoiser_forward(&r->exec, &r->denoiser, latent, control->latent ? control : NULL, times, groups, prompt, residual ? &cache : NULL);
 }
 
 static void decode_passes(dry_run *r) {
