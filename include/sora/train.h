@@ -20,6 +20,10 @@ typedef struct sora_batch {
     const char *const *captions;  /* count texts (transformer); else NULL */
     const int32_t *labels;        /* [count, attributes] (probe), -1 = leave out; else NULL */
     const float *weights;         /* [count, T, h, w] (transformer): how much each place counts in the loss, 0 and up; NULL: all 1 */
+    const char *const *later;     /* count texts (transformer) of the latent frames from later_from on, and captions then of those before, as
+                                   * sora_pipeline_add_shot tells them apart; NULL: captions are of the whole video */
+    uint32_t later_from;          /* with later: in 1..T-1, and at a whole patch of frames */
+    uint32_t reserved;
 } sora_batch;
 
 /* Fills *batch for (step, part of the step): a pure function of the two, so that a continued run sees the same data. Return 0, or a

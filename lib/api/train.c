@@ -52,7 +52,9 @@ int sora_trainer_evaluate(sora_trainer *trainer, const sora_batch *batch, double
                           sora_error *err) {
     if (!trainer || !batch || !losses)
         return none("sora_trainer_evaluate", err);
-    return sorai_trainer_evaluate(trainer, batch, noise, seed, ema, losses, err);
+    sora_batch own = {0};
+    SORA_TRY(sorai_take_opts(&own, sizeof own, batch, "sora_trainer_evaluate", err));
+    return sorai_trainer_evaluate(trainer, &own, noise, seed, ema, losses, err);
 }
 
 int sora_trainer_apply(sora_trainer *trainer, const sora_tensor *video, sora_tensor **out, sora_error *err) {

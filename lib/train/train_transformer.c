@@ -59,10 +59,10 @@ static int bind(sora_trainer *t, sora_error *err) {
     return open_tokenizer(t, net, err);
 }
 
-/* Text as the transformer sees it: [n, rows, d], zero past the last token. drop (may be NULL): captions to be left out. */
-static sora_tensor *text_of(sora_trainer *t, const sora_batch *batch, const unsigned char *drop) {
+/* Texts as the transformer sees them: [n, rows, d], zero past the last token. drop: those that are left out. */
+static sora_tensor *text_of(sora_trainer *t, const char *const *captions, int64_t n, const unsigned char *drop) {
     const transformer_net *net = t->net;
-    const int64_t n = batch->count, rows = net->rows;
+    const int64_t rows = net->rows;
     int32_t *ids = sorai_calloc(t->mem, (size_t)(n * (rows + 1)), sizeof *ids);
     if (!ids)
         return sorai_exec_fail(&t->exec, SORA_E_NOMEM, "no memory for captions");
@@ -70,7 +70,7 @@ static sora_tensor *text_of(sora_trainer *t, const sora_batch *batch, const unsi
     int64_t longest = 1;
     sora_tensor *hidden = NULL;
     for (int64_t i = 0; i < n; i++) {
-        const char *caption = drop && drop[i] ? "" : batch->captions[i];
+        const char *caption = drop[i] ? "" : captions[i];
         sorai_ids words;
         sorai_ids_init(&words, t->mem);
         sora_error err = {sizeof err, 0, {0}};
@@ -94,6 +94,20 @@ done:
     return hidden;
 }
 
+/* What the tokens attend to: the captions, and the later ones where the batch has some. */
+static const sorai_dit_prompt *prompt_of(sora_trainer *t, const sora_batch *batch, const unsigned char *drop, int64_t tokens_of_frame) {
+    const transformer_net *net = t->net;
+    const int64_t n = batch->count;
+    sorai_dit_prompt *const first = sorai_dit_prepare(&t->exec, &net->dit, text_of(t, batch->captions, n, drop), NULL);
+    if (!first || !batch->later)
+        return first;
+    first->next = sorai_dit_prepare(&t->exec, &net->dit, text_of(t, batch->later, n, drop), NULL);
+    if (!first->next)
+        return NULL;
+    first->next->from = (int64_t)batch->later_from / net->dit.config.patch_size[0] * tokens_of_frame;
+    return first;
+}
+
 typedef struct noised {
     sorai_noising host;
     sora_tensor *velocity, *target, *weights;
@@ -112,7 +126,7 @@ static int forward(sora_trainer *t, const sora_batch *batch, double sigma, uint6
         sorai_exec_fail(x, SORA_E_INVALID, "batch: latents must have the transformer's in_channels, and at most 4096 samples");
         return x->status;
     }
-    if (frames % patch[0] || shape[3] % patch[1] || shape[4] % patch[2]) {
+    if (frames % patch[0] || shape[3] % patch[1] || shape[4] % patch[2] || (batch->later && batch->later_from % (uint32_t)patch[0])) {
         sorai_exec_fail(x, SORA_E_INVALID, "batch: latents must be whole patches of the transformer");
         return x->status;
     }
@@ -133,8 +147,7 @@ static int forward(sora_trainer *t, const sora_batch *batch, double sigma, uint6
     for (int64_t i = 0; i < n; i++)
         drop[i] = sigma < 0.0 && sorai_rng_f64(&rng) < t->recipe.transformer.caption_drop;
     const int64_t video[5] = {n, frames, shape[3], shape[4], c};
-    sora_tensor *text = text_of(t, batch, drop);
-    const sorai_dit_prompt *prompt = sorai_dit_prepare(x, &net->dit, text, NULL);
+    const sorai_dit_prompt *prompt = prompt_of(t, batch, drop, tokens * patch[0] / frames);
     out->target = sorai_upload(x, SORA_DTYPE_F32, 5, video, o->target);
     out->weights = sorai_upload(x, SORA_DTYPE_F32, 3, (const int64_t[]){n, frames, places}, o->weights);
     sora_tensor *noisy = sorai_upload(x, SORA_DTYPE_F32, 5, video, o->noisy);

@@ -137,6 +137,8 @@ static int check_batch(const sora_trainer *t, const sora_batch *batch, sora_erro
         return sorai_fail(err, SORA_E_INVALID, "batch: video must be [count, frames, height, width, 3]");
     if (t->recipe.kind == SORAI_TRAIN_TRANSFORMER && !batch->captions)
         return sorai_fail(err, SORA_E_INVALID, "batch: captions are needed");
+    if (t->recipe.kind == SORAI_TRAIN_TRANSFORMER && batch->later && (batch->later_from < 1 || (int64_t)batch->later_from >= v->shape[2]))
+        return sorai_fail(err, SORA_E_INVALID, "batch: later_from must be a latent frame after the first");
     if (t->recipe.kind == SORAI_TRAIN_PROBE && !batch->labels)
         return sorai_fail(err, SORA_E_INVALID, "batch: labels are needed");
     return SORA_OK;

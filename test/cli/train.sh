@@ -67,6 +67,16 @@ sed "s|\"model\": \"$model\"|\"model\": \"$tmp/vae/model.sora\"|" "$tmp/t.json" 
 run train "$tmp/other.json" --out "$tmp/t4" --quiet && [ "$(find "$tmp/latents" -newermt 2002-01-01 -name '*.latents' | wc -l)" = "$(find "$tmp/latents" -name '*.latents' | wc -l)" ]
 ok "and again when the autoencoder is another" $?
 
+# Told shot by shot: the same clips with other texts.
+world() { # NAME FIELDS
+    sed "s|\"source\": \"folder\", \"path\": \"$clips\"|\"clips\": 4, \"heldout\": 2, \"world\": {\"cut\": 1}|; s|\"buckets\": .*|\"buckets\": [{\"size\": [32, 32], \"frames\": 9, \"batch\": 2$2}]}}|;
+        s|$tmp/latents|$tmp/cuts|" "$tmp/t.json" >"$tmp/$1.json"
+}
+world plain ""; world shots ', "shots": true'
+run train "$tmp/plain.json" --out "$tmp/plain" --quiet && run train "$tmp/shots.json" --out "$tmp/shots" --quiet; ok "clips with cuts, told as one and shot by shot" $?
+[ "$(losses plain)" != "$(losses shots)" ]; ok "the texts differ" $?
+run train "$tmp/shots.json" --out "$tmp/shots2" --quiet --threads 1 && [ "$(losses shots)" = "$(losses shots2)" ]; ok "again: the same losses" $?
+
 bad() { # what, status, text in the message, recipe
     run train "$4" --out "$tmp/bad" --quiet
     [ $? = "$2" ] && grep -q "$3" "$tmp/err"; ok "$1" $?
@@ -76,6 +86,7 @@ recipe bad "\"source\": \"folder\", \"path\": \"$tmp/empty\"" "$small"; bad "an 
 recipe bad "\"source\": \"folder\", \"path\": \"$tmp/none\"" "$small"; bad "no folder" 1 "cannot be read" "$tmp/bad.json"
 recipe bad "\"source\": \"folder\"" "$small"; bad "a folder without a path" 2 "data.path" "$tmp/bad.json"
 recipe bad "\"source\": \"tape\"" "$small"; bad "an unknown source" 2 "data.source" "$tmp/bad.json"
+recipe bad "\"source\": \"folder\", \"path\": \"$clips\"" '{"size": [32, 32], "frames": 5, "batch": 2, "shots": true}'; bad "shots without the world" 2 "buckets.0..shots" "$tmp/bad.json"
 recipe bad "\"source\": \"folder\", \"path\": \"$clips\", \"keep\": -1" "$small"; bad "a wrong size of memory" 2 "data.keep" "$tmp/bad.json"
 echo '{"train": "probe", "probe": {"width": 8, "values": [2]}, "data": {"source": "folder", "path": "x", "buckets": [{"size": [32, 32]}]}}' >"$tmp/bad.json"
 bad "a probe has no labels there" 2 "labels" "$tmp/bad.json"

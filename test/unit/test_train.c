@@ -139,6 +139,47 @@ START_TEST(a_small_batch_is_learnt) {
 }
 END_TEST
 
+/* Red is one thing and blue another, in whichever shot they come. */
+static int two_shots(void *user, uint64_t step, uint32_t part, sora_batch *batch) {
+    static const char *const before[TINY_BATCH] = {"red", "red", "red"}, *const after[TINY_BATCH] = {"blue", "blue", "blue"};
+    tiny_run *r = user;
+    const int status = tiny_batch(user, 0, 0, batch), turned = (int)((step + part) % 2);
+    float *to = (float *)sora_tensor_data(r->video);
+    for (int i = 0; i < TINY_BATCH * 4 * 3 * 8; i++)
+        to[i] = (i / 8 % 3 < 2) == turned ? 1.0f : -1.0f;
+    batch->captions = turned ? after : before;
+    batch->later = turned ? before : after;
+    batch->later_from = 2;
+    return status;
+}
+
+START_TEST(shots_have_texts_of_their_own) {
+    static const char *const red[TINY_BATCH] = {"red", "red", "red"}, *const blue[TINY_BATCH] = {"blue", "blue", "blue"};
+    float whole[TINY_BATCH], same[TINY_BATCH], told[TINY_BATCH], right = 0, wrong = 0;
+    tiny_begin(&run, "transformer", "\"caption_drop\":0,", 2);
+    sora_trainer_set_data(run.trainer, two_shots, &run);
+    steps(&run, 120, NULL);
+    sora_batch batch = {.struct_size = sizeof batch};
+    ck_assert_int_eq(two_shots(&run, 0, 0, &batch), 0);
+    batch.later = NULL;
+    ck_assert_int_eq(sora_trainer_evaluate(run.trainer, &batch, 0.7, 1, 0, whole, NULL), SORA_OK);
+    batch.later = red;
+    ck_assert_int_eq(sora_trainer_evaluate(run.trainer, &batch, 0.7, 1, 0, same, NULL), SORA_OK);
+    batch.later = blue;
+    ck_assert_int_eq(sora_trainer_evaluate(run.trainer, &batch, 0.7, 1, 0, told, NULL), SORA_OK);
+    for (int i = 0; i < TINY_BATCH; i++) {
+        ck_assert_double_eq_tol((double)whole[i], (double)same[i], 1e-5);
+        right += told[i];
+    }
+    batch.captions = blue;
+    batch.later = red;
+    ck_assert_int_eq(sora_trainer_evaluate(run.trainer, &batch, 0.7, 1, 0, told, NULL), SORA_OK);
+    for (int i = 0; i < TINY_BATCH; i++)
+        wrong += told[i];
+    ck_assert_msg(right < 0.5f * wrong, "the right texts %g, exchanged %g", (double)right, (double)wrong);
+}
+END_TEST
+
 START_TEST(evaluate_is_deterministic_and_changes_nothing) {
     float a[TINY_BATCH], b[TINY_BATCH], c[TINY_BATCH];
     sora_batch batch = {.struct_size = sizeof batch};
@@ -275,6 +316,10 @@ static int unfit(void *user, uint64_t step, uint32_t part, sora_batch *batch) {
         batch->labels = NULL;
     else if (r->stop == 5)
         r->labels[1] = 99;
+    else if (r->stop > 5) {
+        batch->later = batch->captions;
+        batch->later_from = r->stop == 6 ? 0 : 3;
+    }
     return status;
 }
 
@@ -284,8 +329,8 @@ START_TEST(unfit_batches_are_refused) {
     sora_trainer_set_data(run.trainer, NULL, NULL);
     ck_assert_int_eq(sora_trainer_step(run.trainer, NULL), SORA_E_STATE);
     sora_trainer_set_data(run.trainer, unfit, &run);
-    for (run.stop = 1; run.stop <= 5; run.stop++) {
-        const int bad = run.stop < 3 || (run.stop == 3 && _i == 1) || (run.stop > 3 && _i == 2);
+    for (run.stop = 1; run.stop <= 7; run.stop++) {
+        const int bad = run.stop < 3 || ((run.stop == 3 || run.stop > 5) && _i == 1) || (run.stop > 3 && run.stop < 6 && _i == 2);
         if (bad) {
             ck_assert_int_eq(sora_trainer_step(run.trainer, NULL), SORA_E_INVALID);
             ck_assert(digest(run.trainer) == bytes);
@@ -548,6 +593,7 @@ Suite *suite_train(void) {
     tcase_add_loop_test(c, threads_have_the_same_bits, 0, 3);
     tcase_add_loop_test(c, parts_add_up, 0, 3);
     tcase_add_loop_test(c, a_small_batch_is_learnt, 0, 3);
+    tcase_add_test(c, shots_have_texts_of_their_own);
     tcase_add_loop_test(c, evaluate_is_deterministic_and_changes_nothing, 0, 3);
     tcase_add_test(c, the_last_step_says_so);
     tcase_add_test(c, wrong_recipes_name_the_field);

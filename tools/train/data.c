@@ -77,6 +77,7 @@ static int read_bucket(data *d, json_t *item, const world_limits *limits) {
     b->batch = (int)number(item, "batch", 8);
     b->share = number(item, "share", 1);
     b->own = (uint64_t)fmin(1e9, fmax(0, number(item, "clips", 0)));
+    b->shots = json_is_true(json_object_get(item, "shots"));
     b->from = number(item, "from", 0);
     b->to = number(item, "to", 1);
     b->limits = *limits;
@@ -166,10 +167,15 @@ int data_open(data *d, sora_context *ctx, json_t *recipe) {
         return code;
     d->captions = malloc((size_t)d->capacity * DATA_CAPTION);
     d->caption_list = calloc((size_t)d->capacity, sizeof *d->caption_list);
+    d->later = malloc((size_t)d->capacity * DATA_CAPTION);
+    d->later_list = calloc((size_t)d->capacity, sizeof *d->later_list);
     d->labels = calloc((size_t)d->capacity * WORLD_ATTRS, sizeof *d->labels);
-    if (!d->captions || !d->caption_list || !d->labels)
+    if (!d->captions || !d->caption_list || !d->later || !d->later_list || !d->labels)
         return complain(EXIT_FAILED, "no memory for batches");
     code = open_source(d, section);
+    for (int b = 0; code == 0 && b < d->bucket_count; b++)
+        if (d->buckets[b].shots && (d->kind != 't' || !d->source->endless || d->buckets[b].frames < 2))
+            code = complain(EXIT_USAGE, "recipe: data.buckets[%d].shots: for a transformer's clips of the world", b);
     return code == 0 && d->kind == 't' ? open_caches(d, section) : code;
 }
 
@@ -184,6 +190,8 @@ void data_close(data *d) {
     sora_tensor_unref(&d->video);
     free(d->captions);
     free(d->caption_list);
+    free(d->later);
+    free(d->later_list);
     free(d->labels);
     free(d->weights);
 }
@@ -221,7 +229,7 @@ int data_fill(data *d, const bucket *b, uint64_t seed, int split, int swap, sora
     const int status = new_video(d, latents ? SORA_DTYPE_F32 : SORA_DTYPE_U8, shape);
     if (status != SORA_OK)
         return status;
-    const int weighed = latents && d->source->weigh;
+    const int weighed = latents && d->source->weigh, shots = latents && b->shots && frames > 2;
     const int64_t places = shape[2] * shape[3] * shape[4];
     if (weighed && weight_places(d, b->batch * places) != SORA_OK)
         return SORA_E_NOMEM;
@@ -236,8 +244,12 @@ int data_fill(data *d, const bucket *b, uint64_t seed, int split, int swap, sora
             code = d->source->frames(d->source, b, split, clip, (uint8_t *)sora_tensor_data(d->video) + i * size);
         d->caption_list[i] = d->captions + (size_t)i * DATA_CAPTION;
         if (code == SORA_OK)
-            code = d->source->describe(d->source, b, split, clip, source_mix(pick, 7), (int)frames, swap, swapped ? swapped : &none,
+            code = d->source->describe(d->source, b, split, clip, source_mix(pick, 7), (int)frames, shots ? 1 : 0, swap, swapped ? swapped : &none,
                                        d->captions + (size_t)i * DATA_CAPTION, d->labels + i * WORLD_ATTRS);
+        d->later_list[i] = d->later + (size_t)i * DATA_CAPTION;
+        if (code == SORA_OK && shots)
+            code = d->source->describe(d->source, b, split, clip, source_mix(pick, 7), (int)frames, 2, swap, &none,
+                                       d->later + (size_t)i * DATA_CAPTION, NULL);
         if (code == SORA_OK && weighed)
             code = d->source->weigh(d->source, b, split, clip, shape + 1, d->weights + i * places);
         if (code != SORA_OK)
@@ -247,6 +259,10 @@ int data_fill(data *d, const bucket *b, uint64_t seed, int split, int swap, sora
     batch->count = (uint32_t)b->batch;
     batch->video = d->video;
     batch->captions = d->caption_list;
+    if (shots) { /* the second begins with the first frame behind the middle */
+        batch->later = d->later_list;
+        batch->later_from = (uint32_t)(((b->cached_frames + 1) / 2 - 1) / ((b->cached_frames - 1) / ((int)frames - 1)) + 1);
+    }
     batch->labels = d->labels;
     return SORA_OK;
 }

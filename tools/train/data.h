@@ -23,6 +23,8 @@ typedef struct data {
     clip_source *source;
     char *captions;             /* text of the present batch, DATA_CAPTION bytes each */
     const char **caption_list;
+    char *later;                /* the same of the second shots */
+    const char **later_list;
     int32_t *labels;
     float *weights;             /* of the places of the present batch's latents; room for weight_room */
     int64_t weight_room;

@@ -14,6 +14,7 @@ typedef struct bucket {
     int index; /* place in the recipe's list */
     int width, height, frames, batch;
     double share;    /* of the batches */
+    int shots;       /* told shot by shot: cuts lie in the middle, and the halves have texts of their own */
     double from, to; /* of the training, 0..1, in which the bucket is used: a curriculum */
     world_limits limits;
     struct latent_cache *cache; /* latents for training, or NULL */
@@ -36,9 +37,9 @@ struct clip_source {
     uint64_t (*entry)(const clip_source *s, const bucket *b, int split, uint64_t index);
     /* RGB bytes [b->frames][b->height][b->width][3]. SORA_OK or an error. */
     int (*frames)(clip_source *s, const bucket *b, int split, uint64_t clip, uint8_t *rgb);
-    /* One of the clip's captions, by `seed`; shown: how many frames of it are seen. swap >= 0: with a wrong value of that attribute if the
+    /* One of the clip's captions, by `seed`; shown: how many frames of it are seen; shot: of the whole clip (0), or of its first or second half. swap >= 0: with a wrong value of that attribute if the
      * clip shows it, *swapped counts those. labels: `attributes` values, -1 = not visible; NULL: not wanted. */
-    int (*describe)(clip_source *s, const bucket *b, int split, uint64_t clip, uint64_t seed, int shown, int swap, int *swapped,
+    int (*describe)(clip_source *s, const bucket *b, int split, uint64_t clip, uint64_t seed, int shown, int shot, int swap, int *swapped,
                     char caption[DATA_CAPTION], int32_t *labels);
     /* How much each place of a clip's latents counts in the loss, mean 1: [latent[1]][latent[2]][latent[3]]; latent: channels, frames, height,
      * width. NULL: all the same. */

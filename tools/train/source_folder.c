@@ -334,13 +334,13 @@ static int line(const char *text, int index, const char **begin, size_t *size) {
     return n;
 }
 
-static int describe(clip_source *source, const bucket *b, int split, uint64_t clip, uint64_t seed, int shown, int swap, int *swapped,
+static int describe(clip_source *source, const bucket *b, int split, uint64_t clip, uint64_t seed, int shown, int shot, int swap, int *swapped,
                     char caption[DATA_CAPTION], int32_t *labels) {
     const folder_source *s = (const folder_source *)source;
     const size_t file = (size_t)(clip >> 16);
     const char *begin = "";
     size_t size = 0;
-    (void)b, (void)split, (void)shown, (void)swap, (void)swapped, (void)labels;
+    (void)b, (void)split, (void)shown, (void)shot, (void)swap, (void)swapped, (void)labels;
     caption[0] = 0;
     if (file >= s->count)
         return SORA_E_NOTFOUND;

@@ -16,7 +16,11 @@ typedef struct world_source {
 static int scene_of(world_scene *scene, const bucket *b, int split, uint64_t clip) {
     world_limits limits = b->limits;
     limits.split = split;
-    return world_scene_make(scene, clip, &limits) == 0 ? SORA_OK : SORA_E_INVALID;
+    if (world_scene_make(scene, clip, &limits) != 0)
+        return SORA_E_INVALID;
+    if (b->shots)
+        scene->cut = 0.5;
+    return SORA_OK;
 }
 
 static uint64_t choose(const clip_source *s, const bucket *b, int split, uint64_t bits) {
@@ -43,7 +47,7 @@ static int frames(clip_source *s, const bucket *b, int split, uint64_t clip, uin
     return SORA_OK;
 }
 
-static int describe(clip_source *s, const bucket *b, int split, uint64_t clip, uint64_t seed, int shown, int swap, int *swapped,
+static int describe(clip_source *s, const bucket *b, int split, uint64_t clip, uint64_t seed, int shown, int shot, int swap, int *swapped,
                     char caption[DATA_CAPTION], int32_t *labels) {
     const double long_captions = ((const world_source *)s)->long_captions;
     const int style = (source_unit(source_mix(seed, 1)) < long_captions ? WORLD_LONG : WORLD_SHORT) | (shown == 1 ? WORLD_IMAGE : 0);
@@ -57,7 +61,12 @@ static int describe(clip_source *s, const bucket *b, int split, uint64_t clip, u
         world_scene_set(&told, swap, (scene.attr[swap] + 1 + (int)(r % (uint64_t)(n - 1))) % n);
         ++*swapped;
     }
-    world_caption(&told, seed, style, caption, DATA_CAPTION);
+    if (shot && told.attr[WORLD_SHOTS] == WORLD_PLACE_CUT) {
+        told.attr[WORLD_SHOTS] = WORLD_ONE_SHOT;
+        told.attr[WORLD_PLACE] = shot > 1 ? told.place2 : told.attr[WORLD_PLACE];
+        told.attr[WORLD_CONDITION] = shot > 1 ? told.condition2 : told.attr[WORLD_CONDITION];
+    }
+    world_caption(&told, shot ? source_mix(seed, (uint64_t)shot) : seed, style, caption, DATA_CAPTION);
     for (int a = 0; labels && a < WORLD_ATTRS; a++)
         labels[a] = world_attr_visible(&scene, a, b->frames > 1) ? scene.attr[a] : -1;
     return SORA_OK;

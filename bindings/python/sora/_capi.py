@@ -244,6 +244,9 @@ class Batch(Sized):
         ("captions", POINTER(c_char_p)),
         ("labels", POINTER(c_int32)),
         ("weights", POINTER(c_float)),
+        ("later", POINTER(c_char_p)),
+        ("later_from", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 

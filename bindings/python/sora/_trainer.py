@@ -29,13 +29,17 @@ class Batch:
 
     ``video``: uint8 [count, F, H, W, 3]; for the transformer float32 [count, C, T, h, w], normalised latents. ``captions``:
     ``count`` texts (transformer). ``labels``: int32 [count, attributes], -1 leaves one out (probe). ``weights``:
-    float32 [count, T, h, w], how much each place counts in the loss, 0 and up (transformer); without them all count 1. Since 0.1.
+    float32 [count, T, h, w], how much each place counts in the loss, 0 and up (transformer); without them all count 1. ``later``:
+    ``count`` texts of the latent frames from ``later_from`` on, ``captions`` then being those of the frames before (transformer).
+    Since 0.1.
     """
 
     video: npt.ArrayLike | Tensor
     captions: Sequence[str] | None = None
     labels: npt.ArrayLike | None = None
     weights: npt.ArrayLike | None = None
+    later: Sequence[str] | None = None
+    later_from: int = 0
 
 
 #: Gives the batch for (step, part of the step): a function of the two alone, so that a continued training sees the same data.
@@ -73,11 +77,10 @@ class _Held:
         self.count = video.shape[0]
         self.c = _capi.Batch(count=self.count, video=video._ptr)
         if batch.captions is not None:
-            texts = [t.encode("utf-8", "surrogatepass") for t in batch.captions]
-            if len(texts) != self.count or any(b"\0" in t for t in texts):
-                raise make(_capi.E_INVALID, f"batch: {self.count} captions without zero characters are needed, not {len(texts)}")
-            self._captions = (ctypes.c_char_p * max(len(texts), 1))(*texts)
-            self.c.captions = self._captions
+            self.c.captions = self._captions = self._texts(batch.captions)
+        if batch.later is not None:
+            self.c.later = self._later = self._texts(batch.later)
+            self.c.later_from = batch.later_from
         if batch.labels is not None:
             self._labels = np.ascontiguousarray(batch.labels, dtype=np.int32)
             columns = attributes or self._labels.shape[-1]  # the library gets a bare pointer: a short row would be read past its end
@@ -92,6 +95,12 @@ class _Held:
             if self._weights.shape != places:
                 raise make(_capi.E_INVALID, f"batch: weights must be {list(places)}, not {list(self._weights.shape)}")
             self.c.weights = self._weights.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+
+    def _texts(self, given: Sequence[str]) -> Any:
+        texts = [t.encode("utf-8", "surrogatepass") for t in given]
+        if len(texts) != self.count or any(b"\0" in t for t in texts):
+            raise make(_capi.E_INVALID, f"batch: {self.count} captions without zero characters are needed, not {len(texts)}")
+        return (ctypes.c_char_p * max(len(texts), 1))(*texts)
 
 
 class _Source:
@@ -108,7 +117,7 @@ class _Source:
                 raise make(_capi.E_STATE, "the trainer has no data")
             self.held = _Held(self.data(step, part), self.context, self.attributes)
             c = self.held.c
-            for field in ("count", "video", "captions", "labels", "weights"):
+            for field in ("count", "video", "captions", "labels", "weights", "later", "later_from"):
                 setattr(out[0], field, getattr(c, field))
             return 0
 

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,6 +188,23 @@ def test_weights_of_places(tiny: Path) -> None:
     assert loss(np.zeros((2, 2, 4, 4))) == 0.0
     with pytest.raises(sora.InvalidError, match="weights"):
         loss(np.ones((2, 4, 2, 4)))
+
+
+def test_texts_of_shots(tiny: Path) -> None:
+    configs = {part: json.loads((tiny / part / "config.json").read_text()) for part in ("transformer", "text_encoder")}
+    recipe = {"train": "transformer", "seed": 1, "steps": 3, "init": str(tiny), "text_length": 16, **configs}
+    latents = np.random.default_rng(0).standard_normal((2, 4, 2, 4, 4))
+    trainer = sora.Trainer(recipe, None)
+
+    def losses(*, begins: int = 1, **texts: Any) -> list[float]:
+        return [float(x) for x in trainer.evaluate(sora.Batch(latents, later_from=begins, **texts))]
+
+    cats, dogs = ["a cat", "a cat"], ["a dog", "a dog"]
+    assert losses(captions=cats, later=cats) == pytest.approx(losses(captions=cats), rel=1e-5)
+    assert losses(captions=cats, later=dogs) != losses(captions=cats)
+    for wrong in ({"later": cats, "begins": 0}, {"later": cats, "begins": 2}, {"later": ["a cat"]}):
+        with pytest.raises(sora.InvalidError):
+            losses(captions=cats, **wrong)
 
 
 def test_stopping() -> None:
