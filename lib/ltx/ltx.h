@@ -122,6 +122,9 @@ typedef struct sorai_ltx_vae_config {
 int sorai_ltx_vae_config_check(const sorai_ltx_vae_config *config, sora_error *err);
 int32_t sorai_ltx_vae_space_factor(const sorai_ltx_vae_config *config);
 int32_t sorai_ltx_vae_time_factor(const sorai_ltx_vae_config *config);
+/* What the decoder makes of a latent place, which a config may say otherwise than of the encoder. */
+int32_t sorai_ltx_vae_decoded_space(const sorai_ltx_vae_config *config);
+int32_t sorai_ltx_vae_decoded_time(const sorai_ltx_vae_config *config);
 
 typedef struct sorai_ltx_res {
     sorai_ltx_linear conv1, conv2, norm3, shortcut; /* norm3 and shortcut: only where the number of channels changes */

@@ -64,6 +64,16 @@ int32_t sorai_ltx_vae_space_factor(const sorai_ltx_vae_config *c) { return c->pa
 
 int32_t sorai_ltx_vae_time_factor(const sorai_ltx_vae_config *c) { return c->patch_size_t << halvings(c, 1); }
 
+static int32_t doublings(const sorai_ltx_vae_config *c) {
+    int32_t n = 0;
+    for (int32_t i = 0; i < c->decoder_levels; i++) n += c->decoder_spatio_temporal_scaling[i];
+    return n;
+}
+
+int32_t sorai_ltx_vae_decoded_space(const sorai_ltx_vae_config *c) { return c->patch_size << doublings(c); }
+
+int32_t sorai_ltx_vae_decoded_time(const sorai_ltx_vae_config *c) { return c->patch_size_t << doublings(c); }
+
 /* ---- binding -------------------------------------------------------------------------------------------------- */
 
 /* After the first failure the rest does nothing. */

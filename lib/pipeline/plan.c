@@ -127,6 +127,9 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: a run needs a transformer and an autoencoder", sorai_package_name(m->package));
     if (m->boundary > 0.0 && !m->has_dit2)
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has a boundary_ratio but no transformer_2", sorai_package_name(m->package));
+    if (m->has_ltx_vae && (sorai_ltx_vae_decoded_space(&m->ltx_vae_config) != sorai_model_space_factor(m) ||
+                           sorai_ltx_vae_decoded_time(&m->ltx_vae_config) != sorai_model_time_factor(m)))
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: the autoencoder gives another size than it takes; use the stages", sorai_package_name(m->package));
     if (m->has_ltx && p->shots.count)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: LTX-Video takes no shots", sorai_package_name(m->package));
     SORA_TRY(plan_conditions(p, plan, err));

@@ -254,8 +254,10 @@ static int put_piece(sora_pipeline *p, const sorai_piece *piece, sora_tensor *ou
         sorai_download(&p->exec, video, values);
     else
         sorai_exec_fail(&p->exec, SORA_E_NOMEM, "no memory for frames");
-    const int status = sorai_exec_finish(&p->exec, err);
+    int status = sorai_exec_finish(&p->exec, err);
     const int64_t *s = out->shape;
+    if (status == SORA_OK && (piece->first + video->shape[2] > s[1] || piece->top + video->shape[3] > s[2] || piece->left + video->shape[4] > s[3]))
+        status = sorai_fail(err, SORA_E_INTERNAL, "the decoder gave more than was asked for");
     for (int64_t row = 0; status == SORA_OK && row < 3 * video->shape[2] * video->shape[3]; row++) {
         const int64_t y = row % video->shape[3], f = row / video->shape[3] % video->shape[2], c = row / video->shape[3] / video->shape[2];
         memcpy((float *)out->data + ((c * s[1] + piece->first + f) * s[2] + piece->top + y) * s[3] + piece->left, values + row * video->shape[4],
@@ -269,7 +271,9 @@ int sorai_stage_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor 
     sorai_exec *x = &p->exec;
     SORA_TRY(idle(p, err));
     SORA_TRY(sorai_model_need(p->model, sorai_model_decoder(p->model), err));
-    const int64_t space = sorai_model_space_factor(p->model), time = sorai_model_time_factor(p->model);
+    const sora_model *m = p->model;
+    const int64_t space = m->has_ltx_vae ? sorai_ltx_vae_decoded_space(&m->ltx_vae_config) : sorai_model_space_factor(m);
+    const int64_t time = m->has_ltx_vae ? sorai_ltx_vae_decoded_time(&m->ltx_vae_config) : sorai_model_time_factor(m);
     const int64_t z = sorai_model_latent_channels(p->model);
     if (!latent || latent->dtype != SORA_DTYPE_F32 || latent->device || latent->rank != 4 || latent->shape[0] != z ||
         sorai_tensor_count(latent) == 0)

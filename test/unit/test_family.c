@@ -154,6 +154,23 @@ START_TEST(ltx_runs) {
 }
 END_TEST
 
+/* An autoencoder that gives another size than it takes: the decoder's own is given. */
+START_TEST(ltx_decoders_have_their_own_factors) {
+    static const int64_t shape[4] = {6, 2, 2, 1};
+    rig r;
+    sora_tensor *latent, *video = NULL;
+    sora_tensor_desc d = {.struct_size = sizeof d};
+    open_rig(&r, "ltx095");
+    latent = tensor(&r, SORA_DTYPE_F32, 4, shape);
+    ck_assert_msg(sora_decode_video(r.p, latent, &video, &r.err) == SORA_OK, "%s", r.err.message);
+    sora_tensor_info(video, &d);
+    ck_assert(d.shape[0] == 3 && d.shape[1] == 9 && d.shape[2] == 64 && d.shape[3] == 32); /* it takes 4 k + 1 frames, 16 pixels */
+    sora_tensor_unref(&video);
+    sora_tensor_unref(&latent);
+    close_rig(&r);
+}
+END_TEST
+
 /* Never less than is taken, and at most a tenth more; under ever lower limits the same frames, until it is said that it can't be done. */
 START_TEST(ltx_memory) {
     static const int sizes[][6] = {{64, 32, 5, 3, 0, 0}, {256, 192, 17, 3, 0, 0}, {200, 120, 9, 1, 0, 0}, {256, 256, 1, 3, 0, 0},
@@ -341,6 +358,7 @@ Suite *suite_family(void) {
     tcase_set_timeout(c, 120);
     tcase_add_loop_test(c, every_relative_runs, 0, (int)(sizeof models / sizeof *models));
     tcase_add_test(c, ltx_runs);
+    tcase_add_test(c, ltx_decoders_have_their_own_factors);
     tcase_add_loop_test(c, ltx_memory, 0, 6);
     tcase_add_test(c, what_a_relative_refuses);
     tcase_add_test(c, two_pipelines_of_two_experts);
