@@ -35,23 +35,13 @@ static int class_is(json_t *json, const char *name) {
 
 /* What the index of a pipeline says beside its parts. */
 static int read_pipeline(sora_model *m, sora_error *err) {
-    json_t *scheduler = NULL;
     sora_error why = {.struct_size = sizeof why};
     sorai_fields f = {sorai_package_index(m->package), "model_index", &why, SORA_OK};
     const double ratio = sorai_field_number(&f, "boundary_ratio", 0.0);
     m->expand_timesteps = sorai_field_bool(&f, "expand_timesteps", 0);
     if (f.status == SORA_OK && !(ratio >= 0.0 && ratio <= 1.0))
         return sorai_fail(err, SORA_E_FORMAT, "%s: boundary_ratio must be in 0..1", sorai_package_name(m->package));
-    if (f.status == SORA_OK && ratio > 0.0) {
-        int32_t steps = 1000;
-        SORA_TRY(config_of(m, "scheduler", &scheduler, err));
-        if (scheduler) {
-            sorai_fields s = {scheduler, "scheduler", &why, SORA_OK};
-            steps = sorai_field_int(&s, "num_train_timesteps", 1000, 1, 1 << 20);
-            SORA_TRY(told(m, "scheduler", s.status, &why, err));
-        }
-        m->boundary = ratio * steps;
-    }
+    m->boundary = ratio * 1000.0; /* of the timesteps, as every scheduler here counts them */
     return told(m, "", f.status, &why, err);
 }
 
@@ -82,31 +72,14 @@ static int read_defaults(sora_model *m, sora_error *err) {
         if (!(given[i] > 0.0 && given[i] <= 1000.0 && (i == 0 || given[i] < given[i - 1])))
             f.status = sorai_fail(&why, SORA_E_FORMAT, "timesteps must fall, from at most 1000");
     }
-    /* Not said there: the scheduler's own, under the names that its classes have. */
-    if (f.status == SORA_OK && scheduler) {
-        sorai_fields s = {scheduler, "scheduler", &why, SORA_OK};
-        const double shift = sorai_field_number(&s, "flow_shift", sorai_field_number(&s, "shift", 1.0));
-        const char *kind = sorai_field_text(&s, "_class_name", "");
-        d->shift = d->shift == 0.0 ? shift : d->shift;
-        if (!solver[0])
-            solver = strcmp(kind, "FlowMatchEulerDiscreteScheduler") == 0 ? "euler"
-                     : strcmp(kind, "DPMSolverMultistepScheduler") == 0   ? "dpmpp"
-                     : strcmp(kind, "FlowMatchLCMScheduler") == 0         ? "lcm"
-                                                                          : "unipc";
-        d->dynamic = sorai_field_bool(&s, "use_dynamic_shifting", 0);
-        d->low = sorai_field_number(&s, "base_shift", 0.5);
-        d->high = sorai_field_number(&s, "max_shift", 1.15);
-        d->low_tokens = sorai_field_number(&s, "base_image_seq_len", 256);
-        d->high_tokens = sorai_field_number(&s, "max_image_seq_len", 4096);
-        d->terminal = sorai_field_number(&s, "shift_terminal", 0);
-        if (s.status == SORA_OK && d->dynamic && (d->high_tokens == d->low_tokens || !(d->terminal >= 0.0 && d->terminal < 1.0)))
-            s.status = sorai_fail(&why, SORA_E_FORMAT, "scheduler config: dynamic shifting is out of range");
-        f.status = s.status;
-    }
-    d->shift = d->shift == 0.0 ? 3.0 : d->shift;
+    if (f.status == SORA_OK && scheduler)
+        f.status = sorai_config_scheduler(scheduler, ltx, &d->scheduler, &why);
+    /* What is not said there is as the scheduler has it. */
+    d->shift = d->shift != 0.0 ? d->shift : scheduler ? d->scheduler.shift : 3.0;
     d->solver = strcmp(solver, "euler") == 0   ? SORA_SAMPLER_EULER
                 : strcmp(solver, "dpmpp") == 0 ? SORA_SAMPLER_DPMPP
                 : strcmp(solver, "lcm") == 0   ? SORA_SAMPLER_LCM
+                : !solver[0] && scheduler      ? d->scheduler.solver
                                                : SORA_SAMPLER_UNIPC;
     if (f.status == SORA_OK && (!(d->fps > 0.0) || !(d->shift > 0.0)))
         f.status = sorai_fail(&why, SORA_E_FORMAT, "fps and shift must be positive");
@@ -228,11 +201,14 @@ void sorai_model_unref(sora_model **handle) {
 typedef struct lookup_place {
     sora_model *model;
     const char *part;
+    int failed; /* reading did: its message names the file */
 } lookup_place;
 
 static int lookup(void *user, const char *name, sora_tensor **out, sora_error *err) {
-    const lookup_place *place = user;
-    return sorai_model_weight(place->model->package, place->model->mem, place->part, name, out, err);
+    lookup_place *place = user;
+    const int status = sorai_model_weight(place->model->package, place->model->mem, place->part, name, out, err);
+    place->failed = status != SORA_OK;
+    return status;
 }
 
 static int has_net(const sora_model *m, enum sorai_model_net net) {
@@ -243,20 +219,22 @@ static int has_net(const sora_model *m, enum sorai_model_net net) {
 /* A tensor of which only type and shape can be asked. */
 static int hollow(void *user, const char *name, sora_tensor **out, sora_error *err) {
     static const float nothing; /* never read */
-    const lookup_place *place = user;
+    lookup_place *place = user;
     sorai_tensor_info info;
+    place->failed = 1;
     SORA_TRY(sorai_package_find(place->model->package, place->part, name, &info, err));
     if (!info.dtype)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "%.250s: tensor \"%.150s\" is of type %s, which is not supported",
                           sorai_package_name(place->model->package), name, info.type);
     const int32_t dtype = info.dtype == SORA_DTYPE_I8 ? SORA_DTYPE_BF16 : info.dtype; /* with scales beside it */
+    place->failed = 0;
     return sorai_tensor_wrap(out, place->model->mem, dtype, info.rank, info.shape, (void *)(uintptr_t)&nothing, NULL, NULL, NULL, err);
 }
 
 static int bind(sora_model *m, enum sorai_model_net net, sorai_lookup_fn *from, sora_error *err) {
     if (!has_net(m, net))
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has no %s", sorai_package_name(m->package), part_names[net]);
-    lookup_place place = {m, part_names[net]};
+    lookup_place place = {m, part_names[net], 0};
     sorai_store *store = &m->stores[net];
     SORA_TRY(sorai_store_init(store, m->mem, m->device));
     store->lookup = from;
@@ -303,8 +281,8 @@ static int bind(sora_model *m, enum sorai_model_net net, sorai_lookup_fn *from, 
     if (status == SORA_OK)
         return SORA_OK;
     sorai_store_release(store);
-    /* The store knows tensors, but no files. */
-    return strncmp(why.message, "tensor ", 7) == 0 ? told(m, part_names[net], status, &why, err) : sorai_fail(err, status, "%s", why.message);
+    /* Networks and their store know tensors, but no files. */
+    return place.failed ? sorai_fail(err, status, "%s", why.message) : told(m, part_names[net], status, &why, err);
 }
 
 static void release(sora_model *m, enum sorai_model_net net) {

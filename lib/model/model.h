@@ -18,10 +18,7 @@ typedef struct sorai_model_defaults {
     double guidance2;      /* of the second expert; below 0: as the first */
     int32_t given;         /* timesteps of a distilled model; 0: the solver's own */
     float timesteps[64];
-    /* A scheduler that moves its levels by the number of tokens: from `low` at `low_tokens` to `high` at `high_tokens`, the last level at
-     * `terminal` (0: as it falls). */
-    int32_t dynamic;
-    double low, high, low_tokens, high_tokens, terminal;
+    sorai_scheduler_config scheduler; /* of levels that the number of tokens moves, if it has such */
 } sorai_model_defaults;
 
 enum sorai_model_net {

@@ -168,19 +168,22 @@ static int prepare_scale(sora_pipeline *p, sorai_loop *l, sora_error *err) {
     return SORA_OK;
 }
 
-/* Levels that the solver does not make by itself; NULL: it does. The caller frees them. */
-static int own_levels(const sora_pipeline *p, const sorai_plan *plan, const int64_t *size, float **out, sora_error *err) {
+/* Levels that the solver does not make by itself, and how they are to be shifted; NULL: it does. The caller frees them. */
+static int own_levels(const sora_pipeline *p, const sorai_plan *plan, const int64_t *size, float **out, double *shift, sora_error *err) {
     const sora_model *m = p->model;
+    const int asked = p->params.f[SORA_PARAM_SHIFT] > 0.0, dynamic = m->defaults.scheduler.dynamic && !asked;
     *out = NULL;
-    if (plan->given || !m->has_ltx || !(m->defaults.dynamic || m->keyframes) || p->params.f[SORA_PARAM_SHIFT] > 0.0) return SORA_OK;
+    *shift = plan->shift;
+    if (plan->given || !m->has_ltx) return SORA_OK;
     const sorai_kind kind = sorai_kind_of(m, SORAI_NET_LTX);
     *out = sorai_calloc(p->mem, (size_t)plan->steps, sizeof **out);
     if (!*out) return sorai_fail(err, SORA_E_NOMEM, "no memory for timesteps");
     const int64_t latent[5] = {1, size[0], size[1], size[2], kind.in};
-    if (m->defaults.dynamic)
-        sorai_dynamic_levels(&m->defaults, sorai_kind_tokens(&kind, latent), plan->steps, *out);
+    if (dynamic || !m->keyframes)
+        sorai_even_levels(dynamic ? &m->defaults.scheduler : NULL, sorai_kind_tokens(&kind, latent), plan->steps, *out);
     else
         sorai_parabola_levels(plan->steps, *out);
+    if (!asked && (dynamic || m->keyframes)) *shift = 1.0;
     return SORA_OK;
 }
 
@@ -202,12 +205,13 @@ int sorai_loop_begin(sora_pipeline *p, sorai_loop *loop, const sorai_inputs *in,
         return sorai_fail(err, SORA_E_FORMAT, "%s: transformer and transformer_2 do not go together",
                           sorai_package_name(m->package));
     SORA_TRY(prepare_scale(p, loop, err));
-    int status = own_levels(p, plan, noise->shape + 1, &levels, err);
+    double shift;
+    int status = own_levels(p, plan, noise->shape + 1, &levels, &shift, err);
     loop->begin = sorai_exec_here(x);
     sora_tensor *first = sorai_dit_from_planes(x, sorai_stage_upload(p, noise));
     if (status == SORA_OK) status = sorai_exec_finish(x, err);
     if (status == SORA_OK)
-        status = sorai_sampler_init(&loop->sampler, p->mem, m->device, plan->solver, plan->steps, levels ? 1.0 : plan->shift,
+        status = sorai_sampler_init(&loop->sampler, p->mem, m->device, plan->solver, plan->steps, shift,
                                     levels ? levels : plan->given ? plan->timesteps : NULL, first, err);
     sorai_free(p->mem, levels);
     if (status == SORA_OK) status = sorai_held_start(x, in->given, first, err);

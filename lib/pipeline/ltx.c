@@ -3,16 +3,15 @@
 
 #include "lib/pipeline/pipeline.h"
 
-/* Levels from 1 to 1 / steps, moved by an amount that grows with the number of tokens, the last one set. */
-void sorai_dynamic_levels(const sorai_model_defaults *d, int64_t tokens, int32_t steps, float *timesteps) {
-    const double slope = (d->high - d->low) / (d->high_tokens - d->low_tokens);
-    const double by = exp(slope * (double)tokens + d->low - slope * d->low_tokens);
+void sorai_even_levels(const sorai_scheduler_config *d, int64_t tokens, int32_t steps, float *timesteps) {
+    const double slope = d ? (d->high - d->low) / (d->high_tokens - d->low_tokens) : 0.0;
+    const double by = d ? exp(slope * (double)tokens + d->low - slope * d->low_tokens) : 1.0;
     double last = 0.0;
     for (int pass = 0; pass < 2; pass++)
         for (int32_t i = 0; i < steps; i++) {
             const double level = 1.0 - (steps > 1 ? (1.0 - 1.0 / steps) / (steps - 1) * i : 0.0);
             double moved = by / (by + (1.0 / level - 1.0));
-            if (pass && d->terminal > 0.0 && last < 1.0)
+            if (pass && d && d->terminal > 0.0 && last < 1.0)
                 moved = 1.0 - (1.0 - moved) / ((1.0 - last) / (1.0 - d->terminal));
             if (!pass)
                 last = moved;

@@ -203,8 +203,9 @@ sora_tensor *sorai_stage_text_device(sora_pipeline *p, const char *text, size_t 
 /* One time, or one for each token of a grid; all in 0..1000. */
 int sorai_check_times(const sora_tensor *t, const int64_t *grid, sora_error *err);
 
-/* ltx.c: levels of a scheduler that moves them by the number of tokens, as timesteps. */
-void sorai_dynamic_levels(const sorai_model_defaults *d, int64_t tokens, int32_t steps, float *timesteps);
+/* ltx.c: that family's levels, as timesteps: from 1 to 1 / steps; with a scheduler that moves them (NULL: none) by an amount that grows with the
+ * number of tokens, and the last one set. */
+void sorai_even_levels(const sorai_scheduler_config *d, int64_t tokens, int32_t steps, float *timesteps);
 void sorai_parabola_levels(int32_t steps, float *timesteps); /* of a model that takes keyframes */
 
 /* Do text, pictures and control fit a transformer and a latent of this size (t, h, w)? */

@@ -97,6 +97,9 @@ for m in "$ltx" "$tmp/ltx.sora"; do
 done
 pick "$cases" "$tmp/s" noise=plain/noise text=plain/text
 sample "LTX-Video without guidance" "$ltx" plain --steps 3 --guidance 1
+run stage sample "$ltx" --in "$tmp/s" --out "$tmp/v" --steps 4 --guidance 1 --shift 2 &&
+    run stage sample "$ltx" --in "$tmp/s" --out "$tmp/w" --guidance 1 --shift 2 --timesteps 1000,750,500,250 && cmp -s "$tmp/v" "$tmp/w"
+ok "LTX-Video's levels fall from 1 to 1/steps with a shift of one's own too" $?
 pick "$cases" "$tmp/d" latent=guided/latent
 run stage decode "$ltx" --in "$tmp/d" --out "$tmp/v" && compare "$tmp/v" video "$cases" guided/decoded 1e-9; ok "LTX-Video decodes as the reference" $?
 cases=$f/ltx/transformer.cases.safetensors

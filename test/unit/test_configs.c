@@ -5,6 +5,7 @@
 
 #include "lib/io/json.h"
 #include "lib/model/config.h"
+#include "sora/pipeline.h"
 
 typedef int read_fn(json_t *json, void *out, sora_error *err);
 
@@ -14,6 +15,9 @@ static int read_vision(json_t *json, void *out, sora_error *err) { return sorai_
 static int read_prepare(json_t *json, void *out, sora_error *err) { return sorai_config_prepare(json, out, err); }
 static int read_ltx(json_t *json, void *out, sora_error *err) { return sorai_config_ltx(json, out, err); }
 static int read_ltx_vae(json_t *json, void *out, sora_error *err) { return sorai_config_ltx_vae(json, out, err); }
+
+static int read_scheduler(json_t *json, void *out, sora_error *err) { return sorai_config_scheduler(json, 0, out, err); }
+static int read_scheduler_ltx(json_t *json, void *out, sora_error *err) { return sorai_config_scheduler(json, 1, out, err); }
 
 static int parse(read_fn *read, const char *text, void *out, sora_error *err) {
     json_error_t where;
@@ -89,6 +93,49 @@ START_TEST(published_values) {
 }
 END_TEST
 
+#define UNIPC "{\"_class_name\": \"UniPCMultistepScheduler\", "
+#define DPMPP "{\"_class_name\": \"DPMSolverMultistepScheduler\", "
+#define EULER "{\"_class_name\": \"FlowMatchEulerDiscreteScheduler\", "
+#define LCM "{\"_class_name\": \"FlowMatchLCMScheduler\", "
+
+START_TEST(schedulers) {
+    sora_error err;
+    sorai_scheduler_config s;
+    /* Wan 2.2's file. */
+    ck_assert_msg(parse(read_scheduler,
+                        UNIPC "\"_diffusers_version\": \"0.35.0.dev0\", \"beta_end\": 0.02, \"beta_schedule\": \"linear\", "
+                              "\"beta_start\": 0.0001, \"disable_corrector\": [], \"dynamic_thresholding_ratio\": 0.995, "
+                              "\"final_sigmas_type\": \"zero\", \"flow_shift\": 5.0, \"lower_order_final\": true, "
+                              "\"num_train_timesteps\": 1000, \"predict_x0\": true, \"prediction_type\": \"flow_prediction\", "
+                              "\"rescale_betas_zero_snr\": false, \"sample_max_value\": 1.0, \"sigma_max\": null, \"sigma_min\": null, "
+                              "\"solver_order\": 2, \"solver_p\": null, \"solver_type\": \"bh2\", \"steps_offset\": 0, "
+                              "\"thresholding\": false, \"time_shift_type\": \"exponential\", \"timestep_spacing\": \"linspace\", "
+                              "\"trained_betas\": null, \"use_beta_sigmas\": false, \"use_dynamic_shifting\": false, "
+                              "\"use_exponential_sigmas\": false, \"use_flow_sigmas\": true, \"use_karras_sigmas\": false}",
+                        &s, &err) == SORA_OK,
+                  "%s", err.message);
+    ck_assert(s.solver == SORA_SAMPLER_UNIPC && s.shift == 5.0 && !s.dynamic);
+    /* LTX-Video 0.9.1's. */
+    ck_assert_msg(parse(read_scheduler_ltx,
+                        EULER "\"base_image_seq_len\": 1024, \"base_shift\": 0.95, \"invert_sigmas\": false, \"max_image_seq_len\": 4096, "
+                              "\"max_shift\": 2.05, \"num_train_timesteps\": 1000, \"shift\": 1.0, \"shift_terminal\": 0.1, "
+                              "\"use_beta_sigmas\": false, \"use_dynamic_shifting\": true, \"use_exponential_sigmas\": false, "
+                              "\"use_karras_sigmas\": false}",
+                        &s, &err) == SORA_OK,
+                  "%s", err.message);
+    ck_assert(s.solver == SORA_SAMPLER_EULER && s.dynamic && s.low == 0.95 && s.high_tokens == 4096 && s.terminal == 0.1);
+    /* Made from another class's config: that one's shift is left over. */
+    ck_assert_int_eq(parse(read_scheduler, EULER "\"flow_shift\": 3.0, \"shift\": 8, \"solver_order\": 3}", &s, &err), SORA_OK);
+    ck_assert(s.solver == SORA_SAMPLER_EULER && s.shift == 8.0);
+    ck_assert_int_eq(parse(read_scheduler, UNIPC "\"flow_shift\": 3.0, \"shift\": 8, \"shift_terminal\": 0.0}", &s, &err), SORA_OK);
+    ck_assert(s.shift == 3.0 && s.terminal == 0.0);
+    ck_assert_int_eq(parse(read_scheduler, EULER "\"stochastic_sampling\": true}", &s, &err), SORA_OK);
+    ck_assert(s.solver == SORA_SAMPLER_LCM && s.shift == 1.0);
+    ck_assert_int_eq(parse(read_scheduler, DPMPP "\"lambda_min_clipped\": \"-Infinity\", \"solver_type\": \"midpoint\"}", &s, &err), SORA_OK);
+    ck_assert_int_eq(s.solver, SORA_SAMPLER_DPMPP);
+}
+END_TEST
+
 START_TEST(refused) {
     static const struct {
         read_fn *read;
@@ -134,6 +181,34 @@ START_TEST(refused) {
         {read_ltx_vae, SORA_E_UNSUPPORTED, "{\"decoder_inject_noise\": [true, false, false, false, false]}",
          "inject_noise"},
         {read_ltx_vae, SORA_E_UNSUPPORTED, "{\"down_block_types\": [\"Other\"]}", "down_block_types"},
+        {read_scheduler, SORA_E_FORMAT, "[]", "scheduler"},
+        {read_scheduler, SORA_E_UNSUPPORTED, "{\"_class_name\": \"DDIMScheduler\"}", "DDIMScheduler"},
+        {read_scheduler, SORA_E_FORMAT, "{\"flow_shift\": 0}", "flow_shift"},
+        {read_scheduler, SORA_E_UNSUPPORTED, "{\"solver_order\": 3}", "solver_order 3"},
+        {read_scheduler, SORA_E_UNSUPPORTED, UNIPC "\"prediction_type\": \"epsilon\"}", "prediction_type epsilon"},
+        {read_scheduler, SORA_E_UNSUPPORTED, UNIPC "\"use_flow_sigmas\": false}", "use_flow_sigmas false"},
+        {read_scheduler, SORA_E_UNSUPPORTED, UNIPC "\"thresholding\": true}", "thresholding"},
+        {read_scheduler, SORA_E_UNSUPPORTED, UNIPC "\"final_sigmas_type\": \"sigma_min\"}", "final_sigmas_type"},
+        {read_scheduler, SORA_E_UNSUPPORTED, UNIPC "\"predict_x0\": false}", "predict_x0"},
+        {read_scheduler, SORA_E_UNSUPPORTED, UNIPC "\"solver_type\": \"bh1\"}", "solver_type"},
+        {read_scheduler, SORA_E_UNSUPPORTED, UNIPC "\"lower_order_final\": false}", "lower_order_final"},
+        {read_scheduler, SORA_E_UNSUPPORTED, UNIPC "\"disable_corrector\": [0]}", "disable_corrector"},
+        {read_scheduler, SORA_E_UNSUPPORTED, UNIPC "\"solver_p\": {}}", "solver_p"},
+        {read_scheduler, SORA_E_UNSUPPORTED, UNIPC "\"shift_terminal\": 0.1}", "shift_terminal 0.1"},
+        {read_scheduler_ltx, SORA_E_UNSUPPORTED, UNIPC "\"use_dynamic_shifting\": true}", "use_dynamic_shifting"},
+        {read_scheduler, SORA_E_UNSUPPORTED, DPMPP "\"algorithm_type\": \"sde-dpmsolver++\"}", "algorithm_type"},
+        {read_scheduler, SORA_E_UNSUPPORTED, DPMPP "\"solver_type\": \"heun\"}", "solver_type"},
+        {read_scheduler, SORA_E_UNSUPPORTED, DPMPP "\"use_lu_lambdas\": true}", "use_lu_lambdas"},
+        {read_scheduler, SORA_E_UNSUPPORTED, EULER "\"num_train_timesteps\": 500}", "num_train_timesteps 500"},
+        {read_scheduler, SORA_E_UNSUPPORTED, EULER "\"use_karras_sigmas\": true}", "use_karras_sigmas"},
+        {read_scheduler, SORA_E_UNSUPPORTED, EULER "\"use_exponential_sigmas\": true}", "use_exponential_sigmas"},
+        {read_scheduler, SORA_E_UNSUPPORTED, EULER "\"use_beta_sigmas\": true}", "use_beta_sigmas"},
+        {read_scheduler, SORA_E_UNSUPPORTED, EULER "\"invert_sigmas\": true}", "invert_sigmas"},
+        {read_scheduler, SORA_E_UNSUPPORTED, EULER "\"use_dynamic_shifting\": true}", "use_dynamic_shifting"},
+        {read_scheduler, SORA_E_UNSUPPORTED, LCM "\"scale_factors\": [0.5, 1]}", "scale_factors"},
+        {read_scheduler_ltx, SORA_E_UNSUPPORTED, EULER "\"use_dynamic_shifting\": true, \"time_shift_type\": \"linear\"}", "time_shift_type"},
+        {read_scheduler_ltx, SORA_E_UNSUPPORTED, EULER "\"shift_terminal\": 0.1}", "shift_terminal"},
+        {read_scheduler_ltx, SORA_E_FORMAT, EULER "\"use_dynamic_shifting\": true, \"shift_terminal\": 1}", "dynamic"},
     };
     union {
         sorai_dit_config dit;
@@ -142,6 +217,7 @@ START_TEST(refused) {
         sorai_ltx_config ltx;
         sorai_ltx_vae_config vae;
         sorai_vae_config wan_vae;
+        sorai_scheduler_config scheduler;
     } out;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sora_error err;
@@ -189,6 +265,7 @@ Suite *suite_configs(void) {
     Suite *s = suite_create("configs");
     TCase *c = tcase_create("all");
     tcase_add_test(c, published_values);
+    tcase_add_test(c, schedulers);
     tcase_add_test(c, refused);
     tcase_add_test(c, numbers_of_python);
     suite_add_tcase(s, c);
