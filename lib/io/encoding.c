@@ -1,5 +1,7 @@
 #include "lib/io/encoding.h"
 
+#include <string.h>
+
 #include "kernels/stored.h"
 #include "lib/tensor/half.h"
 
@@ -10,6 +12,7 @@ static const sorai_encoding_info infos[SORAI_ENCODINGS] = {
     [SORAI_Q8_0] = {"q8_0", SORA_DTYPE_F32, 32, 34},      [SORAI_Q2_K] = {"q2_k", SORA_DTYPE_F32, 256, 84},
     [SORAI_Q3_K] = {"q3_k", SORA_DTYPE_F32, 256, 110},    [SORAI_Q4_K] = {"q4_k", SORA_DTYPE_F32, 256, 144},
     [SORAI_Q5_K] = {"q5_k", SORA_DTYPE_F32, 256, 176},    [SORAI_Q6_K] = {"q6_k", SORA_DTYPE_F32, 256, 210},
+    [SORAI_F64] = {"f64", SORA_DTYPE_F32, 1, 8},
 };
 
 const sorai_encoding_info *sorai_encoding_find(int32_t encoding) {
@@ -17,10 +20,18 @@ const sorai_encoding_info *sorai_encoding_find(int32_t encoding) {
 }
 
 void sorai_encoding_expand(int32_t encoding, const void *src, size_t blocks, void *dst) {
-    static const int stored[SORAI_ENCODINGS] = {SK_DT_f32,  SK_DT_f8e4m3, SK_DT_f8e5m2, SK_DT_q4_0, SK_DT_q4_1, SK_DT_q5_0, SK_DT_q5_1,
+    static const int stored[SORAI_F64] = {SK_DT_f32,  SK_DT_f8e4m3, SK_DT_f8e5m2, SK_DT_q4_0, SK_DT_q4_1, SK_DT_q5_0, SK_DT_q5_1,
                                                 SK_DT_q8_0, SK_DT_q2_k,   SK_DT_q3_k,   SK_DT_q4_k, SK_DT_q5_k, SK_DT_q6_k};
     const sorai_encoding_info *info = sorai_encoding_find(encoding);
     if (!info) return;
+    if (encoding == SORAI_F64) {
+        for (size_t i = 0; i < blocks; i++) {
+            double wide; /* beyond f32's range: infinity, as torch makes it */
+            memcpy(&wide, (const unsigned char *)src + i * sizeof wide, sizeof wide);
+            ((float *)dst)[i] = (float)wide;
+        }
+        return;
+    }
     if (info->dtype == SORA_DTYPE_F32)
         sorak_stored_f32(stored[encoding], src, 0, (int64_t)(blocks * info->values), dst);
     float v[256];

@@ -19,6 +19,7 @@ enum sorai_encoding {
     SORAI_Q4_K,
     SORAI_Q5_K,
     SORAI_Q6_K,
+    SORAI_F64, /* rounded to f32; no type that a model keeps as it is stored */
     SORAI_ENCODINGS
 };
 

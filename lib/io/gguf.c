@@ -227,6 +227,7 @@ static const struct {
     {8, SORA_DTYPE_F32, SORAI_Q8_0, "Q8_0"},    {10, SORA_DTYPE_F32, SORAI_Q2_K, "Q2_K"},
     {11, SORA_DTYPE_F32, SORAI_Q3_K, "Q3_K"},   {12, SORA_DTYPE_F32, SORAI_Q4_K, "Q4_K"},
     {13, SORA_DTYPE_F32, SORAI_Q5_K, "Q5_K"},   {14, SORA_DTYPE_F32, SORAI_Q6_K, "Q6_K"},
+    {28, SORA_DTYPE_F32, SORAI_F64, "F64"},
 };
 
 /* Bytes of the tensor in the file from its type and extents. */
@@ -252,7 +253,7 @@ static int measure(const char *file, uint64_t type, sorai_tensor_info *info, sor
     info->size = info->stored = bytes;
     const sorai_encoding_info *e = sorai_encoding_find(info->encoding);
     if (!e) return SORA_OK;
-    if (info->rank < 1 || info->shape[info->rank - 1] % e->values)
+    if (e->values > 1 && (info->rank < 1 || info->shape[info->rank - 1] % e->values))
         return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\": rows of %lld values are no blocks of %s",
                           file, info->name, info->rank < 1 ? 1LL : (long long)info->shape[info->rank - 1], info->type);
     info->stored = (uint64_t)(bytes / sizeof(float) / e->values) * e->bytes;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/io/encoding.h"
 #include "lib/io/folder.h"
 #include "lib/io/sora_file.h"
 #include "lib/tensor/half.h"
@@ -268,7 +269,7 @@ static int to_bf16(sorai_mem *mem, sora_tensor **t, sora_error *err) {
 
 /* Whether a tensor of a single file has to be multiplied out to f32. */
 static bool made_f32(const sorai_tensor_info *info) {
-    return info->encoding && info->dtype == SORA_DTYPE_F32 && info->rank >= 2;
+    return info->encoding && info->encoding != SORAI_F64 && info->dtype == SORA_DTYPE_F32 && info->rank >= 2;
 }
 
 int sorai_package_lookup(sorai_package *p, const char *part, const char *name, sora_tensor **out, sora_error *err) {

@@ -147,7 +147,7 @@ static int take_rows(const sorai_part *p, const sorai_tensor_info *item, sora_te
 
 bool sorai_keep_stored(const sorai_table *table, sorai_tensor_info *info) {
     const int32_t dtype = SORAI_DTYPE_F8_E4M3 + info->encoding - SORAI_F8_E4M3;
-    if (!info->encoding || info->rank < 2 || info->shape[0] < 1 || count_of(info) / info->shape[0] % sorai_dtype_values(dtype) ||
+    if (!info->encoding || info->encoding == SORAI_F64 || info->rank < 2 || info->shape[0] < 1 || count_of(info) / info->shape[0] % sorai_dtype_values(dtype) ||
         sorai_scale_find(table, info))
         return false;
     info->dtype = dtype;

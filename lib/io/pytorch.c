@@ -48,7 +48,7 @@ static const struct {
     {"CharStorage", NULL, "I8", SORA_DTYPE_I8, SORAI_PLAIN, 1},
     {"BoolStorage", NULL, "BOOL", 0, SORAI_PLAIN, 1},
     {"ShortStorage", NULL, "I16", 0, SORAI_PLAIN, 2},
-    {"DoubleStorage", "float64", "F64", 0, SORAI_PLAIN, 8},
+    {"DoubleStorage", "float64", "F64", SORA_DTYPE_F32, SORAI_F64, 8},
     {NULL, "float8_e4m3fn", "F8_E4M3", SORA_DTYPE_BF16, SORAI_F8_E4M3, 1},
     {NULL, "float8_e5m2", "F8_E5M2", SORA_DTYPE_BF16, SORAI_F8_E5M2, 1},
 };

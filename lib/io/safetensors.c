@@ -29,7 +29,7 @@ static const struct {
              {"U8", SORA_DTYPE_U8, 8, SORAI_PLAIN},
              {"I8", SORA_DTYPE_I8, 8, SORAI_PLAIN},
              {"I64", SORA_DTYPE_I64, 64, SORAI_PLAIN},
-             {"F64", 0, 64, SORAI_PLAIN},
+             {"F64", SORA_DTYPE_F32, 64, SORAI_F64},
              {"BOOL", 0, 8, SORAI_PLAIN},
              {"F8_E4M3", SORA_DTYPE_BF16, 8, SORAI_F8_E4M3},
              {"F8_E5M2", SORA_DTYPE_BF16, 8, SORAI_F8_E5M2},
@@ -85,7 +85,7 @@ static int parse_tensor(const char *file, const char *name, size_t name_length, 
     if (info->stored != bytes)
         return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.120s\": %llu bytes, its shape needs %zu", file, name,
                           (unsigned long long)info->stored, bytes);
-    info->size = info->encoding ? info->stored * sorai_dtype_size(info->dtype) : info->stored;
+    info->size = info->encoding ? info->stored / (bits / 8) * sorai_dtype_size(info->dtype) : info->stored;
     return SORA_OK;
 }
 

@@ -7,6 +7,7 @@
     comfy/            ComfyUI's: prefix, eight-bit floats, with scales, tokenizer packed in
     gguf/             llama.cpp's and its relatives': f16, q8_0; text encoder under short names
     lora/             low-rank additions in three namings
+    doubles/          numbers of 64 bits in three containers
     blocks.safetensors  random blocks of each GGUF type and what the Python package `gguf` makes of them
     cases.safetensors   inputs, and what torch makes of them
 
@@ -41,6 +42,19 @@ def simple(model):
             k = torch.randint(-4, 5, p.shape, generator=G).float() / 16
             p.copy_(1 + 2 * k if name.endswith("gamma") or ("norm" in name and name.endswith("weight")) else k)
     return model.float().eval()
+
+
+def doubles(folder):
+    os.makedirs(folder, exist_ok=True)
+    values = torch.tensor([[1 / 3, -1e300], [1e-42, 16777217.0], [-0.0, 0.1]], dtype=torch.float64)
+    save_file({"a.weight": values}, os.path.join(folder, "f64.safetensors"))
+    torch.save({"a.weight": values}, os.path.join(folder, "f64.pth"))
+    w = gguf.GGUFWriter(os.path.join(folder, "f64.gguf"), "wan")
+    w.add_tensor("a.weight", values.numpy())
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
 
 
 # --- names -----------------------------------------------------------------------------------------------------------------
@@ -360,6 +374,7 @@ def main():
             cases[what + "_z"], cases[what + "_decoded"] = z[0].contiguous(), model.decode(z * s + m).sample.clamp(-1, 1)[0].contiguous()
         assert float(cases["vae_decoded"].std()) > 1e-3 and float(cases["vae22_decoded"].std()) > 1e-3
     save_file(cases, at("cases.safetensors"))
+    doubles(os.path.join(root, "doubles"))
     for folder, _, files in os.walk(root):
         for file in files:
             os.chmod(os.path.join(folder, file), 0o644)

@@ -11,6 +11,7 @@
 #include "lib/io/gguf.h"
 #include "lib/io/package.h"
 #include "lib/io/safetensors.h"
+#include "lib/io/part.h"
 #include "lib/io/weights.h"
 #include "lib/model/files.h"
 #include "lib/model/lora.h"
@@ -34,7 +35,7 @@ START_TEST(test_encodings) {
     sorai_safetensors *st;
     ck_assert_msg(sorai_safetensors_open_path(&st, &mem, FIXTURES "blocks.safetensors", &error) == SORA_OK, "%s",
                   error.message);
-    for (int32_t e = SORAI_PLAIN + 1; e < SORAI_ENCODINGS; e++) {
+    for (int32_t e = SORAI_PLAIN + 1; e < SORAI_F64; e++) {
         const sorai_encoding_info *info = sorai_encoding_find(e);
         sora_tensor *blocks, *values;
         char name[64];
@@ -61,6 +62,31 @@ START_TEST(test_encodings) {
     ck_assert_ptr_null(sorai_encoding_find(SORAI_PLAIN));
     ck_assert_ptr_null(sorai_encoding_find(SORAI_ENCODINGS));
     sorai_safetensors_close(&st);
+}
+END_TEST
+
+/* Doubles as torch and the package gguf store them, rounded as torch rounds them; neither kept as stored nor narrowed. */
+START_TEST(test_doubles) {
+    static const char *const files[] = {"f64.safetensors", "f64.pth", "f64.gguf"};
+    static const double made[] = {1.0 / 3.0, -1e300, 1e-42, 16777217.0, -0.0, 0.1};
+    char path[128];
+    snprintf(path, sizeof path, FIXTURES "doubles/%s", files[_i]);
+    sorai_weights *w;
+    sora_tensor *t;
+    ck_assert_msg(sorai_weights_open(&w, &mem, path, &error) == SORA_OK, "%s", error.message);
+    const sorai_tensor_info *info = sorai_table_find(sorai_weights_table(w), "a.weight");
+    ck_assert_ptr_nonnull(info);
+    ck_assert(info->dtype == SORA_DTYPE_F32 && info->rank == 2 && info->shape[0] == 3 && info->shape[1] == 2);
+    ck_assert(info->size == 24 && info->stored == 48);
+    sorai_tensor_info kept = *info;
+    ck_assert(!sorai_keep_stored(sorai_weights_table(w), &kept));
+    ck_assert_msg(sorai_weights_load(w, info, &t, &error) == SORA_OK, "%s", error.message);
+    for (int i = 0; i < 6; i++) {
+        const float want = (float)made[i];
+        ck_assert_msg(memcmp(&want, (float *)t->data + i, sizeof want) == 0, "value %d is %g, not %g", i, (double)((float *)t->data)[i], (double)want);
+    }
+    sorai_tensor_unref(&t);
+    sorai_weights_unref(&w);
 }
 END_TEST
 
@@ -440,6 +466,7 @@ Suite *suite_io_weights(void) {
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 60);
     tcase_add_test(c, test_encodings);
+    tcase_add_loop_test(c, test_doubles, 0, 3);
     tcase_add_test(c, test_containers);
     tcase_add_test(c, test_inferred);
     tcase_add_test(c, test_names);
