@@ -318,7 +318,9 @@ int cmd_generate(int argc, char **argv) {
         if (!j.frames) j.frames = model.default_frames;
         j.m.window = window ? window : 2LL * model.default_frames > 2 ? 2LL * model.default_frames : 2;
         j.m.context = j.m.window > 10 ? 5 : j.m.window / 2;
-        if (code == EXIT_DONE) code = saving_open(j.m.save, argc, argv);
+        const char *inputs[5 + SORA_MAX_REFERENCES] = {j.prompts_path, pictures.image, pictures.last_image, pictures.video, pictures.mask};
+        for (int i = 0; i < pictures.references.count; i++) inputs[5 + i] = pictures.references.items[i]; /* not more: they have been read */
+        if (code == EXIT_DONE) code = saving_open(j.m.save, argc, argv, inputs, 5 + SORA_MAX_REFERENCES);
         if (code == EXIT_DONE) code = make_all(&j, prompt);
         if (code == EXIT_DONE) saving_close(j.m.save);
     }

@@ -30,14 +30,21 @@ goes_on() { # what it is, a place to stop, another one, command...
         mv "$tmp/kept" "$tmp/saved/$f"
     done
     run "$@" --seed 6 -o "$tmp/parts" --save "$tmp/saved"; [ $? = 1 ] && grep -q "another command" "$tmp/err"; ok "$what: another command is refused" $?
+    if [ "$input" ]; then # a file that the windows which are done were made of
+        cp "$input" "$tmp/kept" && cp "$(dirname "$input")/frame-0003.png" "$input"
+        run "$@" -o "$tmp/parts" --save "$tmp/saved"; [ $? = 1 ] && [ ! -e "$tmp/parts" ] && grep -q "inputs" "$tmp/err"; ok "$what: another input is refused" $?
+        cp "$tmp/kept" "$input"
+    fi
     run "$@" -o "$tmp/parts" --save "$tmp/saved" && diff -r "$tmp/whole" "$tmp/parts" >/dev/null; ok "$what: the same bytes" $?
     [ ! -e "$tmp/saved" ]; ok "$what: what was saved is gone" $?
     rm -rf "$tmp/whole" "$tmp/parts"
 }
 set -- --quiet --model "$model" --steps 300 --seed 5
+input=
 goes_on "full" run-000001.safetensors run-000003.safetensors generate -p "a cat" --size 64x48 --frames 10 --window 6 --full "$@"
 goes_on "shots" run-000000.safetensors run-000001.safetensors generate --shot "a cat" --shot "a dog" --size 32x32 --frames 14 --window 9 "$@"
 run generate --quiet --model "$model" --steps 1 -p "a cat" --size 32x32 --frames 6 -o "$tmp/clip"
+input=$tmp/clip/frame-0001.png
 goes_on "extend" run-000000.safetensors run-000001.safetensors extend "$tmp/clip" --before 0.5 --after 0.5 -p "a cat" --fps 8 --size 32x32 "$@"
 refused "a folder that cannot be made" 1 generate -p x --model "$model" -o "$tmp/no" --save "$tmp/no/such"
 finish

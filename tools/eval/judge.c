@@ -6,6 +6,8 @@
 
 #include "tools/commands.h"
 
+#define MOST_PIXELS 4e6 /* of a clip that nobody asked for */
+
 static int fail(const sora_error *err) {
     return interrupted() ? complain(EXIT_FAILED, "interrupted") : complain(EXIT_FAILED, "%s", err->message);
 }
@@ -28,9 +30,13 @@ int judge_open(judge *j, const session_opts *opts, const char *probe) {
         j->classify = j->other.pipeline;
         j->classifier = probe;
     }
+    const int asked = j->width && j->frames;
     j->width = j->width ? j->width : j->model.default_width;
     j->height = j->height ? j->height : j->model.default_height;
     j->frames = j->frames ? j->frames : j->model.default_frames;
+    if (!asked && (double)j->width * j->height * (double)j->frames > MOST_PIXELS)
+        return complain(EXIT_USAGE, "%s: clips of its own %dx%d with %lld frames would take hours; name them with --size and --frames, such as 128x128 and 17",
+                        j->s.path, j->width, j->height, (long long)j->frames);
     j->fps = j->model.default_fps;
     j->limits.split = WORLD_HELDOUT;
     j->limits.image = j->frames == 1;

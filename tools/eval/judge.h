@@ -36,7 +36,7 @@ typedef struct opinion {
 } opinion;
 
 /* Opens the model; probe (may be NULL): a model whose probe judges in place of its own. limits are set by the caller before; width, height and
- * frames of 0 become the model's own. judge_close in any case. */
+ * frames of 0 become the model's own, unless that is large. judge_close in any case. */
 int judge_open(judge *j, const session_opts *opts, const char *probe);
 void judge_close(judge *j);
 

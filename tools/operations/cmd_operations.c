@@ -290,7 +290,7 @@ static int run(const operation *op, int argc, char **argv) {
         r.m.seed = *param_option_int(&params, SORA_PARAM_SEED);
         code = choose_size(&r, &model);
     }
-    if (code == EXIT_DONE) code = saving_open(r.m.save, argc, argv);
+    if (code == EXIT_DONE) code = saving_open(r.m.save, argc, argv, (const char *const[]){r.input[0], op->inputs > 1 ? r.input[1] : NULL, r.mask}, 3);
     if (code == EXIT_DONE) {
         progress_begin(&r.m.bar, op->name, r.quiet);
         code = op->run(&r, &c);

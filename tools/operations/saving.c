@@ -17,22 +17,51 @@ static void path_of(char path[PATH], const char *folder, const char *what, int64
     snprintf(path, PATH, "%.4000s/%s-%06lld.safetensors", folder, what, (long long)index);
 }
 
-/* The words of a command, a line each (malloc). */
-static char *command_text(int argc, char **argv) {
-    size_t size = 1;
+/* FNV-1a: whether a file is still the same, nothing more. */
+static void add_bytes(uint64_t *sum, const void *data, size_t n) {
+    for (size_t i = 0; i < n; i++) *sum = (*sum ^ ((const unsigned char *)data)[i]) * UINT64_C(0x100000001b3);
+}
+
+/* What a file holds, or the files of a folder with their names. What cannot be read counts as empty: whoever reads the input will say so. */
+static uint64_t sum_of(const char *name) {
+    static unsigned char part[65536];
+    uint64_t sum = UINT64_C(0xcbf29ce484222325);
+    struct dirent **names = NULL;
+    char path[PATH];
+    const int n = scandir(name, &names, NULL, alphasort);
+    for (int i = 0; i < (n < 0 ? 1 : n); i++) {
+        if (n >= 0) snprintf(path, sizeof path, "%.3900s/%.255s", name, names[i]->d_name);
+        FILE *f = fopen(n < 0 ? name : path, "rb");
+        if (n >= 0) add_bytes(&sum, names[i]->d_name, strlen(names[i]->d_name) + 1);
+        for (size_t got; f && (got = fread(part, 1, sizeof part, f)) > 0;) add_bytes(&sum, part, got);
+        if (f) fclose(f);
+        if (n >= 0) free(names[i]);
+    }
+    free(names);
+    return sum;
+}
+
+/* The words of a command, a line each, then a line for each of its inputs (malloc). *words: the bytes of the first part. */
+static char *command_text(int argc, char **argv, const char *const *inputs, int count, size_t *words) {
+    size_t size = 1 + 17 * (size_t)count;
     for (int i = 0; i < argc; i++) size += strlen(argv[i]) + 1;
     char *text = malloc(size), *to = text;
-    for (int i = 0; i < argc && text; i++) to += sprintf(to, "%s\n", argv[i]);
-    if (text) *to = 0;
+    if (!text) return NULL;
+    for (int i = 0; i < argc; i++) to += sprintf(to, "%s\n", argv[i]);
+    *words = (size_t)(to - text);
+    *to = 0;
+    for (int i = 0; i < count; i++)
+        if (inputs[i]) to += sprintf(to, "%016llx\n", (unsigned long long)sum_of(inputs[i]));
     return text;
 }
 
-int saving_open(const char *folder, int argc, char **argv) {
+int saving_open(const char *folder, int argc, char **argv, const char *const *inputs, int count) {
     char path[PATH], *text;
+    size_t words = 0;
     if (!folder) return EXIT_DONE;
     if (strlen(folder) > 4000) return complain(EXIT_USAGE, "option --save: the name is too long");
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) return complain(EXIT_FAILED, "%.300s: %s", folder, strerror(errno));
-    if (!(text = command_text(argc, argv))) return complain(EXIT_FAILED, "no memory for a command");
+    if (!(text = command_text(argc, argv, inputs, count, &words))) return complain(EXIT_FAILED, "no memory for a command");
     const size_t size = strlen(text);
     int code = EXIT_DONE;
     snprintf(path, sizeof path, "%s/command", folder);
@@ -40,8 +69,11 @@ int saving_open(const char *folder, int argc, char **argv) {
     if (f) {
         char *there = malloc(size + 2);
         if (!there) code = complain(EXIT_FAILED, "no memory for a command");
-        else if (fread(there, 1, size + 1, f) != size || memcmp(there, text, size) != 0)
+        const size_t got = there ? fread(there, 1, size + 1, f) : 0;
+        if (there && (got < words || memcmp(there, text, words) != 0))
             code = complain(EXIT_FAILED, "%.300s: was saved by another command; name another folder, or take it away", folder);
+        else if (there && (got != size || memcmp(there, text, size) != 0))
+            code = complain(EXIT_FAILED, "%.300s: was saved with other inputs: their files have changed; name another folder, or take it away", folder);
         free(there);
         fclose(f);
     } else {

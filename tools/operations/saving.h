@@ -10,8 +10,9 @@
 #define SAVING_OPTION(to) \
     {"save", OPTION_TEXT, &(to), "DIR", "saved there as it goes on; the same command takes it up again after it was stopped", 0, 0}
 
-/* Makes the folder, or looks that the same command made it. folder NULL: nothing is saved. */
-int saving_open(const char *folder, int argc, char **argv);
+/* Makes the folder, or looks that the same command made it, of inputs (files and folders, NULL: none) that hold the same. folder NULL: nothing is
+ * saved. */
+int saving_open(const char *folder, int argc, char **argv, const char *const *inputs, int count);
 /* Takes the folder away, with what was saved in it. */
 void saving_close(const char *folder);
 
