@@ -72,6 +72,11 @@ static const void *packed_factor(sorak_maker *m, int dtype, int bench, int64_t n
     return p->dst;
 }
 
+/* Errors of sums of k products. To bf16, a sum beside a tie is rounded the other way. */
+static double tolerance(int64_t k, int32_t c_bf16) {
+    return c_bf16 ? 500 * sqrt((double)k) : k > 64 ? sqrt((double)k) / 8 : 1;
+}
+
 int sorak_cases_gemm(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_t index) {
     static const int64_t sizes[][4] = {{320, 1024, 256, 0}, {320, 256, 1024, 0}, {1280, 320, 320, 0}, {320, 320, 5120, 1},
                                        {1024, 1536, 1536, 0}, {1280, 8960, 1536, 0}, {1280, 1536, 8960, 0}, {1, 1920, 320, 0}, {16, 320, 320, 0}}; /* m, n, k, transposed */
@@ -121,9 +126,7 @@ int sorak_cases_gemm(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_
     c->units = sorak_gemm_units(a);
     c->flops = 2.0 * (double)a->m * (double)a->n * (double)a->k;
     c->bytes = 4.0 * (double)(a->m * a->k + a->m * a->n) + (double)sorak_gemm_packed_bytes(dtype, a->n, a->k, 1);
-    c->tol_scale = a->k > 64 ? sqrt((double)a->k) / 8 : 1;
-    if (a->c_bf16) /* a sum beside a tie is rounded the other way */
-        c->tol_scale = 500 * sqrt((double)a->k);
+    c->tol_scale = tolerance(a->k, a->c_bf16);
     snprintf(c->text, sizeof c->text, "m=%lld n=%lld k=%lld%s%s%s%s", (long long)a->m, (long long)a->n, (long long)a->k,
              transposed ? " a^T" : a->a_bf16 ? " a bf16" : "", a->accumulate ? " +=" : "", a->c_bf16 ? " c bf16" : "", a->act ? " act" : "");
     return 1;
@@ -169,10 +172,8 @@ int sorak_cases_gemm_stored(sorak_maker *m, sorak_case *c, int dtype, int bench,
     c->units = sorak_gemm_stored_units(a);
     c->flops = 2.0 * (double)a->m * (double)a->n * (double)a->k;
     c->bytes = (double)(a->n * a->k / sorak_block_values(a->w_dtype) * sorak_block_bytes(a->w_dtype)) + 4.0 * (double)(a->m * a->n);
-    c->tol_scale = a->k > 64 ? sqrt((double)a->k) / 8 : 1;
+    c->tol_scale = tolerance(a->k, a->c_bf16);
     c->tol_scale *= a->w_dtype == SK_DT_f8e5m2 ? 4096 : a->w_dtype == SK_DT_i8 || a->w_dtype == SK_DT_f8e4m3 ? 64 : 1; /* larger values */
-    if (a->c_bf16) /* a sum beside a tie is rounded the other way */
-        c->tol_scale *= 4000;
     snprintf(c->text, sizeof c->text, "m=%lld n=%lld k=%lld from %s%s%s", (long long)a->m, (long long)a->n, (long long)a->k,
              sorak_stored_name(a->w_dtype), a->c_bf16 ? " c bf16" : "", a->act ? " act" : "");
     return 1;

@@ -374,18 +374,24 @@ static uint64_t piece_bytes(const sora_model *m, const sorai_plan *plan) {
     return (uint64_t)(frames * plan->latent[2] * plan->latent[3] * space * space * 3 / (plan->windows[0] * plan->windows[1])) * sizeof(float);
 }
 
+static int begin(dry_run **out, sora_pipeline *p, const sorai_plan *plan, sora_error *err) {
+    dry_run *r = *out = sorai_calloc(p->mem, 1, sizeof *r);
+    if (!r)
+        return sorai_fail(err, SORA_E_NOMEM, "no memory for an estimate");
+    r->model = p->model;
+    r->pipeline = p;
+    r->plan = plan;
+    sorai_counting_device_init(&r->device);
+    return SORA_OK;
+}
+
 /* decoding: whether the most is taken there. */
 static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, uint64_t *after, uint64_t *peak, int *decoding, sora_error *err) {
     sora_model *m = p->model;
-    dry_run *r = sorai_calloc(p->mem, 1, sizeof *r);
-    if (!r)
-        return sorai_fail(err, SORA_E_NOMEM, "no memory for an estimate");
-    r->model = m;
-    r->pipeline = p;
-    r->plan = plan;
+    dry_run *r;
+    SORA_TRY(begin(&r, p, plan, err));
     r->tokens = tokens;
     const enum sorai_model_net expert = larger_expert(m);
-    sorai_counting_device_init(&r->device);
     sorai_lock_take(&m->lock); /* the package is read for types */
     int status = sorai_exec_init(&r->exec, &r->device.base, p->mem, m->product, err);
     if (status == SORA_OK)
@@ -460,13 +466,8 @@ int sorai_plan_decoding(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     sora_model *m = p->model;
     int status = SORA_OK, more = p->mem->limit > 0;
     while (status == SORA_OK && more) {
-        dry_run *r = sorai_calloc(p->mem, 1, sizeof *r);
-        if (!r)
-            return sorai_fail(err, SORA_E_NOMEM, "no memory for an estimate");
-        r->model = m;
-        r->pipeline = p;
-        r->plan = plan;
-        sorai_counting_device_init(&r->device);
+        dry_run *r;
+        SORA_TRY(begin(&r, p, plan, err));
         sorai_lock_take(&m->lock);
         status = sorai_exec_init(&r->exec, &r->device.base, p->mem, m->product, err);
         if (status == SORA_OK)

@@ -23,6 +23,9 @@ import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from transformers import UMT5Config, UMT5EncoderModel
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from random_weights import Noise, write_safetensors  # noqa: E402
+
 SHARD = 4 << 30
 SIZES = {"1.3B": dict(num_attention_heads=12, ffn_dim=8960, num_layers=30), "14B": dict(num_attention_heads=40, ffn_dim=13824, num_layers=40)}
 UMT5 = dict(vocab_size=256384, d_model=4096, d_ff=10240, d_kv=64, num_heads=64, num_layers=24, feed_forward_proj="gated-gelu")
@@ -33,55 +36,6 @@ INDEX = {
     "transformer": ["diffusers", "WanTransformer3DModel"],
     "vae": ["diffusers", "AutoencoderKLWan"],
 }
-
-
-class Noise:
-    """Normal numbers of any deviation, as bytes, from one block that is read from changing places."""
-
-    def __init__(self):
-        self.block = np.random.default_rng(1).standard_normal((1 << 22) + 9973).astype(np.float32)
-        self.made = {}
-
-    def pieces(self, count, mean, deviation, bf16):
-        key = (mean, deviation, bf16)
-        if key not in self.made:
-            values = self.block * np.float32(deviation) + np.float32(mean)
-            if bf16:
-                bits = values.view(np.uint32)
-                values = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-            self.made = {key: values}
-        values, start = self.made[key], count % 7919
-        while count:
-            n = min(count, len(values) - start)
-            yield values[start : start + n].data
-            count, start = count - n, (start + n) % 7919
-
-
-def spread(name, shape):
-    """(mean, deviation): sums keep their size from layer to layer."""
-    if len(shape) < 2 or name.endswith(("gamma", "norm.weight")):
-        return (0.0, 0.02) if name.endswith("bias") else (1.0, 0.1)
-    if name == "shared.weight" or "relative_attention_bias" in name:
-        return 0.0, 0.5
-    fan_in = int(np.prod(shape[1:]))
-    if ".SelfAttention.q." in name:  # this family does not scale its scores
-        fan_in *= UMT5["d_kv"]
-    return 0.0, float(fan_in) ** -0.5
-
-
-def write_shard(path, tensors, bf16, noise):
-    width, at, header = (2, 0, {}) if bf16 else (4, 0, {})
-    for name, shape in tensors:
-        size = int(np.prod(shape)) * width
-        header[name] = {"dtype": "BF16" if bf16 else "F32", "shape": list(shape), "data_offsets": [at, at + size]}
-        at += size
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as f:
-        f.write(len(text).to_bytes(8, "little") + text)
-        for name, shape in tensors:
-            for piece in noise.pieces(int(np.prod(shape)), *spread(name, shape), bf16):
-                f.write(piece)
 
 
 def write_part(folder, module, stem, bf16, noise):
@@ -96,7 +50,7 @@ def write_part(folder, module, stem, bf16, noise):
         size += bytes_
     names = [f"{stem}.safetensors" if len(shards) == 1 else f"{stem}-{i + 1:05}-of-{len(shards):05}.safetensors" for i in range(len(shards))]
     for name, shard in zip(names, shards):
-        write_shard(os.path.join(folder, name), shard, bf16, noise)
+        write_safetensors(os.path.join(folder, name), shard, bf16, noise)
     if len(shards) > 1:
         index = {"metadata": {}, "weight_map": {n: name for name, shard in zip(names, shards) for n, _ in shard}}
         with open(os.path.join(folder, f"{stem}.safetensors.index.json"), "w") as f:

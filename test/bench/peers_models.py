@@ -4,6 +4,8 @@ import os
 
 import numpy as np
 
+from random_weights import Noise, write_safetensors
+
 TRANSFORMER = dict(_class_name="WanTransformer3DModel", patch_size=[1, 2, 2], num_attention_heads=12, attention_head_dim=128, in_channels=16,
                    out_channels=16, text_dim=4096, freq_dim=256, ffn_dim=8960, num_layers=30, cross_attn_norm=True,
                    qk_norm="rms_norm_across_heads", eps=1e-6, rope_max_seq_len=1024, image_dim=None, added_kv_proj_dim=None)
@@ -130,38 +132,15 @@ def text_work(tokens, c=TEXT):
     return 2 * c["num_layers"] * tokens * (4 * c["d_model"] * inner + 3 * c["d_model"] * c["d_ff"] + 2 * tokens * inner)
 
 
-def random_bf16(rng, name, shape):
-    count = int(np.prod(shape))
-    if "norm" in name and not name.endswith(".bias"):
-        return np.full(count, 0x3F80, np.uint16)
-    fan = int(np.prod(shape[1:])) if len(shape) > 1 else 400
-    values = rng.random(count, np.float32)
-    values -= np.float32(0.5)
-    values *= np.float32((12 / fan) ** 0.5 * 0.7)
-    return (values.view(np.uint32) >> 16).astype(np.uint16)
-
-
 def write(folder, config, file, shapes):
-    """config, and the weights as one safetensors file, which is moved to its place when it is whole."""
+    """config, and the weights as one file; what is there stays."""
     path = os.path.join(folder, file)
     if os.path.exists(path):
         return
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "config.json"), "w") as f:
         json.dump(config, f, indent=1)
-    at, header = 0, {}
-    for name, shape in shapes.items():
-        size = 2 * int(np.prod(shape))
-        header[name] = dict(dtype="BF16", shape=shape, data_offsets=[at, at + size])
-        at += size
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    rng = np.random.default_rng(1)
-    with open(path + ".part", "wb") as f:
-        f.write(len(text).to_bytes(8, "little") + text)
-        for name, shape in shapes.items():
-            random_bf16(rng, name, shape).tofile(f)
-    os.rename(path + ".part", path)
+    write_safetensors(path, shapes.items(), True, Noise())
 
 
 def make(folder):
