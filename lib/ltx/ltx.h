@@ -165,8 +165,14 @@ int sorai_ltx_vae_bind(sorai_ltx_vae *vae, sorai_store *store, const sorai_ltx_v
 /* video [b, f, h, w, 3], f = time factor * n + 1 -> mean [b, n + 1, h', w', z], not normalised; *logvar (may be NULL) [b, n + 1, h', w', 1], the
  * same for all channels. */
 sora_tensor *sorai_ltx_vae_encode(sorai_exec *x, const sorai_ltx_vae *vae, sora_tensor *video, sora_tensor **logvar);
-/* latents, not normalised -> video, not clamped. timesteps: b host values for an autoencoder with timestep_conditioning, else NULL. */
-sora_tensor *sorai_ltx_vae_decode(sorai_exec *x, const sorai_ltx_vae *vae, sora_tensor *latent, const float *timesteps);
+/* latents, not normalised -> video, not clamped. timesteps: b host values for an autoencoder with timestep_conditioning, else NULL. part: only the
+ * frames and pixels of these places of the latent, the bits of the whole: every level takes no more than what the levels behind it look at; NULL:
+ * all. */
+typedef struct sorai_ltx_box {
+    int64_t begin[3], end[3]; /* t, h, w */
+} sorai_ltx_box;
+sora_tensor *sorai_ltx_vae_decode(sorai_exec *x, const sorai_ltx_vae *vae, sora_tensor *latent, const float *timesteps,
+                                  const sorai_ltx_box *part);
 /* (mean - latents_mean) * scaling_factor / latents_std and back. */
 sora_tensor *sorai_ltx_vae_normalize(sorai_exec *x, const sorai_ltx_vae *vae, sora_tensor *mean);
 sora_tensor *sorai_ltx_vae_denormalize(sorai_exec *x, const sorai_ltx_vae *vae, sora_tensor *latent);

@@ -319,20 +319,20 @@ static sora_tensor *down_run(sorai_exec *x, const sorai_ltx_level *l, int causal
     return sorai_add(x, y, sorai_reshape(x, all, 5, y->shape));
 }
 
-/* [b, t, h, w, c 8] -> [b, 2 t - 1, 2 h, 2 w, c]: c slowest; the first frame keeps its second copy only. */
-static sora_tensor *spread(sorai_exec *x, sora_tensor *in) {
+/* [b, t, h, w, c 8] -> [b, 2 t - 1, 2 h, 2 w, c]: c slowest; the first frame keeps its second copy only, where the clip begins with it. */
+static sora_tensor *spread(sorai_exec *x, sora_tensor *in, int begins) {
     if (!in) return NULL;
     const int64_t b = in->shape[0], t = in->shape[1], h = in->shape[2], w = in->shape[3], c = in->shape[4] / 8;
     const int64_t apart[7] = {b * t, h, w, c, 2, 2, 2}, joined[5] = {b, 2 * t, 2 * h, 2 * w, c};
     const int32_t axes[7] = {0, 4, 1, 5, 2, 6, 3};
     sora_tensor *y = sorai_reshape(x, sorai_permute(x, sorai_reshape(x, in, 7, apart), axes), 5, joined);
-    return sorai_slice(x, y, 1, 1, 2 * t);
+    return begins ? sorai_slice(x, y, 1, 1, 2 * t) : y;
 }
 
-static sora_tensor *up_run(sorai_exec *x, const sorai_ltx_level *l, int causal, sora_tensor *in) {
-    sora_tensor *y = spread(x, conv(x, &l->sample, causal, 1, in));
+static sora_tensor *up_run(sorai_exec *x, const sorai_ltx_level *l, int causal, int begins, sora_tensor *in) {
+    sora_tensor *y = spread(x, conv(x, &l->sample, causal, 1, in), begins);
     if (!l->residual) return y;
-    sora_tensor *copies[8], *one = spread(x, in);
+    sora_tensor *copies[8], *one = spread(x, in, begins);
     const int32_t n = 8 / l->factor;
     for (int32_t i = 0; i < n; i++) copies[i] = one;
     return sorai_add(x, y, sorai_concat(x, copies, n, 4));
@@ -382,8 +382,64 @@ sora_tensor *sorai_ltx_vae_encode(sorai_exec *x, const sorai_ltx_vae *vae, sora_
     return sorai_slice(x, h, 4, 0, z);
 }
 
+/* ---- parts of the decoder's work: boxes of places ------------------------------------------------------------- */
+
+/* What n convolutions look at to give a box of places. Where that ends before the clip does, they see a false end, and what they give there is
+ * wrong as far as they look: it is cut off. */
+static sorai_ltx_box seen(sorai_ltx_box b, int64_t n, int causal, const int64_t *size) {
+    for (int a = 0; a < 3; a++) {
+        const int64_t front = a == 0 && causal ? 2 * n : n, back = a == 0 && causal ? 0 : n;
+        b.begin[a] = b.begin[a] > front ? b.begin[a] - front : 0;
+        b.end[a] = b.end[a] + back < size[a] ? b.end[a] + back : size[a];
+    }
+    return b;
+}
+
+/* What an upsampler makes a box of, and what it makes of a box. */
+static sorai_ltx_box before_up(sorai_ltx_box b) {
+    return (sorai_ltx_box){{(b.begin[0] + 1) / 2, b.begin[1] / 2, b.begin[2] / 2}, {b.end[0] / 2 + 1, (b.end[1] + 1) / 2, (b.end[2] + 1) / 2}};
+}
+
+static sorai_ltx_box after_up(sorai_ltx_box b) {
+    return (sorai_ltx_box){{b.begin[0] ? 2 * b.begin[0] - 1 : 0, 2 * b.begin[1], 2 * b.begin[2]}, {2 * b.end[0] - 1, 2 * b.end[1], 2 * b.end[2]}};
+}
+
+/* From a tensor that holds `*held`, the part that holds `to`. */
+static sora_tensor *cut(sorai_exec *x, sora_tensor *in, sorai_ltx_box *held, sorai_ltx_box to) {
+    for (int32_t a = 0; a < 3; a++) in = sorai_slice(x, in, a + 1, to.begin[a] - held->begin[a], to.end[a] - held->begin[a]);
+    *held = to;
+    return in;
+}
+
+/* What each piece of the decoder is given so that a part of the video comes out. */
+typedef struct route {
+    sorai_ltx_box conv_in, mid, first[SORAI_LTX_MAX_LEVELS], up[SORAI_LTX_MAX_LEVELS], row[SORAI_LTX_MAX_LEVELS], conv_out, out;
+} route;
+
+static void plan_route(route *r, const sorai_ltx_net *n, const int64_t *latent, const sorai_ltx_box *part) {
+    int64_t size[SORAI_LTX_MAX_LEVELS + 1][3];
+    r->out = (sorai_ltx_box){{0, 0, 0}, {latent[0], latent[1], latent[2]}};
+    if (part) r->out = *part;
+    memcpy(size[0], latent, sizeof size[0]);
+    for (int32_t i = 0; i < n->levels; i++) {
+        const int64_t *s = size[i], twice[3] = {2 * s[0] - 1, 2 * s[1], 2 * s[2]};
+        memcpy(size[i + 1], n->level[i].samples ? twice : s, sizeof twice);
+        if (n->level[i].samples) r->out = after_up(r->out);
+    }
+    r->conv_out = seen(r->out, 1, n->causal, size[n->levels]);
+    sorai_ltx_box b = r->conv_out;
+    for (int32_t i = n->levels - 1; i >= 0; i--) {
+        const sorai_ltx_level *l = &n->level[i];
+        b = r->row[i] = seen(b, 2 * l->blocks, n->causal, size[i + 1]);
+        b = r->up[i] = l->samples ? seen(before_up(b), 1, n->causal, size[i]) : b;
+        b = r->first[i] = l->has_first ? seen(b, 2, n->causal, size[i]) : b;
+    }
+    r->mid = seen(b, 2 * n->mid.blocks, n->causal, latent);
+    r->conv_in = seen(r->mid, 1, n->causal, latent);
+}
+
 sora_tensor *sorai_ltx_vae_decode(sorai_exec *x, const sorai_ltx_vae *vae, sora_tensor *latent,
-                                  const float *timesteps) {
+                                  const float *timesteps, const sorai_ltx_box *part) {
     const sorai_ltx_net *n = &vae->decoder;
     float *times = NULL;
     if (!latent || x->status != SORA_OK) return NULL;
@@ -402,18 +458,28 @@ sora_tensor *sorai_ltx_vae_decode(sorai_exec *x, const sorai_ltx_vae *vae, sora_
         if (!value || sorai_download(x, value, &by) != SORA_OK) return NULL;
         for (int64_t i = 0; i < b; i++) times[i] = timesteps[i] * by;
     }
+    route r;
+    plan_route(&r, n, latent->shape + 1, part);
+    sorai_ltx_box held = {{0, 0, 0}, {latent->shape[1], latent->shape[2], latent->shape[3]}};
     const sorai_exec_mark mark = sorai_exec_here(x);
-    sora_tensor *h = sorai_exec_rewind_keep(x, mark, conv(x, &n->conv_in, n->causal, 1, latent));
+    sora_tensor *h = conv(x, &n->conv_in, n->causal, 1, cut(x, latent, &held, r.conv_in));
+    h = sorai_exec_rewind_keep(x, mark, cut(x, h, &held, r.mid));
     h = row_run(x, vae, &n->mid, n->causal, times, h);
     for (int32_t i = 0; i < n->levels && h; i++) {
         const sorai_ltx_level *l = &n->level[i];
+        h = cut(x, h, &held, r.first[i]);
         if (l->has_first) h = res_run(x, vae, &l->first, n->causal, time_run(x, &l->time, times, b), h);
-        if (l->samples) h = up_run(x, l, n->causal, h);
-        h = sorai_exec_rewind_keep(x, mark, h);
+        h = cut(x, h, &held, r.up[i]);
+        if (l->samples) {
+            h = up_run(x, l, n->causal, held.begin[0] == 0, h);
+            held = after_up(held);
+        }
+        h = sorai_exec_rewind_keep(x, mark, cut(x, h, &held, r.row[i]));
         h = row_run(x, vae, l, n->causal, times, h);
     }
-    h = normed(x, h, time_run(x, &n->time, times, b), n->table, 0);
-    h = split_pixels(x, conv(x, &n->conv_out, n->causal, 1, h), vae->config.patch_size);
+    h = normed(x, cut(x, h, &held, r.conv_out), time_run(x, &n->time, times, b), n->table, 0);
+    h = cut(x, conv(x, &n->conv_out, n->causal, 1, h), &held, r.out);
+    h = split_pixels(x, h, vae->config.patch_size);
     return x->status == SORA_OK ? sorai_exec_rewind_keep(x, mark, h) : NULL;
 }
 

@@ -149,6 +149,14 @@ int32_t sorai_model_space_factor(const sora_model *m) {
     return m->has_vae ? sorai_vae_space_factor(&m->vae_config) : m->has_ltx ? 32 : 8;
 }
 
+int32_t sorai_model_decoded_time(const sora_model *m) {
+    return m->has_ltx_vae ? sorai_ltx_vae_decoded_time(&m->ltx_vae_config) : sorai_model_time_factor(m);
+}
+
+int32_t sorai_model_decoded_space(const sora_model *m) {
+    return m->has_ltx_vae ? sorai_ltx_vae_decoded_space(&m->ltx_vae_config) : sorai_model_space_factor(m);
+}
+
 int32_t sorai_model_latent_channels(const sora_model *m) {
     return m->has_ltx_vae ? m->ltx_vae_config.latent_channels : m->vae_config.z_dim;
 }

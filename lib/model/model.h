@@ -79,6 +79,9 @@ static inline const char *sorai_model_family(const sora_model *m) {
 int32_t sorai_model_time_factor(const sora_model *m);
 int32_t sorai_model_space_factor(const sora_model *m);
 int32_t sorai_model_latent_channels(const sora_model *m);
+/* What the decoder makes of a place, where a config says otherwise than of the encoder. */
+int32_t sorai_model_decoded_time(const sora_model *m);
+int32_t sorai_model_decoded_space(const sora_model *m);
 static inline enum sorai_model_net sorai_model_encoder(const sora_model *m) { return m->has_ltx_vae ? SORAI_NET_LTX_VAE : SORAI_NET_ENCODER; }
 static inline enum sorai_model_net sorai_model_decoder(const sora_model *m) { return m->has_ltx_vae ? SORAI_NET_LTX_VAE : SORAI_NET_DECODER; }
 

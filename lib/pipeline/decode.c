@@ -1,6 +1,6 @@
 /* The end of a run: latent frames become pictures, one after the other. Under a limit that whole frames do not fit into, the frame is cut into
  * windows: the middle of the network is done for all latent frames, then window by window everything behind it; frames are complete, and
- * leave, with the last window. */
+ * leave, with the last window. LTX-Video's decoder looks both ways in time, so its clips are cut in time first. */
 #include <math.h>
 #include <string.h>
 
@@ -24,6 +24,12 @@ sorai_vae_window sorai_plan_window(const sorai_plan *plan, int64_t i) {
     const int64_t rows = plan->windows[0], columns = plan->windows[1], r = i / columns, c = i % columns, *l = plan->latent;
     const int64_t y = r * l[2] / rows, x = c * l[3] / columns;
     return (sorai_vae_window){y, x, (r + 1) * l[2] / rows - y, (c + 1) * l[3] / columns - x};
+}
+
+sorai_ltx_box sorai_plan_box(const sorai_plan *plan, int64_t step) {
+    const int64_t windows = plan->windows[0] * plan->windows[1], span = step / windows, t = plan->latent[1];
+    const sorai_vae_window w = sorai_plan_window(plan, step % windows);
+    return (sorai_ltx_box){{span * t / plan->spans, w.y, w.x}, {(span + 1) * t / plan->spans, w.y + w.h, w.x + w.w}};
 }
 
 /* Frames [n, h, w, 3] in -1..1 that lie at (top, left) of the full frame -> bytes of the picture asked for, which is cut out of the middle. */
@@ -98,24 +104,29 @@ static int keep_middle(sora_pipeline *p, sora_tensor *one, int64_t i, int64_t fr
 
 int64_t sorai_decode_steps(const sorai_plan *plan) {
     const int64_t frames = plan->latent[1] - plan->references, windows = plan->windows[0] * plan->windows[1];
-    return plan->whole ? 1 : windows > 1 ? frames + windows * frames : frames;
+    return plan->whole ? plan->spans * windows : windows > 1 ? frames + windows * frames : frames;
 }
 
-/* A decoder that looks both ways in time takes the clip at once. */
-static sora_tensor *decode_whole(sora_pipeline *p, const sora_tensor *latent) {
+/* Of a decoder that looks both ways in time. */
+static int decode_box(sora_pipeline *p, const sorai_plan *plan, const sora_tensor *latent, int64_t step, sorai_piece *out, sora_error *err) {
     static const float clean[1] = {0.0f}; /* the decoder's timestep: nothing is left to take away */
     sorai_exec *x = &p->exec;
     const sorai_ltx_vae *vae = &p->model->ltx_vae;
+    const int64_t windows = plan->windows[0] * plan->windows[1], space = sorai_model_decoded_space(p->model);
+    const sorai_ltx_box at = sorai_plan_box(plan, step);
     sora_tensor *z = sorai_ltx_vae_denormalize(x, vae, sorai_dit_from_planes(x, sorai_stage_upload(p, latent)));
-    return sorai_ltx_vae_decode(x, vae, z, vae->config.timestep_conditioning ? clean : NULL);
+    *out = (sorai_piece){.video = sorai_ltx_vae_decode(x, vae, z, vae->config.timestep_conditioning ? clean : NULL, &at),
+                         .first = at.begin[0] ? 1 + (at.begin[0] - 1) * sorai_model_decoded_time(p->model) : 0,
+                         .top = at.begin[1] * space,
+                         .left = at.begin[2] * space,
+                         .last = (step + 1) % windows == 0};
+    return sorai_exec_finish(x, err);
 }
 
 int sorai_decode_piece(sora_pipeline *p, const sorai_plan *plan, const sora_tensor *latent, int64_t step, sorai_piece *out, sora_error *err) {
     sorai_exec *x = &p->exec;
-    if (plan->whole) {
-        *out = (sorai_piece){.video = decode_whole(p, latent), .last = 1};
-        return sorai_exec_finish(x, err);
-    }
+    if (plan->whole)
+        return decode_box(p, plan, latent, step, out, err);
     const sorai_vae *vae = &p->model->decoder;
     const int64_t skipped = plan->references, frames = plan->latent[1] - skipped, windows = plan->windows[0] * plan->windows[1];
     const int64_t before = windows > 1 ? frames : 0, i = step % frames, space = sorai_vae_space_factor(&vae->config);

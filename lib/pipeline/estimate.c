@@ -259,7 +259,9 @@ static void decode_passes(dry_run *r) {
     if (plan->whole) {
         static const float clean[1];
         sora_tensor *z = sorai_ltx_vae_denormalize(x, &r->ltx_vae, sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, l[4], l[1], l[2], l[3]})));
-        sorai_ltx_vae_decode(x, &r->ltx_vae, z, r->ltx_vae.config.timestep_conditioning ? clean : NULL);
+        /* An inner part needs the most around it. */
+        const sorai_ltx_box inner = sorai_plan_box(plan, (plan->spans / 2 * plan->windows[0] + plan->windows[0] / 2) * plan->windows[1] + plan->windows[1] / 2);
+        sorai_ltx_vae_decode(x, &r->ltx_vae, z, r->ltx_vae.config.timestep_conditioning ? clean : NULL, &inner);
         rewind_all(x);
         return;
     }
@@ -369,8 +371,9 @@ static enum sorai_model_net larger_expert(const sora_model *m) {
 
 /* One piece of video as the decoder gives it, on its way out. */
 static uint64_t piece_bytes(const sora_model *m, const sorai_plan *plan) {
-    const int64_t space = sorai_model_space_factor(m), time = sorai_model_time_factor(m);
-    const int64_t frames = plan->whole ? 1 + (plan->latent[1] - 1) * time : plan->latent[1] > 1 ? time : 1;
+    const int64_t space = sorai_model_decoded_space(m), time = sorai_model_decoded_time(m);
+    const int64_t longest = (plan->latent[1] + plan->spans - 1) / plan->spans; /* latent frames of a span */
+    const int64_t frames = !plan->whole ? (plan->latent[1] > 1 ? time : 1) : plan->spans > 1 ? longest * time : 1 + (longest - 1) * time;
     return (uint64_t)(frames * plan->latent[2] * plan->latent[3] * space * space * 3 / (plan->windows[0] * plan->windows[1])) * sizeof(float);
 }
 
@@ -453,8 +456,10 @@ static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, ui
 
 /* One more window where a frame can still be cut. 0: it can't. */
 static int cut_finer(sorai_plan *plan) {
-    if (plan->whole)
-        return 0;
+    if (plan->whole && 2 * plan->spans <= plan->latent[1]) { /* first in time: what lies around a part is done twice, and frames leave early */
+        plan->spans *= 2;
+        return 1;
+    }
     const int64_t h = plan->latent[2] / plan->windows[0], w = plan->latent[3] / plan->windows[1];
     if (h < 2 && w < 2)
         return 0;
@@ -506,7 +511,7 @@ int sorai_plan_choose(sora_pipeline *p, sorai_plan *plan, uint64_t *after, uint6
         if (!decoding && plan->guided && !plan->unbatched)
             plan->unbatched = 1;
         else if (!plan->streamed)
-            plan->streamed = 1, plan->windows[0] = plan->windows[1] = 1;
+            plan->streamed = 1, plan->spans = plan->windows[0] = plan->windows[1] = 1;
         else
             return SORA_OK;
     }

@@ -36,7 +36,8 @@ struct sorai_plan {
     int32_t unbatched;                  /* guidance's two passes one after the other */
     int32_t streamed;                   /* the transformer's packed weights are not kept */
     int64_t windows[2];                 /* rows and columns of windows that a frame is decoded in */
-    int32_t whole;                      /* the decoder takes all latent frames at once */
+    int32_t whole;                      /* the decoder looks both ways in time: it takes all latent frames at once, or */
+    int64_t spans;                      /* as many parts of them one after the other, each in windows */
     int64_t key_time;                   /* frames of a latent frame, of a model that takes keyframes; 0: it does not */
     int32_t references;                 /* latent frames in front of the video that hold reference pictures */
 };
@@ -134,6 +135,7 @@ int sorai_plan_choose(sora_pipeline *p, sorai_plan *plan, uint64_t *after, uint6
 /* The same of the decoder alone; of the plan only latent and windows are looked at. */
 int sorai_plan_decoding(sora_pipeline *p, sorai_plan *plan, sora_error *err);
 sorai_vae_window sorai_plan_window(const sorai_plan *plan, int64_t i);
+sorai_ltx_box sorai_plan_box(const sorai_plan *plan, int64_t step); /* the same where the plan says `whole`: also of time */
 /* Two passes go through the transformer as one batch up to this many tokens: above, their memory costs more than the batch saves. */
 #define SORAI_BATCHED_TOKENS 8192
 static inline int64_t sorai_plan_batched(const sorai_plan *plan) { return plan->unbatched ? 0 : SORAI_BATCHED_TOKENS; }

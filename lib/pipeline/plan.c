@@ -127,8 +127,7 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: a run needs a transformer and an autoencoder", sorai_package_name(m->package));
     if (m->boundary > 0.0 && !m->has_dit2)
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has a boundary_ratio but no transformer_2", sorai_package_name(m->package));
-    if (m->has_ltx_vae && (sorai_ltx_vae_decoded_space(&m->ltx_vae_config) != sorai_model_space_factor(m) ||
-                           sorai_ltx_vae_decoded_time(&m->ltx_vae_config) != sorai_model_time_factor(m)))
+    if (sorai_model_decoded_space(m) != sorai_model_space_factor(m) || sorai_model_decoded_time(m) != sorai_model_time_factor(m))
         return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: the autoencoder gives another size than it takes; use the stages", sorai_package_name(m->package));
     if (m->has_ltx && p->shots.count)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "%s: LTX-Video takes no shots", sorai_package_name(m->package));
@@ -147,6 +146,7 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     plan->full_frames = 1 + (t - 1) * time;
     plan->windows[0] = plan->windows[1] = 1;
     plan->whole = m->has_ltx_vae;
+    plan->spans = 1;
     plan->key_time = m->keyframes && patch[0] == 1 ? time : 0;
     const int64_t latent[5] = {1, t + plan->references, plan->full_height / space, plan->full_width / space, sorai_model_latent_channels(m)};
     memcpy(plan->latent, latent, sizeof latent);

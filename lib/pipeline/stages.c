@@ -272,15 +272,14 @@ int sorai_stage_decode(sora_pipeline *p, const sora_tensor *latent, sora_tensor 
     SORA_TRY(idle(p, err));
     SORA_TRY(sorai_model_need(p->model, sorai_model_decoder(p->model), err));
     const sora_model *m = p->model;
-    const int64_t space = m->has_ltx_vae ? sorai_ltx_vae_decoded_space(&m->ltx_vae_config) : sorai_model_space_factor(m);
-    const int64_t time = m->has_ltx_vae ? sorai_ltx_vae_decoded_time(&m->ltx_vae_config) : sorai_model_time_factor(m);
+    const int64_t space = sorai_model_decoded_space(m), time = sorai_model_decoded_time(m);
     const int64_t z = sorai_model_latent_channels(p->model);
     if (!latent || latent->dtype != SORA_DTYPE_F32 || latent->device || latent->rank != 4 || latent->shape[0] != z ||
         sorai_tensor_count(latent) == 0)
         return sorai_fail(err, SORA_E_INVALID, "latent must be f32 [%lld, T, h, w]", (long long)z);
     const int64_t t = latent->shape[1], f = 1 + (t - 1) * time;
     const int64_t shape[4] = {3, f, latent->shape[2] * space, latent->shape[3] * space};
-    sorai_plan plan = {.latent = {1, t, latent->shape[2], latent->shape[3], z}, .windows = {1, 1}, .whole = p->model->has_ltx_vae};
+    sorai_plan plan = {.latent = {1, t, latent->shape[2], latent->shape[3], z}, .windows = {1, 1}, .spans = 1, .whole = p->model->has_ltx_vae};
     SORA_TRY(sorai_tensor_new(out, p->mem, SORA_DTYPE_F32, 4, shape, err));
     const sorai_exec_mark mark = sorai_exec_here(x);
     int status = sorai_plan_decoding(p, &plan, err);

@@ -45,7 +45,7 @@ static int vae_bind(void *net, sorai_store *store, const void *config, sora_erro
 static sora_tensor *decode(parity_case *c, sorai_exec *x, const sorai_ltx_vae *vae) {
     const sora_tensor *times = parity_in(c, "decode_timestep", 0);
     sora_tensor *latent = sorai_ltx_vae_denormalize(x, vae, parity_give(c, x, "z", 1));
-    return sorai_ltx_vae_decode(x, vae, latent, times ? times->data : NULL);
+    return sorai_ltx_vae_decode(x, vae, latent, times ? times->data : NULL, NULL);
 }
 
 static int vae_run(parity_case *c, sorai_exec *x, void *net, parity_output *out) {
