@@ -31,8 +31,8 @@ typedef struct sora_model_opts {
     const char *vae, *text_encoder;
     const char *image_encoder;     /* CLIP, of image-to-video models */
     const char *tokenizer;         /* tokenizer.json or spiece.model, or a folder with one */
-    const char *const *loras;      /* lora_count paths: added to the transformer's weights as they are read. A tensor in one that fits no
-                                      weight is an error */
+    const char *const *loras;      /* lora_count paths: added to the transformer's weights as they are read, or applied beside those that stay as they
+                                      are stored (fewer than 16 bits). A tensor in one that fits no weight is an error */
     const double *lora_strengths;  /* lora_count factors; NULL: 1 each */
     const int32_t *lora_targets;   /* lora_count of SORA_LORA_*; NULL: every transformer */
     uint32_t lora_count;           /* at most 64 */

@@ -4,7 +4,7 @@
 
 #include "kernels/convert/convert.h"
 #include "kernels/simd.h"
-#include "kernels/stored.h"
+#include "kernels/stored_simd.h"
 
 #define NAME3(dt, isa) sorak_convert_##dt##_##isa
 #define NAME2(dt, isa) NAME3(dt, isa)
@@ -29,43 +29,6 @@ static inline __m128i to_half(__m256 v, int to) {
     const __m256i nan = _mm256_or_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(0x40));
     r = _mm256_blendv_epi8(r, nan, _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)));
     return _mm_packus_epi32(_mm256_castsi256_si128(r), _mm256_extracti128_si256(r, 1));
-}
-
-/* Eight eight-bit floats. e5m2 is the upper half of an f16; e4m3 fits into one as 2^-8 times itself, but for its NaN. */
-static inline __m256 from_f8(const uint8_t *p, int from) {
-    const __m128i v = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)p));
-    if (from == SK_DT_f8e5m2)
-        return _mm256_cvtph_ps(_mm_slli_epi16(v, 8));
-    const __m128i rest = _mm_and_si128(v, _mm_set1_epi16(0x7f)), sign = _mm_slli_epi16(_mm_srli_epi16(v, 7), 15);
-    const __m256 f = _mm256_mul_ps(_mm256_cvtph_ps(_mm_or_si128(sign, _mm_slli_epi16(rest, 7))), _mm256_set1_ps(256.0f));
-    const __m256i nan = _mm256_cvtepi16_epi32(_mm_cmpeq_epi16(rest, _mm_set1_epi16(0x7f)));
-    return _mm256_or_ps(f, _mm256_castsi256_ps(_mm256_and_si256(nan, _mm256_set1_epi32(0x7fc00000))));
-}
-
-static void widen_f8(const uint8_t *x, float *y, int64_t n, int from) {
-    int64_t i = 0;
-    for (; i + STEP <= n; i += STEP)
-        _mm256_storeu_ps(y + i, from_f8(x + i, from));
-    if (i < n) {
-        uint8_t in[STEP] = {0};
-        float out[STEP];
-        memcpy(in, x + i, (size_t)(n - i) * sizeof *in);
-        _mm256_storeu_ps(out, from_f8(in, from));
-        memcpy(y + i, out, (size_t)(n - i) * sizeof *out);
-    }
-}
-
-static void f8_to_bf16(const uint8_t *x, uint16_t *y, int64_t n, int from) {
-    int64_t i = 0;
-    for (; i + STEP <= n; i += STEP)
-        _mm_storeu_si128((__m128i *)(void *)(y + i), to_half(from_f8(x + i, from), SK_DT_bf16));
-    if (i < n) {
-        uint8_t in[STEP] = {0};
-        uint16_t out[STEP];
-        memcpy(in, x + i, (size_t)(n - i) * sizeof *in);
-        _mm_storeu_si128((__m128i *)(void *)out, to_half(from_f8(in, from), SK_DT_bf16));
-        memcpy(y + i, out, (size_t)(n - i) * sizeof *out);
-    }
 }
 
 static void widen(const uint16_t *x, float *y, int64_t n, int from) {
@@ -94,9 +57,18 @@ static void narrow(const float *x, uint16_t *y, int64_t n, int to) {
     }
 }
 
+static void f8_to_bf16(const uint8_t *x, uint16_t *y, int64_t n, int from) {
+    float v[256];
+    for (int64_t i = 0; i < n; i += 256) {
+        const int64_t here = sorak_min_i64(n - i, 256);
+        vstored_f32(from, x, i, here, NULL, v);
+        narrow(v, y + i, here, SK_DT_bf16);
+    }
+}
+
 static void widen_stored(const sorak_convert_args *a, int64_t first, int64_t n) {
     float *const y = (float *)a->y + first;
-    sorak_stored_f32(a->from, a->x, first, n, y);
+    vstored_f32(a->from, a->x, first, n, NULL, y);
     for (int64_t i = 0; a->scale && i < n;) { /* row by row */
         const int64_t row = (first + i) / a->cols, end = sorak_min_i64(n, (row + 1) * a->cols - first);
         for (const float f = a->scale[row * a->scale_step]; i < end; i++)
@@ -106,18 +78,13 @@ static void widen_stored(const sorak_convert_args *a, int64_t first, int64_t n) 
 
 int NAME(f32)(const void *args, const sorak_env *env) {
     const sorak_convert_args *a = args;
-    const int eight = a->from == SK_DT_f8e4m3 || a->from == SK_DT_f8e5m2;
     if (!sorak_stored_known(a->from))
         return -1;
     const int64_t i = env->begin * SORAK_BLOCK, n = sorak_min_i64(env->end * SORAK_BLOCK, a->n) - i;
-    if (a->scale || (a->from != SK_DT_bf16 && a->from != SK_DT_f16 && !eight))
+    if (a->scale || (a->from != SK_DT_bf16 && a->from != SK_DT_f16))
         widen_stored(a, i, n);
-    else if (eight)
-        widen_f8((const uint8_t *)a->x + i, (float *)a->y + i, n, a->from);
-    else if (a->from == SK_DT_f16)
-        widen((const uint16_t *)a->x + i, (float *)a->y + i, n, SK_DT_f16);
     else
-        widen((const uint16_t *)a->x + i, (float *)a->y + i, n, SK_DT_bf16);
+        widen((const uint16_t *)a->x + i, (float *)a->y + i, n, a->from);
     return 0;
 }
 

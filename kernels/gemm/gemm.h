@@ -92,8 +92,8 @@ static inline int64_t sorak_gemm_units(const sorak_gemm_args *a) {
     return ((a->m + SORAK_GEMM_ROWS - 1) / SORAK_GEMM_ROWS) * ((a->n + SORAK_GEMM_COLS - 1) / SORAK_GEMM_COLS);
 }
 
-/* c[m, n] = act(a w^T (+ bias)) with w read as it is stored, rows of k values of any type of kernels/stored.h (whole blocks to a row), rounded to the
- * row's dtype as gemm_pack does. a is the factor that is laid out: packed with one segment, its rows as columns. The same bits as gemm gives
+/* c[m, n] = act(a w^T (+ bias)) with w read as it is stored, rows of k values of any type of kernels/stored.h (whole blocks to a row), times its scale if there
+ * is one, rounded to the row's dtype as gemm_pack does. a is the factor that is laid out: packed with one segment, its rows as columns. The same bits as gemm gives
  * with w packed; better where a has few rows, as w then goes through memory once and as it is. A unit is a block of SORAK_STORED_ROWS rows of w and
  * SORAK_STORED_COLS of a, rows of w running faster. */
 #define SORAK_STORED_ROWS 64
@@ -106,6 +106,8 @@ typedef struct sorak_gemm_stored_args {
     int64_t ldc;
     int32_t w_dtype;   /* enum sorak_dtype */
     int32_t act, c_bf16;
+    const float *scale; /* of w: NULL: none; scale_step 0: one for all, 1: one for each row */
+    int64_t scale_step;
 } sorak_gemm_stored_args;
 
 static inline int64_t sorak_gemm_stored_units(const sorak_gemm_stored_args *a) {

@@ -4,7 +4,7 @@
 #include "kernels/gemm/block.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/simd.h"
-#include "kernels/stored.h"
+#include "kernels/stored_simd.h"
 #include "kernels/unary/activation.h"
 
 #if BLOCK_BF16
@@ -226,10 +226,8 @@ int GEMM_NAME(gemm)(const void *args, const sorak_env *env) {
 /* Columns n .. n + lanes of b, k of them from k0 on, as f32: in scratch, rows of `k` values one after the other. */
 static const float *unpack(const sorak_gemm_pack_args *g, int64_t seg, int64_t n, int64_t lanes, int64_t k0, int64_t k, float *scratch) {
     for (int64_t i = 0; i < lanes; i++) {
-        float *const row = scratch + i * 2 * SORAK_PACK_STEPS;
-        sorak_stored_f32(g->src_dtype, g->src, (n + i) * g->n_stride + seg * g->k + k0, k, row);
-        for (int64_t j = 0; g->scale && j < k; j++)
-            row[j] *= g->scale[(n + i) * g->scale_step];
+        const float *const by = g->scale ? g->scale + (n + i) * g->scale_step : NULL;
+        vstored_f32(g->src_dtype, g->src, (n + i) * g->n_stride + seg * g->k + k0, k, by, scratch + i * 2 * SORAK_PACK_STEPS);
     }
     return scratch;
 }

@@ -160,6 +160,10 @@ int sorak_cases_gemm_stored(sorak_maker *m, sorak_case *c, int dtype, int bench,
         pad_c = sorak_make_int(m, 0, 3);
         a->act = (int32_t)(index / 3 % 4);
         a->c_bf16 = dtype == SK_DT_bf16 && index % 8 == 4;
+        if (index >= 3 * SK_DT_COUNT || index % 5 == 2) { /* every type, for each row or for all */
+            a->scale = sorak_make_f32(m, a->n);
+            a->scale_step = index % 3 > 0;
+        }
     }
     a->ldc = a->n + pad_c;
     a->w = sorak_make_stored(m, a->w_dtype, a->n * a->k);
@@ -174,7 +178,7 @@ int sorak_cases_gemm_stored(sorak_maker *m, sorak_case *c, int dtype, int bench,
     c->bytes = (double)(a->n * a->k / sorak_block_values(a->w_dtype) * sorak_block_bytes(a->w_dtype)) + 4.0 * (double)(a->m * a->n);
     c->tol_scale = tolerance(a->k, a->c_bf16);
     c->tol_scale *= a->w_dtype == SK_DT_f8e5m2 ? 4096 : a->w_dtype == SK_DT_i8 || a->w_dtype == SK_DT_f8e4m3 ? 64 : 1; /* larger values */
-    snprintf(c->text, sizeof c->text, "m=%lld n=%lld k=%lld from %s%s%s", (long long)a->m, (long long)a->n, (long long)a->k,
-             sorak_stored_name(a->w_dtype), a->c_bf16 ? " c bf16" : "", a->act ? " act" : "");
+    snprintf(c->text, sizeof c->text, "m=%lld n=%lld k=%lld from %s%s%s%s", (long long)a->m, (long long)a->n, (long long)a->k,
+             sorak_stored_name(a->w_dtype), a->scale ? " scaled" : "", a->c_bf16 ? " c bf16" : "", a->act ? " act" : "");
     return 1;
 }

@@ -8,7 +8,7 @@
 
 #include "kernels/gemm/gemm.h"
 #include "kernels/simd.h"
-#include "kernels/stored.h"
+#include "kernels/stored_simd.h"
 
 #define I8_MAGIC 12582912.0f       /* 1.5 * 2^23: what is added to it is rounded to a whole number, ties to even, in the lowest bits */
 #define I8_SUMS_AT ((size_t)3 << 20) /* bytes of scratch: quantised rows of a, then sums, then scales of a */
@@ -152,9 +152,7 @@ int GEMM_NAME(gemm_pack)(const void *args, const sorak_env *env) {
         for (int64_t j = 0; j < p.width; j++) {
             const int64_t n = u / blocks * p.width + j, k = n < g->n ? g->k : 0;
             if (k > 0)
-                sorak_stored_f32(g->src_dtype, g->src, n * g->n_stride, k, v);
-            for (int64_t i = 0; g->scale && i < k; i++)
-                v[i] *= g->scale[n * g->scale_step];
+                vstored_f32(g->src_dtype, g->src, n * g->n_stride, k, g->scale ? g->scale + n * g->scale_step : NULL, v);
             const float most = largest(v, k);
             to_bytes(q, v, k, most, 0);
             memset(q + k, 0, (size_t)(4 * p.steps - k));

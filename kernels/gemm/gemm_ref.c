@@ -120,7 +120,8 @@ static int gemm_stored(const sorak_gemm_stored_args *g, int bf16, const sorak_en
                 for (int64_t k = 0; k < g->k; k++) {
                     if (k % 256 == 0)
                         sorak_stored_f32(g->w_dtype, g->w, j * g->k + k, g->k - k < 256 ? g->k - k : 256, v);
-                    sum += (double)(bf16 ? sorak_bf16_to_f32(sorak_f32_to_bf16(v[k % 256])) : v[k % 256]) * b_value(&a, bf16, k, i);
+                    const float w = g->scale ? v[k % 256] * g->scale[j * g->scale_step] : v[k % 256];
+                    sum += (double)(bf16 ? sorak_bf16_to_f32(sorak_f32_to_bf16(w)) : w) * b_value(&a, bf16, k, i);
                 }
                 sum += g->bias ? (double)g->bias[j] : 0.0;
                 if (g->act)

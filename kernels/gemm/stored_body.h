@@ -10,12 +10,12 @@ static void lay_rows(const sorak_gemm_stored_args *g, int64_t row0, int64_t rows
     for (int64_t i = 0; i < rows; i++) {
         const int64_t at = (row0 + i) * g->k + k0;
         char *const to = dst + i * stride;
-        if (g->w_dtype == GEMM_DT) {
+        if (g->w_dtype == GEMM_DT && !g->scale) {
             memcpy(to, (const char *)g->w + at * (BLOCK_BF16 ? 2 : 4), (size_t)count * (BLOCK_BF16 ? 2 : 4));
             memset(to + count * (BLOCK_BF16 ? 2 : 4), 0, 64);
             continue;
         }
-        sorak_stored_f32(g->w_dtype, g->w, at - skip, count + skip, one);
+        vstored_f32(g->w_dtype, g->w, at - skip, count + skip, g->scale ? g->scale + (row0 + i) * g->scale_step : NULL, one);
 #if BLOCK_BF16
         round_row(one + skip, count, to);
 #else
@@ -48,7 +48,7 @@ int GEMM_NAME(gemm_stored)(const void *args, const sorak_env *env) {
     const int64_t down = (g->n + SORAK_STORED_ROWS - 1) / SORAK_STORED_ROWS, steps = sorak_steps(GEMM_DT, g->k), in_step = BLOCK_BF16 ? 2 : 1;
     const int64_t per = piece_of(steps), stride = stride_of(per), width = sorak_panel(g->m), zero = 0;
     /* Tiles read 32 values at a time, others a step. */
-    const int direct = g->w_dtype == GEMM_DT && g->k % (BLOCK_BF16 ? 32 : 1) == 0;
+    const int direct = g->w_dtype == GEMM_DT && !g->scale && g->k % (BLOCK_BF16 ? 32 : 1) == 0;
     char *const laid = env->scratch;
     float *const sums = (float *)(void *)((char *)env->scratch + GEMM_SUMS_AT), *const panel = (float *)(void *)((char *)env->scratch + STORED_PANEL_AT);
     for (int64_t u = env->begin; u < env->end; u++) {

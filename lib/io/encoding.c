@@ -43,7 +43,13 @@ void sorai_encoding_expand(int32_t encoding, const void *src, size_t blocks, voi
 }
 
 void sorai_stored_expand(const sora_tensor *t, float *dst) {
-    sorak_stored_f32(SK_DT_f8e4m3 + t->dtype - SORAI_DTYPE_F8_E4M3, t->data, 0, sorai_tensor_count(t), dst);
+    const int dtype = t->dtype == SORA_DTYPE_I8 ? SK_DT_i8 : SK_DT_f8e4m3 + t->dtype - SORAI_DTYPE_F8_E4M3;
+    const int64_t count = sorai_tensor_count(t), scales = t->scale ? sorai_tensor_count(t->scale) : 0;
+    sorak_stored_f32(dtype, t->data, 0, count, dst);
+    for (int64_t r = 0; r < scales; r++) { /* of a row, or of all */
+        const float by = ((const float *)t->scale->data)[r];
+        for (int64_t i = count / scales * r; i < count / scales * (r + 1); i++) dst[i] *= by;
+    }
 }
 
 int sorai_source_expand(sorai_source *s, uint64_t offset, uint64_t stored, int32_t encoding, int32_t rank,

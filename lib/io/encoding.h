@@ -36,7 +36,7 @@ const sorai_encoding_info *sorai_encoding_find(int32_t encoding);
 /* Multiplies out `blocks` blocks; dst has room for all their values. src needs no alignment. */
 void sorai_encoding_expand(int32_t encoding, const void *src, size_t blocks, void *dst);
 
-/* The values of a tensor that is as stored (SORAI_DTYPE_*), as f32. */
+/* The values of a weight that is as stored (sorai_dtype_small), times its scale if it has one, as f32. */
 void sorai_stored_expand(const sora_tensor *t, float *dst);
 
 /* A tensor of an encoded range (`stored` bytes at offset), multiplied out. SORA_E_FORMAT when the bytes are not those

@@ -27,9 +27,7 @@ struct sorai_package {
     size_t blob_count;
     json_t *index;
     bool narrow, keep, mapped; /* mapped: file is */
-    sorai_adapt_fn *adapt;
-    void (*adapt_release)(void *user);
-    void *adapt_user;
+    sorai_adapter adapter; /* changes NULL: none */
 };
 
 static int create(sorai_package **out, sorai_mem *mem, const char *name, sora_error *err) {
@@ -85,7 +83,7 @@ void sorai_package_close(sorai_package **pp) {
     sorai_package *p = *pp;
     *pp = NULL;
     if (!p) return;
-    if (p->adapt_release) p->adapt_release(p->adapt_user);
+    if (p->adapter.changes) p->adapter.release(p->adapter.user);
     for (size_t i = 0; i < p->own_count; i++) sorai_part_free(&p->own[i]);
     for (size_t i = 0; i < p->blob_count; i++) {
         sorai_free(p->mem, p->blobs[i].name);
@@ -142,11 +140,13 @@ void sorai_package_put_index(sorai_package *p, json_t *index) {
     p->index = json_incref(index);
 }
 
-void sorai_package_put_adapter(sorai_package *p, sorai_adapt_fn *adapt, void (*release)(void *user), void *user) {
-    if (p->adapt_release) p->adapt_release(p->adapt_user);
-    p->adapt = adapt;
-    p->adapt_release = release;
-    p->adapt_user = user;
+void sorai_package_put_adapter(sorai_package *p, const sorai_adapter *adapter) {
+    if (p->adapter.changes) p->adapter.release(p->adapter.user);
+    p->adapter = *adapter;
+}
+
+static int64_t changes(const sorai_package *p, const char *part, const char *name) {
+    return p->adapter.changes ? p->adapter.changes(p->adapter.user, part, name) : 0;
 }
 
 const char *sorai_package_name(const sorai_package *p) { return p->name; }
@@ -223,16 +223,34 @@ static int folder_part(sorai_package *p, const char *part, sorai_folder_part **o
     return *out ? sorai_folder_weights(&p->folder, *out, err) : missing_part(p, part, err);
 }
 
-static int look_up(sorai_package *p, const char *part, const char *name, sora_tensor **out, sora_error *err) {
+/* NAME.scale of an i8 tensor, where there is one. */
+static int attach_rows(const sorai_package *p, char full[640], sora_tensor *t, sora_error *err) {
+    const size_t n = strlen(full);
+    if (t->dtype != SORA_DTYPE_I8 || n + 6 >= 640) return SORA_OK;
+    memcpy(full + n, ".scale", 7);
+    const sorai_tensor_info *info = sorai_table_find(sorai_sora_file_tensors(p->file), full);
+    sora_tensor *scale = NULL;
+    if (!info) return SORA_OK;
+    SORA_TRY(sorai_sora_file_lookup(p->file, full, &scale, err));
+    const bool fits = t->rank > 0 && scale->dtype == SORA_DTYPE_F32 && sorai_tensor_count(scale) == t->shape[0];
+    if (fits) t->scale = scale;
+    else sorai_tensor_unref(&scale);
+    return fits ? SORA_OK : sorai_fail(err, SORA_E_FORMAT, "%.200s: %.200s is no f32 scale for each row", p->name, full);
+}
+
+static int look_up(sorai_package *p, const char *part, const char *name, bool keep, sora_tensor **out, sora_error *err) {
     const sorai_part *own = own_part(p, part);
     *out = NULL;
-    if (own) return sorai_part_load(own, name, p->keep, out, err);
+    if (own) return sorai_part_load(own, name, keep, out, err);
     if (p->file) {
         char full[640];
         if (!sorai_package_has(p, part)) return missing_part(p, part, err);
         if (snprintf(full, sizeof full, "%s/%s", part, name) >= (int)sizeof full)
             return sorai_fail(err, SORA_E_NOTFOUND, "%.200s: tensor \"%.200s\" is missing", p->name, name);
-        return sorai_sora_file_lookup(p->file, full, out, err);
+        int status = sorai_sora_file_lookup(p->file, full, out, err);
+        if (status == SORA_OK) status = attach_rows(p, full, *out, err);
+        if (status != SORA_OK) sorai_tensor_unref(out);
+        return status;
     }
     sorai_folder_part *found;
     SORA_TRY(folder_part(p, part, &found, err));
@@ -242,13 +260,15 @@ static int look_up(sorai_package *p, const char *part, const char *name, sora_te
     const sorai_tensor_info *info = sorai_table_find(table, name),
                             *scale = info && info->encoding ? sorai_scale_find(table, info) : NULL;
     sorai_tensor_info kept;
-    if (info && p->keep) kept = *info;
-    if (info && p->keep && sorai_keep_stored(table, &kept)) return sorai_safetensors_load(found->weights, &kept, out, err);
-    SORA_TRY(sorai_safetensors_lookup(found->weights, name, out, err));
+    if (info && keep) kept = *info;
+    keep = info && keep && sorai_keep_stored(table, &kept);
+    SORA_TRY(keep ? sorai_safetensors_load(found->weights, &kept, out, err) : sorai_safetensors_lookup(found->weights, name, out, err));
     if (!scale) return SORA_OK;
     sora_tensor *factor;
     int status = sorai_safetensors_load(found->weights, scale, &factor, err);
-    if (status == SORA_OK) status = sorai_scale_apply(p->mem, p->name, scale->name, factor, out, err);
+    if (status == SORA_OK)
+        status = keep ? sorai_scale_attach(p->mem, p->name, scale->name, factor, *out, err)
+                      : sorai_scale_apply(p->mem, p->name, scale->name, factor, out, err);
     sorai_tensor_unref(&factor);
     if (status != SORA_OK) sorai_tensor_unref(out);
     return status;
@@ -273,11 +293,15 @@ static bool made_f32(const sorai_tensor_info *info) {
 }
 
 int sorai_package_lookup(sorai_package *p, const char *part, const char *name, sora_tensor **out, sora_error *err) {
-    SORA_TRY(look_up(p, part, name, out, err));
+    const int64_t change = changes(p, part, name);
+    SORA_TRY(look_up(p, part, name, p->keep && change >= 0, out, err));
     const sorai_part *own = own_part(p, part);
     const sorai_tensor_info *info = own && p->narrow ? sorai_table_find(&own->names, name) : NULL;
     const int32_t before = (*out)->dtype;
-    int status = p->adapt ? p->adapt(p->adapt_user, part, name, out, err) : SORA_OK;
+    const bool beside = p->keep && change > 0 && sorai_dtype_small(before) && (*out)->rank == 2;
+    int status = change ? p->adapter.adapt(p->adapter.user, part, name, beside, out, err) : SORA_OK;
+    if (status == SORA_OK && beside && p->narrow) status = to_bf16(p->mem, &(*out)->down, err);
+    if (status == SORA_OK && beside && p->narrow) status = to_bf16(p->mem, &(*out)->up, err);
     if (status == SORA_OK && p->narrow && (*out)->dtype == SORA_DTYPE_F32 && (*out)->rank >= 2 &&
         (before != SORA_DTYPE_F32 || (info && made_f32(info))))
         status = to_bf16(p->mem, out, err);
@@ -330,18 +354,24 @@ int sorai_package_tensor(sorai_package *p, const char *part, size_t i, sorai_ten
         return sorai_fail(err, SORA_E_NOTFOUND, "%.300s: part \"%.80s\" has %zu tensors", p->name, part, count);
     *info = first[i];
     const sorai_part *own = own_part(p, part);
-    /* A LoRA may change it: then it does not stay as it is. */
-    sorai_tensor_info file, seen = *info;
-    if (p->keep && !p->adapt && (own ? sorai_part_keeps(own, &seen, &file)
-                                     : !p->file && sorai_keep_stored(sorai_safetensors_table(sorai_folder_find(&p->folder, part)->weights), &seen))) {
-        *info = seen;
-        return SORA_OK;
+    const bool eight = !own && p->file && info->dtype == SORA_DTYPE_I8;
+    if (p->file && !own) info->name += strlen(part) + 1;
+    info->scales = eight ? info->rank > 0 ? info->shape[0] : 1 : 0;
+    info->added = 0;
+    const int64_t change = changes(p, part, info->name);
+    if (p->keep && (change == 0 || (change > 0 && info->rank == 2))) {
+        sorai_tensor_info file;
+        if (eight || (own ? sorai_part_keeps(own, info, &file)
+                          : !p->file && sorai_keep_stored(sorai_safetensors_table(sorai_folder_find(&p->folder, part)->weights), info))) {
+            info->added = change;
+            return SORA_OK;
+        }
     }
-    if (p->narrow && own && made_f32(info)) {
+    const int32_t before = info->dtype;
+    if (change && before) info->dtype = SORA_DTYPE_F32;
+    if (p->narrow && info->dtype == SORA_DTYPE_F32 && info->rank >= 2 && (before != SORA_DTYPE_F32 || (own && made_f32(info))))
         info->dtype = SORA_DTYPE_BF16;
-        info->size /= 2;
-    }
-    if (p->file && !own_part(p, part)) info->name += strlen(part) + 1;
+    if (info->dtype != before) info->size = info->size / sorai_dtype_size(before) * sorai_dtype_size(info->dtype);
     return SORA_OK;
 }
 
@@ -368,7 +398,7 @@ bool sorai_package_maps(const sorai_package *p, const char *part, const sorai_te
     const sorai_tensor_info *stored = own ? &sorai_weights_table(own->weights)->items[info->file] : info;
     const size_t width = sorai_dtype_size(stored->dtype);
     if (sorai_dtype_stored(info->dtype)) return true;
-    if ((p->adapt && info->rank >= 2) || (!own && p->file && !p->mapped)) return false;
+    if ((!info->added && changes(p, part, info->name)) || (!own && p->file && !p->mapped)) return false;
     return width && !stored->encoding && stored->codec == SORAI_CODEC_NONE && stored->row == 0 &&
            stored->size == info->size && stored->offset % width == 0;
 }

@@ -26,10 +26,16 @@ int sorai_package_put_part(sorai_package *pkg, sorai_part *part, sora_error *err
 int sorai_package_put_blob(sorai_package *pkg, const char *name, sorai_source *source, sora_error *err);
 /* Stands for model_index.json where there is none; referenced. */
 void sorai_package_put_index(sorai_package *pkg, json_t *index);
-/* Every tensor goes through here before it is handed out: may replace *t (LoRA). Called with the package's lookups.
- * release (NULL: nothing to do) is called by close. */
-typedef int sorai_adapt_fn(void *user, const char *part, const char *name, sora_tensor **t, sora_error *err);
-void sorai_package_put_adapter(sorai_package *pkg, sorai_adapt_fn *adapt, void (*release)(void *user), void *user);
+/* Changes tensors before they are handed out (LoRA). Called with the package's lookups. */
+typedef struct sorai_adapter {
+    /* Whether it changes a tensor. 0: no; n > 0: by adding a product of two factors, n the rank; -1: in another way. */
+    int64_t (*changes)(void *user, const char *part, const char *name);
+    /* Does it: replaces *t; with `beside`, where changes said n > 0, *t stays and gets the factors (down, up). */
+    int (*adapt)(void *user, const char *part, const char *name, bool beside, sora_tensor **t, sora_error *err);
+    void (*release)(void *user); /* called by close */
+    void *user;
+} sorai_adapter;
+void sorai_package_put_adapter(sorai_package *pkg, const sorai_adapter *adapter);
 
 const char *sorai_package_name(const sorai_package *pkg);   /* path, for messages */
 const char *sorai_package_format(const sorai_package *pkg); /* "folder", "sora"; of single files "safetensors", "gguf",
@@ -53,11 +59,11 @@ const sorai_weights *sorai_package_weights(const sorai_package *pkg, const char 
  * which is what products in bf16 make of them anyway. Off at first. */
 void sorai_package_narrow(sorai_package *pkg, bool on);
 
-/* on: matrices that are stored in blocks or in eight-bit floats without a scale, and are not adapted, come as they are stored
- * (SORAI_DTYPE_*). Off at first. */
+/* on: matrices that are stored in blocks or in eight bits come as they are stored (sorai_dtype_small), with their scale, and with the factors of
+ * what is added to them. Those that are changed in another way come multiplied out. Off at first. */
 void sorai_package_keep(sorai_package *pkg, bool on);
 
-/* A tensor of a part; the caller unrefs it. */
+/* A tensor of a part; the caller unrefs it. One of a .sora file's type i8 has its scale beside it in any case, if there is one. */
 int sorai_package_lookup(sorai_package *pkg, const char *part, const char *name, sora_tensor **out, sora_error *err);
 
 /* The tensors of a part, sorted by name, for listings and for finding out what a checkpoint is. A part without weights
@@ -68,7 +74,7 @@ int sorai_package_tensor(sorai_package *pkg, const char *part, size_t i, sorai_t
 /* One of them by its name; SORA_E_NOTFOUND names it. */
 int sorai_package_find(sorai_package *pkg, const char *part, const char *name, sorai_tensor_info *info, sora_error *err);
 
-/* Whether a lookup of this tensor, as listed above, gives a view of a mapped file, which takes no memory. */
+/* Whether a lookup of this tensor, as listed above (without its scale), gives a view of a mapped file, which takes no memory. */
 bool sorai_package_maps(const sorai_package *pkg, const char *part, const sorai_tensor_info *info);
 
 /* A file of the model by its path inside it, e.g. "tokenizer/tokenizer.json". */

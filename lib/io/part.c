@@ -99,13 +99,28 @@ static bool is_float(const sora_tensor *t) {
     return t->dtype == SORA_DTYPE_F32 || t->dtype == SORA_DTYPE_BF16 || t->dtype == SORA_DTYPE_F16;
 }
 
+static int no_scale(const char *file, const char *name, sora_error *err) {
+    return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.150s\": is no scale of its weight", file, name);
+}
+
+int sorai_scale_attach(sorai_mem *mem, const char *file, const char *name, sora_tensor *factor, sora_tensor *weight, sora_error *err) {
+    const int64_t rows = weight->rank > 0 ? weight->shape[0] : 1, n = sorai_tensor_count(factor);
+    if (!is_float(factor) || (n != 1 && n != rows)) return no_scale(file, name, err);
+    if (factor->dtype == SORA_DTYPE_F32) {
+        weight->scale = sorai_tensor_ref(factor);
+        return SORA_OK;
+    }
+    SORA_TRY(sorai_tensor_new(&weight->scale, mem, SORA_DTYPE_F32, 1, &n, err));
+    for (int64_t i = 0; i < n; i++) ((float *)weight->scale->data)[i] = value_at(factor, i);
+    return SORA_OK;
+}
+
 int sorai_scale_apply(sorai_mem *mem, const char *file, const char *name, const sora_tensor *factor, sora_tensor **t,
                       sora_error *err) {
     sora_tensor *from = *t, *to = NULL;
     const int64_t rows = from->rank > 0 ? from->shape[0] : 1, factors = sorai_tensor_count(factor),
                   count = sorai_tensor_count(from);
-    if (!is_float(factor) || !is_float(from) || (factors != 1 && factors != rows) || rows < 1)
-        return sorai_fail(err, SORA_E_FORMAT, "%.250s: tensor \"%.150s\": is no scale of its weight", file, name);
+    if (!is_float(factor) || !is_float(from) || (factors != 1 && factors != rows) || rows < 1) return no_scale(file, name, err);
     SORA_TRY(sorai_tensor_new(&to, mem, SORA_DTYPE_F32, from->rank, from->shape, err));
     const int64_t columns = count / rows;
     float *out = to->data;
@@ -118,10 +133,12 @@ int sorai_scale_apply(sorai_mem *mem, const char *file, const char *name, const 
     return SORA_OK;
 }
 
-static int apply_scale(const sorai_part *p, const sorai_tensor_info *scale, sora_tensor **t, sora_error *err) {
+static int use_scale(const sorai_part *p, const sorai_tensor_info *scale, bool stored, sora_tensor **t, sora_error *err) {
+    const char *file = sorai_weights_name(p->weights);
     sora_tensor *factor = NULL;
     SORA_TRY(sorai_weights_load(p->weights, scale, &factor, err));
-    const int status = sorai_scale_apply(p->mem, sorai_weights_name(p->weights), scale->name, factor, t, err);
+    const int status = stored ? sorai_scale_attach(p->mem, file, scale->name, factor, *t, err)
+                              : sorai_scale_apply(p->mem, file, scale->name, factor, t, err);
     sorai_tensor_unref(&factor);
     return status;
 }
@@ -145,22 +162,27 @@ static int take_rows(const sorai_part *p, const sorai_tensor_info *item, sora_te
     return status;
 }
 
-bool sorai_keep_stored(const sorai_table *table, sorai_tensor_info *info) {
+static bool keep(sorai_tensor_info *info, const sorai_tensor_info *scale) {
     const int32_t dtype = SORAI_DTYPE_F8_E4M3 + info->encoding - SORAI_F8_E4M3;
+    const int64_t scales = scale ? count_of(scale) : 0;
     if (!info->encoding || info->encoding == SORAI_F64 || info->rank < 2 || info->shape[0] < 1 || count_of(info) / info->shape[0] % sorai_dtype_values(dtype) ||
-        sorai_scale_find(table, info))
+        (scale && (scale->encoding || (scales != 1 && scales != info->shape[0]))))
         return false;
     info->dtype = dtype;
     info->encoding = SORAI_PLAIN;
     info->size = info->stored;
+    info->scales = scales;
     return true;
 }
 
+bool sorai_keep_stored(const sorai_table *table, sorai_tensor_info *info) { return keep(info, sorai_scale_find(table, info)); }
+
 bool sorai_part_keeps(const sorai_part *p, sorai_tensor_info *item, sorai_tensor_info *file) {
     const sorai_table *table = sorai_weights_table(p->weights);
+    const sorai_tensor_info *scale = sorai_scale_find(table, &table->items[item->file]);
     *file = table->items[item->file];
-    /* Rows as they are seen here must be whole blocks too; some rows out of a larger tensor are not looked for in one. */
-    return count_of(item) == count_of(file) && sorai_keep_stored(table, file) && sorai_keep_stored(table, item);
+    /* Rows as they are seen here must be whole blocks too, and have a scale each; some rows out of a larger tensor are not looked for in one. */
+    return count_of(item) == count_of(file) && keep(file, scale) && keep(item, scale);
 }
 
 int sorai_part_load(const sorai_part *p, const char *name, bool stored, sora_tensor **out, sora_error *err) {
@@ -174,7 +196,7 @@ int sorai_part_load(const sorai_part *p, const char *name, bool stored, sora_ten
     sorai_tensor_info seen = *item, kept;
     stored = stored && sorai_part_keeps(p, &seen, &kept);
     int status = sorai_weights_load(p->weights, stored ? &kept : weight, out, err);
-    if (status == SORA_OK && scale) status = apply_scale(p, scale, out, err);
+    if (status == SORA_OK && scale) status = use_scale(p, scale, stored, out, err);
     if (status != SORA_OK) {
         sorai_tensor_unref(out);
         return status;

@@ -25,20 +25,21 @@ int sorai_part_add_rows(sorai_part *part, const char *name, size_t i, int64_t fi
 int sorai_part_finish(sorai_part *part, sora_error *err); /* sorts; refuses a name that two tensors have */
 
 /* Makes *info, of an encoded matrix, that of the same as it is stored, which readers then give without multiplying it out. False when that
- * is not possible: rows that are no whole blocks, a scale beside it in the table. */
+ * is not possible: rows that are no whole blocks, a scale in the table that does not fit. */
 bool sorai_keep_stored(const sorai_table *table, sorai_tensor_info *info);
 
 /* The same of an item of part->names, and of the file's tensor behind it. */
 bool sorai_part_keeps(const sorai_part *part, sorai_tensor_info *item, sorai_tensor_info *file);
 
-/* A tensor by its name here. A weight of eight-bit floats with a scale beside it (NAME.scale_weight, NAME.weight_scale)
- * is multiplied by it and f32; stored: others come as they are stored, where that is possible. */
+/* A tensor by its name here. stored: matrices come as they are stored, their scale beside them, where that is possible. Else a weight of
+ * eight-bit floats with a scale (NAME.scale_weight, NAME.weight_scale) is multiplied by it and f32. */
 int sorai_part_load(const sorai_part *part, const char *name, bool stored, sora_tensor **out, sora_error *err);
 
 /* The scale that a file holds beside a weight of eight-bit floats; NULL: none. */
 const sorai_tensor_info *sorai_scale_find(const sorai_table *table, const sorai_tensor_info *weight);
-/* *t becomes f32 and is multiplied by its scale: one number, or one per row. file and name (of the scale) stand in
- * messages. */
+/* weight->scale becomes factor: one number, or one per row. file and name (of the scale) stand in messages. */
+int sorai_scale_attach(sorai_mem *mem, const char *file, const char *name, sora_tensor *factor, sora_tensor *weight, sora_error *err);
+/* *t becomes f32 and is multiplied by its scale. */
 int sorai_scale_apply(sorai_mem *mem, const char *file, const char *name, const sora_tensor *factor, sora_tensor **t,
                       sora_error *err);
 

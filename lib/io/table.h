@@ -23,6 +23,8 @@ typedef struct sorai_tensor_info {
     int32_t codec;           /* SORAI_CODEC_* */
     int32_t file;            /* which shard */
     int64_t row;             /* of a part's tensor that is some rows of a larger one: which is the first (lib/io/part.h); readers have other uses */
+    int64_t scales, added;   /* as a package tells them: numbers in the scale beside a tensor that stays as it is stored, rank of its addition
+                                (lib/tensor/tensor.h) */
 } sorai_tensor_info;
 
 typedef struct sorai_table {

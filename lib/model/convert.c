@@ -106,15 +106,9 @@ static int add_converted(conversion *c, tensor_list *l, const char *part, const 
     SORA_TRY(sorai_package_lookup(c->from, part, name, &from, err));
     int status = SORA_OK;
     if (from->dtype == SORA_DTYPE_I8 && c->weights != SORA_DTYPE_I8) {
-        char scale_name[560];
-        snprintf(scale_name, sizeof scale_name, "%s.scale", name);
-        status = sorai_package_lookup(c->from, part, scale_name, &scale, err);
-        if (status == SORA_OK &&
-            (from->rank < 1 || scale->dtype != SORA_DTYPE_F32 || sorai_tensor_count(scale) != from->shape[0]))
-            status = sorai_fail(err, SORA_E_FORMAT, "%.200s: %.60s/%.150s needs one f32 scale per row",
-                                sorai_package_name(c->from), part, name);
-        if (status == SORA_OK) status = to_floats(c, from, scale, c->weights, &to, err);
-        sorai_tensor_unref(&scale);
+        status = from->scale ? to_floats(c, from, from->scale, c->weights, &to, err)
+                             : sorai_fail(err, SORA_E_FORMAT, "%.200s: %.60s/%.150s needs a scale for each row",
+                                          sorai_package_name(c->from), part, name);
     } else if (c->weights == SORA_DTYPE_I8 && fits_int8(from)) {
         char *scale_name = l->scale_names[l->scales++];
         snprintf(scale_name, sizeof *l->scale_names, "%s.scale", name);
@@ -132,17 +126,16 @@ static int add_converted(conversion *c, tensor_list *l, const char *part, const 
     return status;
 }
 
-/* NAME.scale beside an int8 NAME: gone once the rows are multiplied out. */
+/* NAME.scale beside an int8 NAME whose rows are multiplied out: all are, or this one is changed by a LoRA. */
 static int is_scale(conversion *c, const char *part, const char *name) {
     const size_t n = strlen(name);
     char base[560];
-    sora_tensor *of = NULL;
+    sorai_tensor_info of;
     if (n < 7 || n >= sizeof base || strcmp(name + n - 6, ".scale") != 0) return 0;
     memcpy(base, name, n - 6);
     base[n - 6] = 0;
-    const int found = sorai_package_lookup(c->from, part, base, &of, NULL) == SORA_OK && of->dtype == SORA_DTYPE_I8;
-    sorai_tensor_unref(&of);
-    return found;
+    if (sorai_package_find(c->from, part, base, &of, NULL) != SORA_OK || !of.scales) return 0;
+    return of.dtype != SORA_DTYPE_I8 || (c->weights != 0 && c->weights != SORA_DTYPE_I8);
 }
 
 static int collect(conversion *c, const char *part, tensor_list *l, sora_error *err) {
@@ -159,11 +152,13 @@ static int collect(conversion *c, const char *part, tensor_list *l, sora_error *
         if (!info.dtype)
             return sorai_fail(err, SORA_E_UNSUPPORTED, "%.200s: %.60s/%.150s has the type %.15s",
                               sorai_package_name(c->from), part, info.name, info.type);
-        if (c->weights == 0) {
+        if (is_scale(c, part, info.name)) {
+            continue;
+        } else if (c->weights == 0) {
             sora_tensor *t = NULL;
             SORA_TRY(sorai_package_lookup(c->from, part, info.name, &t, err));
             list_add(l, info.name, t);
-        } else if (c->weights == SORA_DTYPE_I8 || !is_scale(c, part, info.name)) {
+        } else {
             SORA_TRY(add_converted(c, l, part, info.name, err));
         }
     }

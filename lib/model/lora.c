@@ -273,11 +273,12 @@ int sorai_loras_add(sorai_loras *l, sorai_package *pkg, const char *path, double
 static int to_f32(sorai_mem *mem, sora_tensor **t, sora_error *err) {
     sora_tensor *from = *t, *to = NULL;
     const int64_t n = sorai_tensor_count(from);
-    if (from->dtype != SORA_DTYPE_F32 && from->dtype != SORA_DTYPE_BF16 && from->dtype != SORA_DTYPE_F16 && !sorai_dtype_stored(from->dtype))
+    const bool small = sorai_dtype_stored(from->dtype) || (from->dtype == SORA_DTYPE_I8 && from->scale);
+    if (from->dtype != SORA_DTYPE_F32 && from->dtype != SORA_DTYPE_BF16 && from->dtype != SORA_DTYPE_F16 && !small)
         return sorai_fail(err, SORA_E_UNSUPPORTED, "weights of type %s take no LoRA", sorai_dtype_name(from->dtype));
     SORA_TRY(sorai_tensor_new(&to, mem, SORA_DTYPE_F32, from->rank, from->shape, err));
     float *out = to->data;
-    if (sorai_dtype_stored(from->dtype))
+    if (small)
         sorai_stored_expand(from, out);
     else if (from->dtype == SORA_DTYPE_F32 && n)
         memcpy(out, from->data, (size_t)n * sizeof *out);
@@ -320,54 +321,124 @@ static void add_product(float *w, const float *up, const float *down, int64_t ro
     }
 }
 
+static int no_fit(const sorai_loras *l, const delta *d, sora_error *err) {
+    return sorai_fail(err, SORA_E_FORMAT, "%.250s: \"%.150s\": does not fit the model's weight", sorai_weights_name(l->files[d->file]), d->name);
+}
+
 static int add_whole(const sorai_loras *l, const delta *d, sora_tensor *t, sora_error *err) {
     sora_tensor *diff = NULL;
     SORA_TRY(load(l, d, d->whole, &diff, err));
     const int64_t n = sorai_tensor_count(t);
-    const bool fits = sorai_tensor_count(diff) == n;
-    for (int64_t i = 0; fits && i < n; i++)
+    const bool same = sorai_tensor_count(diff) == n;
+    for (int64_t i = 0; same && i < n; i++)
         ((float *)t->data)[i] += (float)d->strength * ((const float *)diff->data)[i];
     sorai_tensor_unref(&diff);
-    return fits ? SORA_OK
-                : sorai_fail(err, SORA_E_FORMAT, "%.250s: \"%.150s\": does not fit the model's weight",
-                             sorai_weights_name(l->files[d->file]), d->name);
+    return same ? SORA_OK : no_fit(l, d, err);
 }
 
-static int add_delta(const sorai_loras *l, const delta *d, sora_tensor *t, sora_error *err) {
-    sora_tensor *up = NULL, *down = NULL, *alpha = NULL;
-    if (d->whole >= 0) return add_whole(l, d, t, err);
-    int status = load(l, d, d->up, &up, err);
-    if (status == SORA_OK) status = load(l, d, d->down, &down, err);
+/* The factors of an addition to a weight [rows, columns], and what the product is multiplied by. */
+typedef struct factors {
+    sora_tensor *up, *down;
+    int64_t rank;
+    float scale;
+} factors;
+
+static void factors_release(factors *f) {
+    sorai_tensor_unref(&f->up);
+    sorai_tensor_unref(&f->down);
+}
+
+static int64_t count_of(const sorai_tensor_info *info) {
+    int64_t n = 1;
+    for (int32_t a = 0; a < info->rank; a++) n *= info->shape[a];
+    return n;
+}
+
+/* Whether the factors are those of a weight [rows, columns]: asked before any memory is taken. */
+static bool fits(const sorai_loras *l, const delta *d, int64_t rows, int64_t columns) {
+    const sorai_table *table = sorai_weights_table(l->files[d->file]);
+    const sorai_tensor_info *up = &table->items[d->up], *down = &table->items[d->down];
+    const int64_t rank = down->rank > 0 ? down->shape[0] : 0;
+    return rows > 0 && columns > 0 && rank > 0 && count_of(down) / rank == columns && count_of(down) % rank == 0 && up->rank >= 2 &&
+           up->shape[0] == rows && count_of(up) / rows == rank && count_of(up) % rows == 0;
+}
+
+/* Nothing is left in *f on failure. */
+static int load_factors(const sorai_loras *l, const delta *d, int64_t rows, int64_t columns, factors *f, sora_error *err) {
+    sora_tensor *alpha = NULL;
+    memset(f, 0, sizeof *f);
+    if (!fits(l, d, rows, columns)) return no_fit(l, d, err);
+    int status = load(l, d, d->up, &f->up, err);
+    if (status == SORA_OK) status = load(l, d, d->down, &f->down, err);
     if (status == SORA_OK && d->alpha >= 0) status = load(l, d, d->alpha, &alpha, err);
-    const int64_t n = sorai_tensor_count(t), rows = t->rank > 0 ? t->shape[0] : 0,
-                  rank = down && down->rank > 0 ? down->shape[0] : 0;
-    if (status == SORA_OK && (rows < 1 || rank < 1 || up->rank < 2 || up->shape[0] != rows ||
-                              sorai_tensor_count(up) != rows * rank || sorai_tensor_count(down) % rank ||
-                              sorai_tensor_count(down) / rank != n / rows || (alpha && sorai_tensor_count(alpha) != 1)))
-        status = sorai_fail(err, SORA_E_FORMAT, "%.250s: \"%.150s\": does not fit the model's weight",
-                            sorai_weights_name(l->files[d->file]), d->name);
+    if (status == SORA_OK && alpha && sorai_tensor_count(alpha) != 1) status = no_fit(l, d, err);
     if (status == SORA_OK) {
-        const double factor = d->strength * (alpha ? (double)((const float *)alpha->data)[0] / (double)rank : 1.0);
-        add_product(t->data, up->data, down->data, rows, rank, n / rows, (float)factor);
+        f->rank = f->down->shape[0];
+        f->scale = (float)(d->strength * (alpha ? (double)((const float *)alpha->data)[0] / (double)f->rank : 1.0));
     }
-    sorai_tensor_unref(&up);
-    sorai_tensor_unref(&down);
     sorai_tensor_unref(&alpha);
+    if (status != SORA_OK) factors_release(f);
     return status;
 }
 
-static int adapt(void *user, const char *part, const char *name, sora_tensor **t, sora_error *err) {
-    const sorai_loras *l = user;
+static int add_delta(const sorai_loras *l, const delta *d, sora_tensor *t, sora_error *err) {
+    factors f;
+    if (d->whole >= 0) return add_whole(l, d, t, err);
+    const int64_t rows = t->rank > 0 ? t->shape[0] : 0, columns = rows ? sorai_tensor_count(t) / rows : 0;
+    SORA_TRY(load_factors(l, d, rows, columns, &f, err));
+    add_product(t->data, f.up->data, f.down->data, rows, f.rank, columns, f.scale);
+    factors_release(&f);
+    return SORA_OK;
+}
+
+/* Whether it is for this part; and for this weight of it. */
+static bool meant(const delta *d, const char *part, const char *name) {
     const bool high = strcmp(part, "transformer") == 0;
-    bool begun = false;
-    if (!high && strcmp(part, "transformer_2") != 0) return SORA_OK;
+    if (!high && strcmp(part, "transformer_2") != 0) return false;
+    return d->target != (high ? SORAI_LORA_LOW : SORAI_LORA_HIGH) && strcmp(d->name, name) == 0;
+}
+
+static int64_t changes(void *user, const char *part, const char *name) {
+    const sorai_loras *l = user;
+    int64_t rank = 0;
     for (size_t i = 0; i < l->count; i++) {
         const delta *d = &l->items[i];
-        if (strcmp(d->name, name) != 0 || d->target == (high ? SORAI_LORA_LOW : SORAI_LORA_HIGH)) continue;
-        if (!begun) SORA_TRY(to_f32(l->mem, t, err));
-        begun = true;
-        SORA_TRY(add_delta(l, d, *t, err));
+        if (!meant(d, part, name)) continue;
+        if (d->whole >= 0) return -1;
+        const sorai_tensor_info *down = &sorai_weights_table(l->files[d->file])->items[d->down];
+        rank += down->rank > 0 && down->shape[0] > 0 ? down->shape[0] : 1; /* 1: it does not fit, which loading says */
     }
+    return rank;
+}
+
+/* The factors of all additions as those of one: their ranks follow each other, strengths are in `up`. */
+static int put_beside(const sorai_loras *l, const char *part, const char *name, int64_t rank, sora_tensor *t, sora_error *err) {
+    const int64_t rows = t->shape[0], columns = t->shape[1];
+    int64_t at = 0;
+    for (size_t i = 0; i < l->count; i++)
+        if (meant(&l->items[i], part, name) && !fits(l, &l->items[i], rows, columns)) return no_fit(l, &l->items[i], err);
+    SORA_TRY(sorai_tensor_new(&t->down, l->mem, SORA_DTYPE_F32, 2, (const int64_t[]){rank, columns}, err));
+    SORA_TRY(sorai_tensor_new(&t->up, l->mem, SORA_DTYPE_F32, 2, (const int64_t[]){rows, rank}, err));
+    for (size_t i = 0; i < l->count; i++) {
+        factors f;
+        if (!meant(&l->items[i], part, name)) continue;
+        SORA_TRY(load_factors(l, &l->items[i], rows, columns, &f, err));
+        memcpy((float *)t->down->data + at * columns, f.down->data, (size_t)(f.rank * columns) * sizeof(float));
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t k = 0; k < f.rank; k++)
+                ((float *)t->up->data)[r * rank + at + k] = f.scale * ((const float *)f.up->data)[r * f.rank + k];
+        at += f.rank;
+        factors_release(&f);
+    }
+    return SORA_OK;
+}
+
+static int adapt(void *user, const char *part, const char *name, bool beside, sora_tensor **t, sora_error *err) {
+    const sorai_loras *l = user;
+    if (beside) return put_beside(l, part, name, changes(user, part, name), *t, err);
+    SORA_TRY(to_f32(l->mem, t, err));
+    for (size_t i = 0; i < l->count; i++)
+        if (meant(&l->items[i], part, name)) SORA_TRY(add_delta(l, &l->items[i], *t, err));
     return SORA_OK;
 }
 
@@ -376,4 +447,7 @@ static void release(void *user) {
     sorai_loras_free(&l);
 }
 
-void sorai_loras_install(sorai_loras *l, sorai_package *pkg) { sorai_package_put_adapter(pkg, adapt, release, l); }
+void sorai_loras_install(sorai_loras *l, sorai_package *pkg) {
+    const sorai_adapter adapter = {changes, adapt, release, l};
+    sorai_package_put_adapter(pkg, &adapter);
+}

@@ -1,5 +1,6 @@
 /* Low-rank additions (LoRA) to a transformer's weights, from files in the namings of diffusers and PEFT, of Kohya's
- * trainers and of ComfyUI. They are added as weights are read: W + strength * alpha / rank * up * down. */
+ * trainers and of ComfyUI. They are added as weights are read, W + strength * alpha / rank * up * down; where W stays as
+ * it is stored, factors come with it instead (down, and up times that number), which products apply: W x + up (down x). */
 #ifndef SORAI_MODEL_LORA_H
 #define SORAI_MODEL_LORA_H
 

@@ -214,7 +214,7 @@ typedef struct lookup_place {
 
 static int lookup(void *user, const char *name, sora_tensor **out, sora_error *err) {
     lookup_place *place = user;
-    const int status = sorai_model_weight(place->model->package, place->model->mem, place->part, name, out, err);
+    const int status = sorai_package_lookup(place->model->package, place->part, name, out, err);
     place->failed = status != SORA_OK;
     return status;
 }

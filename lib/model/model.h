@@ -112,7 +112,7 @@ char *sorai_model_describe(sora_model *m, sora_error *err);
 /* convert.c */
 int sorai_model_convert(sorai_mem *mem, const char *from, const char *to, int32_t weights, sora_error *err);
 
-/* weights.c: a tensor of a part as weights: int8 rows are multiplied out with their scales. */
+/* weights.c: a tensor of a part in a type of 16 bits or more: int8 rows are multiplied out with their scales. */
 int sorai_model_weight(sorai_package *package, sorai_mem *mem, const char *part, const char *name, sora_tensor **out, sora_error *err);
 
 #endif

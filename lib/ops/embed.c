@@ -35,8 +35,9 @@ sora_tensor *sorai_embed(sorai_exec *x, sorai_param *table, const int32_t *ids, 
     sorak_embed_args a;
     memset(&a, 0, sizeof a);
     a.dtype = sorai_stored_dt(value->dtype);
-    if (a.dtype < 0)
-        return sorai_exec_fail(x, SORA_E_UNSUPPORTED, "embed: %s has an element type that is not floating", table->name);
+    a.scale = sorai_scale_of(value, 0, &a.scale_step);
+    if (a.dtype < 0 || value->up)
+        return sorai_exec_fail(x, SORA_E_UNSUPPORTED, "embed: %s has an element type that is not floating, or a LoRA", table->name);
     const int64_t shape[] = {count, value->shape[1]};
     sora_tensor *const index = sorai_upload(x, SORA_DTYPE_I32, 1, &count, ids), *const out = sorai_temp(x, 2, shape);
     if (x->status != SORA_OK)

@@ -33,8 +33,9 @@ static void pack_rows(sorai_exec *x, int dt, const sorai_param *p, int64_t first
         unsupported(x, p);
         return;
     }
-    const sorak_gemm_pack_args args = {.src = (const char *)w->data + sorai_dtype_bytes(w->dtype, first * k), .dst = dst, .n = n,
-                                       .k = k, .segments = 1, .n_stride = k, .k_stride = 1, .src_dtype = stored};
+    sorak_gemm_pack_args args = {.src = (const char *)w->data + sorai_dtype_bytes(w->dtype, first * k), .dst = dst, .n = n,
+                                 .k = k, .segments = 1, .n_stride = k, .k_stride = 1, .src_dtype = stored};
+    args.scale = sorai_scale_of(w, first, &args.scale_step);
     if (dst)
         sorai_run(x, SK_OP_gemm_pack, dt, &args, sorak_gemm_pack_units(&args));
 }
@@ -85,9 +86,29 @@ static void run_stored(sorai_exec *x, const sorai_param *w, const sorak_gemm_arg
         unsupported(x, w);
         return;
     }
+    args.scale = sorai_scale_of(w->value, 0, &args.scale_step);
     args.a = pack_temp(x, all->a, all->a_bf16 ? SK_DT_bf16 : SK_DT_f32, all->k, all->m, 1, all->a_row);
     if (args.a)
         sorai_run(x, SK_OP_gemm_stored, sorai_product_dt(x), &args, sorak_gemm_stored_units(&args));
+}
+
+/* To c comes up (down a), the factors of w's LoRAs, which are small: packed for each product anew. */
+static void add_factors(sorai_exec *x, const sorai_param *w, const sorak_gemm_args *all) {
+    const sora_tensor *const down = w->value->down, *const up = w->value->up;
+    const int64_t m = all->m, rank = down->shape[0], shape[2] = {m, rank};
+    const int dt = sorai_product_dt(x);
+    sora_tensor *const t = sorai_temp_typed(x, sorai_factor_dtype(x), 2, shape);
+    if (!t)
+        return;
+    const int half = t->dtype == SORA_DTYPE_BF16;
+    const sorak_gemm_args first = {.a = all->a, .b = pack_temp(x, down->data, sorai_stored_dt(down->dtype), all->k, rank, 1, all->k), .c = t->data,
+                                   .m = m, .n = rank, .k = all->k, .a_row = all->a_row, .a_col = all->a_col, .ldc = rank, .scale = 1.0f,
+                                   .a_bf16 = all->a_bf16, .c_bf16 = half};
+    run_gemm(x, dt, &first);
+    const sorak_gemm_args second = {.a = t->data, .b = pack_temp(x, up->data, sorai_stored_dt(up->dtype), rank, all->n, 1, rank), .c = all->c,
+                                    .m = m, .n = all->n, .k = rank, .a_row = rank, .a_col = 1, .ldc = all->ldc, .scale = 1.0f, .accumulate = 1,
+                                    .a_bf16 = half};
+    run_gemm(x, dt, &second);
 }
 
 static void linear_backward(sorai_exec *x, const sorai_node *node) {
@@ -125,7 +146,7 @@ static sora_tensor *linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai
         return NULL;
     const int64_t n = w->value->rank > 0 ? w->value->shape[0] : 0, count = sorai_tensor_count(w->value);
     /* Products in f32 leave the activation to a pass of its own: backends need not know it. */
-    const int fused = !x->tape && !x->eight && x->product == SORA_DTYPE_BF16 && act != SORAI_ACT_RELU;
+    const int fused = !x->tape && !x->eight && x->product == SORA_DTYPE_BF16 && act != SORAI_ACT_RELU && !w->value->up;
     if ((in->dtype != SORA_DTYPE_F32 && (x->tape || in->dtype != x->product)) || n < 1 || count != n * k)
         return sorai_exec_fail(x, SORA_E_INVALID, "%s: a weight of %lld values does not fit %lld columns", w->name, (long long)count,
                                (long long)k);
@@ -143,8 +164,8 @@ static sora_tensor *linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai
     sorak_gemm_args args = {.a = in->data, .bias = sorai_param_f32(x, b), .c = out->data, .m = m, .n = n, .k = k, .a_row = k, .a_col = 1,
                             .ldc = n, .scale = 1.0f, .act = fused ? product_acts[act] : SORAK_GEMM_PLAIN,
                             .a_bf16 = in->dtype == SORA_DTYPE_BF16, .c_bf16 = out->dtype == SORA_DTYPE_BF16};
-    /* What is stored in less than 16 bits stays so: laid out for this product only. int8 is small enough to be kept. */
-    const int small = sorai_dtype_stored(w->value->dtype) && form == SORAI_FORM_FORWARD && !x->tape;
+    /* What is stored in less than 16 bits stays so: laid out for this product only. What is packed in int8 is small enough to be kept. */
+    const int small = sorai_dtype_small(w->value->dtype) && form == SORAI_FORM_FORWARD && !x->tape;
     if (small || sorai_streamed(x, w, form)) {
         if (m <= FEW_ROWS && !eight)
             run_stored(x, w, &args);
@@ -154,6 +175,10 @@ static sora_tensor *linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai
         args.b = sorai_packed(x, w, form, sorak_gemm_packed_bytes(dt, n, k, 1), pack_weight, NULL);
         run_gemm(x, dt, &args);
     }
+    if (w->value->up && x->tape)
+        return sorai_exec_fail(x, SORA_E_UNSUPPORTED, "%s: a weight with a LoRA can't be trained through", w->name);
+    if (w->value->up)
+        add_factors(x, w, &args);
     sorai_drop_scratch(x, mark);
     sorai_node *node = NULL;
     if (x->tape && x->status == SORA_OK && (sorai_wants(in) || sorai_wants_param(w) || sorai_wants_param(b)))

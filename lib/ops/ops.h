@@ -17,7 +17,7 @@
 
 enum sorai_act { SORAI_ACT_NONE, SORAI_ACT_SILU, SORAI_ACT_GELU_TANH, SORAI_ACT_GELU, SORAI_ACT_RELU };
 
-/* y[..., n] = act(x[..., k] w[n, k]^T + b[n]); b may be NULL. With a tape and an activation, runs as two recorded operations. */
+/* y[..., n] = act(x[..., k] w[n, k]^T + b[n]); b may be NULL; what lies beside w's value (scale, factors of LoRAs) counts. With a tape and an activation, runs as two recorded operations. */
 sora_tensor *sorai_linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_param *b, enum sorai_act act);
 sora_tensor *sorai_linear_factor(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai_param *b, enum sorai_act act);
 /* Plain products of temporaries, batched over equal leading axes: y[.., m, n] = scale * a b, b as [.., k, n], or [.., n, k] when

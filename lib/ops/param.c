@@ -84,6 +84,18 @@ static void found_release(void *user, void *data) {
     sorai_tensor_unref(&found);
 }
 
+/* What lies beside a value: used where it is, or a copy on the device. */
+static int take_beside(sorai_store *s, sora_tensor **out, sora_tensor *from, sora_error *err) {
+    if (!from || s->device->host_memory) {
+        *out = sorai_tensor_ref(from);
+        return SORA_OK;
+    }
+    SORA_TRY(sorai_device_tensor(out, s->mem, s->device, from->dtype, from->rank, from->shape, err));
+    return s->device->upload(s->device, (*out)->data, from->data, sorai_tensor_bytes(from)) == SORA_OK
+               ? SORA_OK
+               : sorai_fail(err, SORA_E_BACKEND, "the device could not take data");
+}
+
 /* A value that is used where it lies: in a mapped file, or in the memory that it was multiplied out to. */
 static int refer(sorai_store *s, sorai_param *p, sora_tensor *found, int32_t rank, const int64_t *shape, sora_error *err) {
     SORA_TRY(sorai_tensor_wrap(&p->value, s->mem, found->dtype, rank, shape, found->data, s->device, found_release, found, err));
@@ -114,8 +126,13 @@ static int fill_found(sorai_store *s, sorai_param *p, sora_tensor *found, int32_
     }
     if (!same)
         return sorai_fail(err, SORA_E_FORMAT, "tensor %s%s: its shape does not fit the config", s->prefix, p->name);
+    const int64_t scales = found->scale ? sorai_tensor_count(found->scale) : 1;
+    if (found->dtype == SORA_DTYPE_I8 && !found->scale)
+        return sorai_fail(err, SORA_E_FORMAT, "tensor %s%s: weights of type i8 need a scale for each row", s->prefix, p->name);
+    if ((scales != 1 && (rank < 1 || shape[0] != scales)) || (found->up && (rank != 2 || shape[0] != found->up->shape[0])))
+        return sorai_fail(err, SORA_E_FORMAT, "tensor %s%s: its scale or its LoRA does not fit the config", s->prefix, p->name);
     if (found->dtype != SORA_DTYPE_F32 && found->dtype != SORA_DTYPE_BF16 && found->dtype != SORA_DTYPE_F16 &&
-        (s->trainable || !sorai_dtype_stored(found->dtype)))
+        (s->trainable || !sorai_dtype_small(found->dtype)))
         return sorai_fail(err, SORA_E_FORMAT, "tensor %s%s: weights of type %s are not supported", s->prefix, p->name,
                           sorai_dtype_name(found->dtype));
     if (!s->trainable && s->device->host_memory)
@@ -198,6 +215,19 @@ static int fill_corner(sorai_store *s, sorai_param *p, const sora_tensor *found,
     return status == SORA_OK ? SORA_OK : sorai_fail(err, status, "tensor %s%s could not be filled", s->prefix, p->name);
 }
 
+/* The value on a device that counts. */
+static int fill_blank(sorai_store *s, sorai_param *p, int32_t rank, const int64_t *shape, sora_error *err) {
+    sorai_blank b = {0};
+    s->blank(s->lookup_user, p->name, &b);
+    p->mapped = b.mapped;
+    SORA_TRY(b.mapped ? sorai_tensor_wrap(&p->value, s->mem, b.dtype, rank, shape, &s->device, s->device, NULL, NULL, err)
+                      : sorai_device_tensor(&p->value, s->mem, s->device, b.dtype, rank, shape, err));
+    if (b.scales) SORA_TRY(sorai_device_tensor(&p->value->scale, s->mem, s->device, SORA_DTYPE_F32, 1, &b.scales, err));
+    if (!b.added || rank != 2) return SORA_OK;
+    SORA_TRY(sorai_device_tensor(&p->value->down, s->mem, s->device, b.factor_dtype, 2, (const int64_t[]){b.added, shape[1]}, err));
+    return sorai_device_tensor(&p->value->up, s->mem, s->device, b.factor_dtype, 2, (const int64_t[]){shape[0], b.added}, err);
+}
+
 static bool same_count(const sora_tensor *found, int32_t rank, const int64_t *shape) {
     int64_t want = 1;
     for (int32_t i = 0; i < rank; i++)
@@ -208,11 +238,8 @@ static bool same_count(const sora_tensor *found, int32_t rank, const int64_t *sh
 /* The value of a parameter that is asked for the first time: on a device that counts, of a new network, or found. */
 static int fill(sorai_store *s, sorai_param *p, int32_t rank, const int64_t *shape, enum sorai_init init, double scale, sora_error *err) {
     sora_tensor *found = NULL;
-    if (s->blank) {
-        const int32_t dtype = s->blank(s->lookup_user, p->name, &p->mapped);
-        return p->mapped ? sorai_tensor_wrap(&p->value, s->mem, dtype, rank, shape, &s->device, s->device, NULL, NULL, err)
-                         : sorai_device_tensor(&p->value, s->mem, s->device, dtype, rank, shape, err);
-    }
+    if (s->blank)
+        return fill_blank(s, p, rank, shape, err);
     if (!s->lookup)
         return fill_new(s, p, rank, shape, init, scale, err);
     SORA_TRY(s->lookup(s->lookup_user, p->name, &found, err));
@@ -224,6 +251,11 @@ static int fill(sorai_store *s, sorai_param *p, int32_t rank, const int64_t *sha
     } else {
         status = found ? fill_found(s, p, found, rank, shape, err)
                        : sorai_fail(err, SORA_E_NOTFOUND, "tensor %s%s is missing", s->prefix, p->name);
+    }
+    if (status == SORA_OK && found && !s->trainable) {
+        status = take_beside(s, &p->value->scale, found->scale, err);
+        if (status == SORA_OK) status = take_beside(s, &p->value->down, found->down, err);
+        if (status == SORA_OK) status = take_beside(s, &p->value->up, found->up, err);
     }
     sorai_tensor_unref(&found);
     return status;

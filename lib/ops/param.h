@@ -9,7 +9,7 @@
 
 typedef struct sorai_param {
     const char *name;     /* as in the diffusers checkpoint, e.g. "blocks.0.attn1.to_q.weight" */
-    sora_tensor *value;   /* f32 when trainable, else as stored: f32, bf16, f16 or SORAI_DTYPE_*; on the store's device */
+    sora_tensor *value;   /* f32 when trainable, else as stored: f32, bf16, f16 or a small type, with scale and factors; on the store's device */
     sora_tensor *grad;    /* f32, same shape, persistent; NULL unless trainable */
     int32_t trainable;
     int32_t mapped;       /* value looks into a mapped file: it takes no memory */
@@ -37,14 +37,19 @@ enum sorai_init {
 /* Finds the stored value of a name: sets *out to a tensor (reference given to the caller) or NULL when there is none. */
 typedef int sorai_lookup_fn(void *user, const char *name, sora_tensor **out, sora_error *err);
 
+/* What is known of a value that is not read: its type, whether it would be mapped, and of what lies beside it (lib/tensor/tensor.h) the numbers of the
+ * scale, the rank of the factors and their type. 0: there is none. */
+typedef struct sorai_blank {
+    int32_t dtype, mapped, factor_dtype;
+    int64_t scales, added;
+} sorai_blank;
+
 typedef struct sorai_store {
     sorai_mem *mem;
     sorai_device *device;
     sorai_lookup_fn *lookup; /* NULL: a new network */
     void *lookup_user;
-    /* On a device that only counts memory: gives the type a value would have and whether it would be mapped; values stay undefined. NULL
-     * otherwise. */
-    int32_t (*blank)(void *user, const char *name, int32_t *mapped);
+    void (*blank)(void *user, const char *name, sorai_blank *out); /* on a device that only counts memory: values stay undefined. NULL otherwise */
     const char *prefix;      /* put before every name when asking lookup; "" by default */
     uint64_t seed;           /* of the initial values */
     int32_t grow;            /* what lookup does not have is new; what it has smaller fills the first places of a new value */

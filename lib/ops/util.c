@@ -36,8 +36,14 @@ int sorai_stored_dt(int32_t dtype) {
     case SORA_DTYPE_F32: return SK_DT_f32;
     case SORA_DTYPE_BF16: return SK_DT_bf16;
     case SORA_DTYPE_F16: return SK_DT_f16;
+    case SORA_DTYPE_I8: return SK_DT_i8;
     default: return sorai_dtype_stored(dtype) ? SK_DT_f8e4m3 + dtype - SORAI_DTYPE_F8_E4M3 : -1;
     }
+}
+
+const float *sorai_scale_of(const sora_tensor *weight, int64_t first, int64_t *step) {
+    *step = weight->scale && sorai_tensor_count(weight->scale) > 1;
+    return weight->scale ? (const float *)weight->scale->data + first * *step : NULL;
 }
 
 sora_tensor *sorai_param_value(sorai_exec *x, const sorai_param *p) {
@@ -53,14 +59,17 @@ sora_tensor *sorai_param_value(sorai_exec *x, const sorai_param *p) {
             view->shape[i] = v->shape[i];
         return view;
     }
-    if (sorai_stored_dt(v->dtype) < 0)
+    if (sorai_stored_dt(v->dtype) < 0 || v->up)
         return sorai_exec_fail(x, SORA_E_UNSUPPORTED, "%s: a weight of type %s is not supported here", p->name,
                                sorai_dtype_name(v->dtype));
     sora_tensor *t = sorai_temp(x, v->rank, v->shape);
     if (!t)
         return NULL;
-    const sorak_convert_args args = {.x = v->data, .y = t->data, .n = sorai_tensor_count(v),
-                                     .from = sorai_stored_dt(v->dtype)};
+    int64_t step;
+    sorak_convert_args args = {.x = v->data, .y = t->data, .n = sorai_tensor_count(v), .from = sorai_stored_dt(v->dtype)};
+    args.scale = sorai_scale_of(v, 0, &step);
+    args.scale_step = (int32_t)step;
+    args.cols = v->rank > 0 && v->shape[0] > 0 ? args.n / v->shape[0] : 1;
     sorai_run(x, SK_OP_convert, SK_DT_f32, &args, sorak_convert_units(&args));
     return t;
 }

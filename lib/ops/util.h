@@ -19,6 +19,8 @@ int sorai_rows_cols(sorai_exec *x, const sora_tensor *t, int64_t *rows, int64_t 
 
 /* SK_DT_* of weights of this element type; -1: there is none. */
 int sorai_stored_dt(int32_t dtype);
+/* The scale of a weight for kernels, from row `first` on, and its step: 0 where one number is that of all rows. NULL: there is none. */
+const float *sorai_scale_of(const sora_tensor *weight, int64_t first, int64_t *step);
 /* The parameter's value in f32: its own memory, or a converted temporary. NULL for NULL. */
 const float *sorai_param_f32(sorai_exec *x, const sorai_param *p);
 /* The same as a tensor; shares memory with the parameter when it is f32. */

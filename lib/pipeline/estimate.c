@@ -10,29 +10,22 @@ typedef struct names {
     const char *part;
 } names;
 
-/* The type that a parameter's value has once bound, and whether it stays in the file. */
-static int32_t type_of(void *user, const char *name, int32_t *mapped) {
+/* What a parameter's value is once bound, and whether it stays in the file. */
+static void type_of(void *user, const char *name, sorai_blank *out) {
     const names *n = user;
+    const sora_model *m = n->model;
     sorai_tensor_info info;
-    size_t count = 0;
-    *mapped = 0;
-    if (sorai_package_tensor_count(n->model->package, n->part, &count, NULL) != SORA_OK)
-        return SORA_DTYPE_F32;
-    for (size_t low = 0, high = count; low < high;) { /* they are sorted by name */
-        const size_t i = low + (high - low) / 2;
-        if (sorai_package_tensor(n->model->package, n->part, i, &info, NULL) != SORA_OK)
-            break;
-        const int order = strcmp(info.name, name);
-        if (order == 0) {
-            *mapped = info.dtype != SORA_DTYPE_I8 && n->model->device->host_memory &&
-                      sorai_package_maps(n->model->package, n->part, &info);
-            return info.dtype == SORA_DTYPE_I8 ? SORA_DTYPE_BF16 : info.dtype ? info.dtype : SORA_DTYPE_F32;
-        }
-        low = order < 0 ? i + 1 : low;
-        high = order < 0 ? high : i;
-    }
-    return SORA_DTYPE_F32;
+    out->dtype = SORA_DTYPE_F32;
+    if (sorai_package_find(m->package, n->part, name, &info, NULL) != SORA_OK || !info.dtype)
+        return;
+    out->dtype = info.dtype;
+    out->mapped = m->device->host_memory && sorai_package_maps(m->package, n->part, &info);
+    out->scales = sorai_dtype_small(info.dtype) ? info.scales : 0;
+    out->added = info.added;
+    out->factor_dtype = m->product == SORA_DTYPE_F32 ? SORA_DTYPE_F32 : SORA_DTYPE_BF16;
 }
+
+static uint64_t held_beside(const sora_tensor *t) { return t ? sorai_tensor_bytes(t) + 2 * SORAI_ALIGN : 0; }
 
 /* Bytes that a bound network holds already; `packed`: of weights laid out for products too, which a run that streams them does not count. */
 static uint64_t held_by(const sora_model *m, enum sorai_model_net net, int packed) {
@@ -41,6 +34,7 @@ static uint64_t held_by(const sora_model *m, enum sorai_model_net net, int packe
     for (size_t i = 0; m->bound[net] && i < s->count; i++) {
         const sorai_param *p = s->params[i];
         sum += p->mapped ? 0 : sorai_tensor_bytes(p->value) + 2 * SORAI_ALIGN;
+        sum += held_beside(p->value->scale) + held_beside(p->value->down) + held_beside(p->value->up);
         for (size_t k = 0; packed && k < sizeof p->packed / sizeof *p->packed; k++)
             sum += p->packed[k].data ? p->packed[k].bytes + SORAI_ALIGN : 0;
     }
@@ -115,10 +109,10 @@ static int bind(dry_run *r, enum sorai_model_net net, sora_error *err) {
         break;
     }
     s->lookup_user = NULL;
-    /* Lists and names of parameters lie in host memory, which this device does not count. */
+    /* Lists and names of parameters lie in host memory, which this device does not count, as do the heads of the tensors that a package gives. */
     const uint64_t now = atomic_load(&m->mem->used);
     if (!m->bound[net] && now > before)
-        r->lists += now - before;
+        r->lists += now - before + s->count * (sizeof(sora_tensor) + SORAI_ALIGN);
     return status;
 }
 

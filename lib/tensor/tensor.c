@@ -129,6 +129,9 @@ void sorai_tensor_unref(sora_tensor **handle) {
         return;
     if (t->release)
         t->release(t->release_user, t->data);
+    sorai_tensor_unref(&t->scale);
+    sorai_tensor_unref(&t->down);
+    sorai_tensor_unref(&t->up);
     sora_context *context = t->context;
     void (*context_unref)(sora_context **) = t->context_unref;
     sorai_free(t->mem, t);

@@ -27,6 +27,9 @@ struct sora_tensor {
     void *release_user;
     sora_context *context;       /* referenced by public tensors, else NULL */
     void (*context_unref)(sora_context **context); /* called last of all, when context is set */
+    /* of weights that stay as they are stored (sorai_dtype_small), referenced; else NULL. The weight is data times scale, f32: one number, or one for each
+     * row (of the first axis); and to what x [.., columns] gives with it comes up (down x), down [rank, columns] and up [rows, rank] of f32 or bf16 */
+    struct sora_tensor *scale, *down, *up;
     /* while a tape is active */
     struct sora_tensor *grad; /* f32, same shape, or NULL; see lib/ops/tape.h */
     struct sora_tensor *base; /* of a view: whose memory it is; else NULL */
@@ -42,6 +45,8 @@ enum {
     SORAI_DTYPE_Q2_K, SORAI_DTYPE_Q3_K, SORAI_DTYPE_Q4_K, SORAI_DTYPE_Q5_K, SORAI_DTYPE_Q6_K, SORAI_DTYPE_STORED_END
 };
 static inline bool sorai_dtype_stored(int32_t dtype) { return dtype >= SORAI_DTYPE_F8_E4M3 && dtype < SORAI_DTYPE_STORED_END; }
+/* Fewer than 16 bits: those, and int8 (which has a scale). */
+static inline bool sorai_dtype_small(int32_t dtype) { return sorai_dtype_stored(dtype) || dtype == SORA_DTYPE_I8; }
 
 size_t sorai_dtype_size(int32_t dtype);       /* bytes; 0 for an unknown one and for those in blocks */
 /* Values of a block (1: there are none) and the bytes of so many values, which must be whole blocks. */

@@ -25,6 +25,17 @@ run stage denoise "$c/official/dit.safetensors" --in "$tmp/in" --out "$tmp/w" &&
 
 run convert "$c/comfy/dit_scaled.safetensors" "$tmp/unscaled" && run stage denoise "$tmp/unscaled" --in "$tmp/in" --out "$tmp/w" &&
     compare "$tmp/w" velocity "$cases" velocity_scaled 1e-9; ok "scales are multiplied in by conversion" $?
+# Weights that stay as they are stored, against the same multiplied out.
+run stage denoise "$folder" --in "$tmp/in" --out "$tmp/w" && run convert "$folder" "$tmp/i8.sora" --weights i8 && run convert "$tmp/i8.sora" "$tmp/from-i8" --weights f32
+ok "int8, and multiplied out" $?
+for m in "scaled --dit $c/comfy/dit_scaled.safetensors" "i8 $tmp/i8.sora"; do
+    plain=$tmp/unscaled what=${m%% *}
+    [ $what = i8 ] && plain=$tmp/from-i8
+    for dtype in f32 bf16; do # shellcheck disable=SC2086
+        run stage denoise ${m#* } --dtype $dtype --in "$tmp/in" --out "$tmp/w" && run stage denoise "$plain" --dtype $dtype --in "$tmp/in" --out "$tmp/u" &&
+            cmp -s "$tmp/u" "$tmp/w"; ok "transformer: $what, the bits of the same multiplied out, $dtype" $?
+    done
+done
 for m in vae vae22; do
     mkdir "$tmp/$m"; cp -r "$folder/$m" "$tmp/$m/vae"
     "$parity" join "$tmp/e" "$cases" video=${m}_video; "$parity" join "$tmp/z" "$cases" latent=${m}_z
@@ -87,6 +98,19 @@ ok "LoRA: no strength" $?
 run convert "$folder" --lora "$c/lora/kohya.safetensors:0.75" "$tmp/lora.sora" && run stage denoise "$tmp/lora.sora" --in "$tmp/in" --out "$tmp/w" &&
     compare "$tmp/w" velocity "$cases" velocity_lora 1e-9; ok "LoRA: merged into a file" $?
 run info "$c/lora/kohya.safetensors"; grep -q '^architecture  lora$' "$tmp/out" && grep -q '^rank  *4$' "$tmp/out"; ok "LoRA: info" $?
+# Beside weights that stay as they are stored; merged where a file is written. Two of different kinds, one of them with a bias.
+two=(--lora "$c/lora/kohya.safetensors:0.5" --lora "$c/lora/comfy.safetensors:-0.8")
+for m in "scaled --dit $c/comfy/dit_scaled.safetensors" "q4_1 --dit $c/gguf/dit_q4_1.gguf" "i8 $tmp/i8.sora"; do
+    what=${m%% *} # shellcheck disable=SC2086
+    run convert $(echo "${m#* }" | sed 's/^--dit //') "${two[@]}" "$tmp/$what-merged.sora"; ok "LoRA: merged with $what" $?
+    for dtype in f32=1e-9 bf16=2e-4; do # shellcheck disable=SC2086
+        run stage denoise ${m#* } "${two[@]}" --dtype ${dtype%=*} --in "$tmp/in" --out "$tmp/w" &&
+            run stage denoise "$tmp/$what-merged.sora" --in "$tmp/in" --out "$tmp/u" && compare "$tmp/w" velocity "$tmp/u" velocity ${dtype#*=}
+        ok "LoRA: beside $what, ${dtype%=*}" $?
+    done
+    # shellcheck disable=SC2086
+    run stage denoise ${m#* } --in "$tmp/in" --out "$tmp/w" && ! compare "$tmp/w" velocity "$tmp/u" velocity 1e-5; ok "LoRA: without, $what is another model" $?
+done
 refused "LoRA: of another model" 1 stage denoise "$model" --lora "$c/lora/kohya.safetensors" --in "$tmp/in" --out "$tmp/n"
 refused "LoRA: weights are none" 1 stage denoise "$folder" --lora "$c/official/dit.safetensors" --in "$tmp/in" --out "$tmp/n"
 refused "LoRA: no second expert" 1 stage denoise "$folder" --lora-low "$c/lora/kohya.safetensors" --in "$tmp/in" --out "$tmp/n"

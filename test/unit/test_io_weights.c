@@ -339,6 +339,16 @@ START_TEST(test_scaled_folder) {
     ck_assert_int_eq(t->dtype, SORA_DTYPE_F32);
     for (int i = 0; i < 4; i++) ck_assert(((float *)t->data)[i] == want[i]);
     sorai_tensor_unref(&t);
+    /* and as it is stored, the scale beside it */
+    sorai_tensor_info info;
+    sorai_package_keep(p, true);
+    ck_assert_msg(sorai_package_lookup(p, "transformer", "a.weight", &t, &error) == SORA_OK, "%s", error.message);
+    ck_assert_int_eq(t->dtype, SORAI_DTYPE_F8_E4M3);
+    ck_assert_ptr_nonnull(t->scale);
+    ck_assert(sorai_tensor_count(t->scale) == 1 && ((float *)t->scale->data)[0] == 0.5f);
+    ck_assert_int_eq(sorai_package_find(p, "transformer", "a.weight", &info, &error), SORA_OK);
+    ck_assert(info.dtype == SORAI_DTYPE_F8_E4M3 && info.scales == 1 && info.size == 4);
+    sorai_tensor_unref(&t);
     sorai_package_close(&p);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     ck_assert_int_eq(system(command), 0);
@@ -375,13 +385,56 @@ static int open_everything(void) {
     static const char *const wanted[][2] = {{"transformer", "blocks.0.attn1.to_q.weight"},
                                             {"transformer_2", "blocks.1.ffn.net.0.proj.weight"},
                                             {"text_encoder", "shared.weight"}};
-    for (int i = 0; i < 3 && status == SORA_OK; i++) {
-        status = sorai_package_lookup(pkg, wanted[i][0], wanted[i][1], &t, &error);
+    for (int i = 0; i < 6 && status == SORA_OK; i++) { /* multiplied out; as they are stored, factors beside them */
+        sorai_package_keep(pkg, i > 2);
+        sorai_package_narrow(pkg, i > 2);
+        status = sorai_package_lookup(pkg, wanted[i % 3][0], wanted[i % 3][1], &t, &error);
+        if (status == SORA_OK && i == 4)
+            ck_assert(t->dtype == SORAI_DTYPE_F8_E4M3 && t->scale && t->down->shape[0] == 4 && t->up->dtype == SORA_DTYPE_BF16);
         sorai_tensor_unref(&t);
     }
     sorai_package_close(&pkg);
     return status;
 }
+
+/* What a package says of a tensor is what a lookup gives, whatever is kept, narrowed or changed. */
+START_TEST(test_told_as_given) {
+    const sorai_model_files files = {.dit = FIXTURES "official/dit.pth", .dit2 = _i % 3 ? FIXTURES "comfy/dit_scaled.safetensors" : FIXTURES "gguf/dit_q4_1.gguf"};
+    sorai_package *pkg;
+    sorai_loras *loras;
+    size_t n, beside = 0, merged = 0;
+    ck_assert_int_eq(sorai_files_open(&pkg, &mem, &files, &error), SORA_OK);
+    ck_assert_int_eq(sorai_loras_create(&loras, &mem, &error), SORA_OK);
+    for (int i = 0; i < 2; i++) /* ranks follow each other */
+        ck_assert_int_eq(sorai_loras_add(loras, pkg, i ? FIXTURES "lora/peft.safetensors" : FIXTURES "lora/comfy.safetensors", 0.5, SORAI_LORA_BOTH, &error), SORA_OK);
+    sorai_loras_install(loras, pkg);
+    sorai_package_keep(pkg, _i & 1);
+    sorai_package_narrow(pkg, _i & 2);
+    for (int part = 0; part < 2; part++) {
+        const char *const name = part ? "transformer_2" : "transformer";
+        ck_assert_int_eq(sorai_package_tensor_count(pkg, name, &n, &error), SORA_OK);
+        for (size_t i = 0; i < n; i++) {
+            sorai_tensor_info info;
+            sora_tensor *t;
+            ck_assert_int_eq(sorai_package_tensor(pkg, name, i, &info, &error), SORA_OK);
+            ck_assert_msg(sorai_package_lookup(pkg, name, info.name, &t, &error) == SORA_OK, "%s", error.message);
+            ck_assert_msg(info.dtype == t->dtype && info.size == sorai_tensor_bytes(t), "%s/%s: told %s, given %s", name, info.name,
+                          sorai_dtype_name(info.dtype), sorai_dtype_name(t->dtype));
+            ck_assert_int_eq(info.scales, t->scale ? sorai_tensor_count(t->scale) : 0);
+            ck_assert_int_eq(info.added, t->down ? t->down->shape[0] : 0);
+            ck_assert(!t->up || (t->up->shape[1] == info.added && t->up->dtype == (_i & 2 ? SORA_DTYPE_BF16 : SORA_DTYPE_F32)));
+            ck_assert_int_eq(sorai_package_maps(pkg, name, &info), sorai_tensor_borrows(t));
+            beside += t->up != NULL;
+            merged += !t->up && strstr(info.name, "blocks.0.attn1.to_q.weight");
+            sorai_tensor_unref(&t);
+        }
+    }
+    ck_assert_uint_eq(beside, _i & 1 ? 3 : 0);
+    ck_assert_uint_eq(merged, _i & 1 ? 1 : 2);
+    sorai_package_close(&pkg);
+    ck_assert_uint_eq(atomic_load(&mem.used), 0);
+}
+END_TEST
 
 START_TEST(test_no_memory) {
     const sora_allocator host = {NULL, fated_alloc, fated_free};
@@ -399,6 +452,37 @@ START_TEST(test_no_memory) {
         if (fate.fails > 300) fate.fails += 37; /* names: one is as good as the next */
     }
     ck_assert_int_gt(fate.fails, 100);
+}
+END_TEST
+
+/* Factors that are none for their weight are refused before memory is taken for them, merged or beside. */
+START_TEST(test_lora_lies) {
+    static const char header[] = "{\"diffusion_model.blocks.0.self_attn.q.lora_down.weight\":{\"dtype\":\"F32\",\"shape\":[1099511627776,0],\"data_offsets\":[0,0]},"
+                                 "\"diffusion_model.blocks.0.self_attn.q.lora_up.weight\":{\"dtype\":\"F32\",\"shape\":[32,1],\"data_offsets\":[0,128]}}";
+    static unsigned char made_up[sizeof header + 7 + 128] = {(sizeof header - 1) & 255, (sizeof header - 1) >> 8};
+    memcpy(made_up + 8, header, sizeof header - 1);
+    const sorai_model_files files = {.dit = FIXTURES "comfy/dit_scaled.safetensors"};
+    sorai_package *pkg;
+    sorai_source *source;
+    sorai_weights *weights;
+    sorai_loras *loras;
+    sora_tensor *t;
+    ck_assert_int_eq(sorai_files_open(&pkg, &mem, &files, &error), SORA_OK);
+    ck_assert_int_eq(sorai_source_memory(&source, &mem, "lies", made_up, sizeof made_up, NULL, NULL, &error), SORA_OK);
+    ck_assert_msg(sorai_weights_open_source(&weights, &mem, source, &error) == SORA_OK, "%s", error.message);
+    ck_assert_int_eq(sorai_loras_create(&loras, &mem, &error), SORA_OK);
+    ck_assert_msg(sorai_loras_add_weights(loras, pkg, weights, 1.0, SORAI_LORA_BOTH, &error) == SORA_OK, "%s", error.message);
+    sorai_loras_install(loras, pkg);
+    for (int keep = 0; keep < 2; keep++) {
+        sorai_package_keep(pkg, keep);
+        ck_assert_int_eq(sorai_package_lookup(pkg, "transformer", "blocks.0.attn1.to_q.weight", &t, &error), SORA_E_FORMAT);
+        ck_assert_ptr_nonnull(strstr(error.message, "does not fit"));
+        ck_assert_ptr_null(t);
+    }
+    ck_assert_uint_lt(atomic_load(&mem.peak), 1 << 20);
+    sorai_weights_unref(&weights);
+    sorai_source_unref(&source);
+    sorai_package_close(&pkg);
 }
 END_TEST
 
@@ -472,6 +556,8 @@ Suite *suite_io_weights(void) {
     tcase_add_test(c, test_names);
     tcase_add_test(c, test_gguf_lies);
     tcase_add_test(c, test_scaled_folder);
+    tcase_add_loop_test(c, test_told_as_given, 0, 4);
+    tcase_add_test(c, test_lora_lies);
     tcase_add_test(c, test_no_memory);
     tcase_add_test(c, test_public);
     suite_add_tcase(s, c);

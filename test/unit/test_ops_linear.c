@@ -239,64 +239,143 @@ START_TEST(linear_streamed) {
 }
 END_TEST
 
-/* Weights in blocks: the numbers of the same weights multiplied out, and no copy of them is kept. */
-static int32_t stored_type;
+/* Weights as they are stored: the numbers of the same weights multiplied out, and no copy of them is kept. */
+enum { STORED_M = 5, STORED_N = 300, STORED_K = 512, STORED_RANK = 40 };
+static struct { int32_t type; int64_t scales; int factors; } stored; /* scales: 0, one, one for each row */
+
+static sora_tensor *numbers(sora_context *c, int64_t rows, int64_t columns, float size) {
+    sora_tensor *t;
+    ck_assert_int_eq(sorai_tensor_new(&t, &c->mem, SORA_DTYPE_F32, 2, (const int64_t[]){rows, columns}, NULL), SORA_OK);
+    for (int64_t i = 0; i < rows * columns; i++)
+        ((float *)t->data)[i] = size * cosf((float)(i % 9973) * 0.7f + (float)rows);
+    return t;
+}
+
 static int give_stored(void *user, const char *name, sora_tensor **out, sora_error *err) {
     sora_context *const c = user;
-    const int64_t shape[2] = {300, 512};
-    SORA_TRY(sorai_tensor_new(out, &c->mem, stored_type, 2, shape, err));
-    const size_t block = sorai_dtype_bytes(stored_type, sorai_dtype_values(stored_type));
+    const int64_t shape[2] = {STORED_N, STORED_K};
+    SORA_TRY(sorai_tensor_new(out, &c->mem, stored.type, 2, shape, err));
+    const size_t block = sorai_dtype_bytes(stored.type, sorai_dtype_values(stored.type));
     uint8_t *const bytes = (*out)->data;
     for (size_t i = 0; i < sorai_tensor_bytes(*out); i++) /* half floats of up to 2^-7 wherever they are; other bytes anything */
         bytes[i] = (uint8_t)(i % block == 1 || i % block == 3 || i % block == 81 || i % block == 83 || i % block == 109 || i % block == 209
                                  ? 0x20 : i * 37 % 126);
+    if (stored.scales)
+        (*out)->scale = numbers(c, stored.scales, 1, 0.3f);
+    if (stored.factors) {
+        (*out)->down = numbers(c, STORED_RANK, STORED_K, 1.0f);
+        (*out)->up = numbers(c, STORED_N, STORED_RANK, stored.type == SORAI_DTYPE_F8_E4M3 ? 1.0f : stored.type == SORA_DTYPE_I8 ? 0.05f : 0.001f);
+    }
     if (strcmp(name, "plain") != 0)
         return SORA_OK;
-    sora_tensor *const blocks = *out;
+    sora_tensor *blocks = *out;
     const int status = sorai_tensor_new(out, &c->mem, SORA_DTYPE_F32, 2, shape, err);
     if (status == SORA_OK)
         sorai_stored_expand(blocks, (*out)->data);
-    sora_tensor *gone = blocks;
-    sorai_tensor_unref(&gone);
+    for (int64_t i = 0; stored.factors && i < (int64_t)STORED_N * STORED_K; i++) {
+        double sum = 0;
+        for (int64_t r = 0; r < STORED_RANK; r++)
+            sum += (double)((float *)blocks->up->data)[i / STORED_K * STORED_RANK + r] * (double)((float *)blocks->down->data)[r * STORED_K + i % STORED_K];
+        ((float *)(*out)->data)[i] += (float)sum;
+    }
+    sorai_tensor_unref(&blocks);
     return status;
 }
 
-START_TEST(linear_stored_blocks) {
-    enum { M = 5, N = 300, K = 512 };
-    float in[M * K], y[2][M * N];
-    for (int i = 0; i < M * K; i++)
+/* y[0] by the weight as it is stored, y[1] by the plain one; rows of x: m. */
+static void multiply_stored(int32_t product, int64_t m, enum sorai_act act, float *y[2]) {
+    sora_context *c;
+    sorai_store store;
+    sorai_param *w[2];
+    float *const in = malloc((size_t)(m * STORED_K) * sizeof *in);
+    for (int i = 0; i < m * STORED_K; i++)
         in[i] = sinf((float)i);
-    for (stored_type = SORAI_DTYPE_F8_E4M3; stored_type < SORAI_DTYPE_STORED_END; stored_type++)
-        for (int product = 0; product < 3; product++) {
-            sora_context *c;
-            sorai_store store;
-            sorai_param *w[2];
-            ck_assert_int_eq(sorai_context_create(&c, &(sorai_context_config){.threads = 2}, NULL), SORA_OK);
-            ck_assert_int_eq(sorai_store_init(&store, &c->mem, sorai_context_device(c, NULL)), SORA_OK);
-            store.lookup = give_stored;
-            store.lookup_user = c;
-            store.eight = 1;
-            ck_assert_int_eq(sorai_store_get(&store, &w[0], "stored", 2, (int64_t[]){N, K}, SORAI_INIT_ZERO, 0, NULL), SORA_OK);
-            ck_assert_int_eq(sorai_store_get(&store, &w[1], "plain", 2, (int64_t[]){N, K}, SORAI_INIT_ZERO, 0, NULL), SORA_OK);
-            ck_assert_int_eq(w[0]->value->dtype, stored_type);
-            const size_t held = atomic_load(&c->mem.used);
-            for (int i = 0; i < 2; i++) {
-                sorai_exec x;
-                const int32_t products[] = {SORA_DTYPE_F32, SORA_DTYPE_BF16, SORA_DTYPE_I8};
-                ck_assert_int_eq(sorai_exec_init(&x, sorai_context_device(c, NULL), &c->mem, products[product], NULL), SORA_OK);
-                sora_tensor *t = sorai_linear(&x, sorai_upload(&x, SORA_DTYPE_F32, 2, (int64_t[]){M, K}, in), w[i], NULL, SORAI_ACT_NONE);
-                ck_assert_int_eq(sorai_download(&x, t, y[i]), SORA_OK);
-                sorai_exec_release(&x);
-                if (i == 0 && product < 2)
-                    ck_assert_uint_eq(atomic_load(&c->mem.used), held);
-            }
-            ck_assert_mem_eq(y[0], y[1], sizeof y[0]);
-            for (int i = 0; i < 4; i++)
-                ck_assert_ptr_null(w[0]->packed[i].data);
-            ck_assert((w[0]->packed[4].data != NULL) == (product == 2));
-            sorai_store_release(&store);
-            sorai_context_unref(&c);
+    ck_assert_int_eq(sorai_context_create(&c, &(sorai_context_config){.threads = 2}, NULL), SORA_OK);
+    ck_assert_int_eq(sorai_store_init(&store, &c->mem, sorai_context_device(c, NULL)), SORA_OK);
+    store.lookup = give_stored;
+    store.lookup_user = c;
+    store.eight = 1;
+    ck_assert_int_eq(sorai_store_get(&store, &w[0], "stored", 2, (int64_t[]){STORED_N, STORED_K}, SORAI_INIT_ZERO, 0, NULL), SORA_OK);
+    ck_assert_int_eq(sorai_store_get(&store, &w[1], "plain", 2, (int64_t[]){STORED_N, STORED_K}, SORAI_INIT_ZERO, 0, NULL), SORA_OK);
+    ck_assert_int_eq(w[0]->value->dtype, stored.type);
+    const size_t held = atomic_load(&c->mem.used);
+    for (int i = 0; i < 2; i++) {
+        sorai_exec x;
+        ck_assert_int_eq(sorai_exec_init(&x, sorai_context_device(c, NULL), &c->mem, product, NULL), SORA_OK);
+        sora_tensor *t = sorai_linear(&x, sorai_upload(&x, SORA_DTYPE_F32, 2, (int64_t[]){m, STORED_K}, in), w[i], NULL, act);
+        ck_assert_int_eq(sorai_download(&x, t, y[i]), SORA_OK);
+        sorai_exec_release(&x);
+        if (i == 0 && product != SORA_DTYPE_I8)
+            ck_assert_uint_eq(atomic_load(&c->mem.used), held);
+    }
+    for (int i = 0; i < 4; i++)
+        ck_assert_ptr_null(w[0]->packed[i].data);
+    ck_assert((w[0]->packed[4].data != NULL) == (product == SORA_DTYPE_I8));
+    sorai_store_release(&store);
+    sorai_context_unref(&c);
+    free(in);
+}
+
+START_TEST(linear_stored_blocks) {
+    static const int64_t scales[] = {0, 1, STORED_N};
+    float a[STORED_M * STORED_N], b[STORED_M * STORED_N], *y[2] = {a, b};
+    const int32_t products[] = {SORA_DTYPE_F32, SORA_DTYPE_BF16, SORA_DTYPE_I8};
+    stored.factors = 0;
+    for (int32_t type = SORAI_DTYPE_F8_E4M3; type <= SORAI_DTYPE_STORED_END; type++)
+        for (int k = 0; k < 9; k++) {
+            stored.type = type < SORAI_DTYPE_STORED_END ? type : SORA_DTYPE_I8;
+            stored.scales = scales[k / 3];
+            if (stored.type == SORA_DTYPE_I8 && !stored.scales)
+                continue;
+            multiply_stored(products[k % 3], STORED_M, SORAI_ACT_NONE, y);
+            ck_assert_mem_eq(a, b, sizeof a);
         }
+}
+END_TEST
+
+/* The factors of LoRAs beside such a weight: near what the sum of both gives, whatever way the product goes. */
+START_TEST(linear_factors) {
+    enum { M = 600 };
+    static const int32_t types[] = {SORAI_DTYPE_F8_E4M3, SORAI_DTYPE_Q4_K, SORA_DTYPE_I8}, products[] = {SORA_DTYPE_F32, SORA_DTYPE_BF16, SORA_DTYPE_I8};
+    static const double limits[] = {1e-11, 1e-3, 4e-3};
+    float *const a = malloc(M * STORED_N * sizeof *a), *const b = malloc(M * STORED_N * sizeof *b), *y[2] = {a, b};
+    for (int k = 0; k < 18; k++) {
+        double error = 0, sum = 0;
+        const int64_t m = k < 9 ? STORED_M : M;
+        stored.type = types[k % 3];
+        stored.scales = stored.type == SORA_DTYPE_I8 ? STORED_N : k % 2;
+        stored.factors = 1;
+        multiply_stored(products[k / 3 % 3], m, k % 2 ? SORAI_ACT_GELU_TANH : SORAI_ACT_NONE, y);
+        for (int64_t i = 0; i < m * STORED_N; i++) {
+            error += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+            sum += (double)b[i] * (double)b[i];
+        }
+        ck_assert_msg(error <= limits[k / 3 % 3] * sum && sum > 0, "case %d: %g", k, error / sum);
+    }
+    free(a);
+    free(b);
+}
+END_TEST
+
+/* A weight of int8 without a scale is none, nor is one whose scale is of another length. */
+START_TEST(stored_that_does_not_fit) {
+    sora_context *c;
+    sorai_store store;
+    sorai_param *w;
+    sora_error err = {.struct_size = sizeof err};
+    ck_assert_int_eq(sorai_context_create(&c, &(sorai_context_config){.threads = 1}, NULL), SORA_OK);
+    ck_assert_int_eq(sorai_store_init(&store, &c->mem, sorai_context_device(c, NULL)), SORA_OK);
+    store.lookup = give_stored;
+    store.lookup_user = c;
+    stored.type = SORA_DTYPE_I8;
+    stored.factors = 0;
+    for (stored.scales = 0; stored.scales <= 2; stored.scales += 2) {
+        ck_assert_int_eq(sorai_store_get(&store, &w, "stored", 2, (int64_t[]){STORED_N, STORED_K}, SORAI_INIT_ZERO, 0, &err), SORA_E_FORMAT);
+        ck_assert_ptr_nonnull(strstr(err.message, "scale"));
+    }
+    sorai_store_release(&store);
+    ck_assert_uint_eq(store.count, 0);
+    sorai_context_unref(&c);
 }
 END_TEST
 
@@ -354,6 +433,8 @@ Suite *suite_ops_linear(void) {
     tcase_add_loop_test(c, linear_streamed, 0, 8);
     tcase_add_test(c, linear_int8);
     tcase_add_test(c, linear_stored_blocks);
+    tcase_add_test(c, linear_factors);
+    tcase_add_test(c, stored_that_does_not_fit);
     suite_add_tcase(s, c);
     return s;
 }

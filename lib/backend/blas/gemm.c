@@ -110,9 +110,11 @@ static void stored_item(void *arg, int64_t item, uint32_t worker) {
     const int64_t rows = g->n - row0 < SORAK_STORED_ROWS ? g->n - row0 : SORAK_STORED_ROWS;
     const float *w = (const float *)g->w + row0 * g->k;
     float *const c = (float *)g->c + row0;
-    if (g->w_dtype != SK_DT_f32) {
-        sorak_stored_f32(g->w_dtype, g->w, row0 * g->k, rows * g->k, l->dev->scratch[worker]);
-        w = l->dev->scratch[worker];
+    if (g->w_dtype != SK_DT_f32 || g->scale) {
+        float *const laid = l->dev->scratch[worker];
+        sorak_stored_f32(g->w_dtype, g->w, row0 * g->k, rows * g->k, laid);
+        for (int64_t i = 0; g->scale && i < rows * g->k; i++) laid[i] *= g->scale[(row0 + i / g->k) * g->scale_step];
+        w = laid;
     }
     for (int64_t i = 0; g->bias && i < g->m; i++) memcpy(c + i * g->ldc, g->bias + row0, (size_t)rows * sizeof *c);
     for (int64_t i = 0; i < g->m; i += width) {
@@ -125,7 +127,7 @@ static void stored_item(void *arg, int64_t item, uint32_t worker) {
 
 int sorai_blas_gemm_stored(sorai_host_device *dev, const sorak_gemm_stored_args *g) {
     const int64_t room = SORAK_SCRATCH / sizeof(float) / SORAK_STORED_ROWS;
-    if (g->act || g->c_bf16 || g->m < 1 || g->n < 1 || g->k < 1 || g->ldc < g->n || (g->w_dtype != SK_DT_f32 && g->k > room))
+    if (g->act || g->c_bf16 || g->m < 1 || g->n < 1 || g->k < 1 || g->ldc < g->n || ((g->w_dtype != SK_DT_f32 || g->scale) && g->k > room))
         return 0;
     if (!sorak_stored_known(g->w_dtype) || g->k % sorak_block_values(g->w_dtype) || g->m > INT_MAX || g->k > INT_MAX || g->ldc > INT_MAX)
         return 0;
