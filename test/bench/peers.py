@@ -10,7 +10,7 @@ in FOLDER; both sides hold them at the same time, 9 GiB in all.
     venv/bin/pip install numpy torch==2.13.0 "diffusers==0.42.*" "transformers==5.*" accelerate
     make bench-peers PYTHON=venv/bin/python ARGS="--models /var/tmp/peers"
 
-usage: peers.py BUILD [--models FOLDER] [--rounds N] [--only NAME,...] [--dtype bf16|f32] [--alone] [--threads N]
+usage: peers.py BUILD [--models FOLDER] [--rounds N] [--only NAME,...] [--dtype bf16|f32|i8] [--alone] [--threads N]
 """
 import argparse
 import importlib.util
@@ -87,7 +87,7 @@ class Torch:
         self.torch = torch
         if threads:
             torch.set_num_threads(threads)
-        kind = dict(torch_dtype=torch.bfloat16 if dtype == "bf16" else torch.float32)
+        kind = dict(torch_dtype=torch.float32 if dtype == "f32" else torch.bfloat16)
         if stage == "text":
             from transformers import UMT5EncoderModel
 
@@ -191,7 +191,7 @@ def compare(args, stage, names, peers):
                     top[kind] = max(top.get(kind, 0), value)
                 best[side.name] = min(best[side.name], side.ask("run"))
         work = work_of(name)
-        limit = max(top["tiles"], top["bf16"], top["f32"]) if args.dtype == "bf16" else top["f32"]
+        limit = max(top["tiles"], top["bf16"], top["f32"]) if args.dtype != "f32" else top["f32"]
         print(f"{describe(name)}: {work / 1e12:.2f} TFLOP, {args.dtype}; ceilings at best: " +
               ", ".join(f"{k} {v / 1000:.2f}" for k, v in top.items()) + " TFLOP/s")
         for side in sides:
@@ -212,7 +212,7 @@ def main():
     parser.add_argument("--models", default="/var/tmp/sora-peers")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default=",".join(WORK))
-    parser.add_argument("--dtype", choices=["bf16", "f32"], default="bf16")
+    parser.add_argument("--dtype", choices=["bf16", "f32", "i8"], default="bf16", help="of ours; torch multiplies i8 as bf16")
     parser.add_argument("--alone", action="store_true", help="no peers")
     parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args()

@@ -286,7 +286,8 @@ static int run(const operation *op, int argc, char **argv) {
     if (code == EXIT_DONE) {
         r.m.fps = r.m.fps > 0 ? r.m.fps : model.default_fps;
         r.m.window = model.default_frames > 1 ? model.default_frames : 17;
-        r.m.context = r.context <= r.m.window / 2 ? r.context : r.m.window / 2; /* a window must make something new */
+        const int64_t most = r.m.window - r.m.window / 2; /* of nine frames five: whole latent frames, and a window makes something new */
+        r.m.context = r.context <= most ? r.context : most;
         r.m.seed = *param_option_int(&params, SORA_PARAM_SEED);
         code = choose_size(&r, &model);
     }
