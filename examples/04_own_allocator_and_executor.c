@@ -1,4 +1,4 @@
-/* A host that brings its own memory and its own threads, as an engine does.
+/* A host that brings its own memory and its own threads, as an engine does. C11, for its atomics and aligned_alloc; the library's headers ask for C99.
  *
  *     04_own_allocator_and_executor MODEL.sora
  *

@@ -221,7 +221,7 @@ static int lookup(void *user, const char *name, sora_tensor **out, sora_error *e
 
 static int has_net(const sora_model *m, enum sorai_model_net net) {
     const int32_t has[SORAI_NET_COUNT] = {m->has_dit, m->has_dit2, m->has_vae, m->has_vae, m->has_t5, m->has_vision, m->has_probe, m->has_ltx, m->has_ltx_vae};
-    return net < SORAI_NET_COUNT && has[net];
+    return has[net];
 }
 
 /* A tensor of which only type and shape can be asked. */
@@ -240,6 +240,8 @@ static int hollow(void *user, const char *name, sora_tensor **out, sora_error *e
 }
 
 static int bind(sora_model *m, enum sorai_model_net net, sorai_lookup_fn *from, sora_error *err) {
+    if (net >= SORAI_NET_COUNT) /* compilers that count places along would warn */
+        return sorai_fail(err, SORA_E_INTERNAL, "a network that is none");
     if (!has_net(m, net))
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has no %s", sorai_package_name(m->package), part_names[net]);
     lookup_place place = {m, part_names[net], 0};
