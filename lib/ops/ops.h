@@ -89,6 +89,8 @@ sora_tensor *sorai_softmax(sorai_exec *x, sora_tensor *in); /* over the last axi
 sora_tensor *sorai_reshape(sorai_exec *x, sora_tensor *in, int32_t rank, const int64_t *shape);       /* no copy */
 sora_tensor *sorai_permute(sorai_exec *x, sora_tensor *in, const int32_t *axes);                        /* out axis i = in axis axes[i]; a copy */
 sora_tensor *sorai_slice(sorai_exec *x, sora_tensor *in, int32_t axis, int64_t begin, int64_t end);    /* a copy (no copy when it is whole) */
+/* Copies (src NULL: clears) `n` places along `axis`, from place `from` of src to place `to` of dst, which is there already. Other axes are equal. No tape sees it. */
+void sorai_copy_range(sorai_exec *x, const sora_tensor *src, int64_t from, sora_tensor *dst, int64_t to, int64_t n, int32_t axis);
 sora_tensor *sorai_concat(sorai_exec *x, sora_tensor *const *parts, int32_t count, int32_t axis);
 sora_tensor *sorai_repeat(sorai_exec *x, sora_tensor *in, int32_t axis, int64_t times);                /* each element `times` times in place: interleaved */
 sora_tensor *sorai_pad_front(sorai_exec *x, sora_tensor *in, int32_t axis, int64_t zeros);

@@ -29,8 +29,7 @@ static void around(const sora_tensor *t, int32_t axis, int64_t *outer, int64_t *
         *inner *= t->shape[i];
 }
 
-/* Copies (src NULL: clears) `n` places along `axis`, from place `from` of src to place `to` of dst. Other axes are equal. */
-static void copy_range(sorai_exec *x, const sora_tensor *src, int64_t from, sora_tensor *dst, int64_t to, int64_t n, int32_t axis) {
+void sorai_copy_range(sorai_exec *x, const sora_tensor *src, int64_t from, sora_tensor *dst, int64_t to, int64_t n, int32_t axis) {
     int64_t outer, inner;
     around(dst, axis, &outer, &inner);
     const int64_t src_run = src ? src->shape[axis] * inner : 0;
@@ -130,7 +129,7 @@ static sora_tensor *sliced(sorai_exec *x, const sora_tensor *in, int32_t axis, i
     shape[axis] = n;
     sora_tensor *out = sorai_temp(x, in->rank, shape);
     if (out)
-        copy_range(x, in, begin, out, 0, n, axis);
+        sorai_copy_range(x, in, begin, out, 0, n, axis);
     return out;
 }
 
@@ -140,9 +139,9 @@ static void slice_backward(sorai_exec *x, const sorai_node *node) {
     sora_tensor *in = node->in[0], *dx = sorai_temp_like(x, in);
     if (!dx)
         return;
-    copy_range(x, NULL, 0, dx, 0, begin, axis);
-    copy_range(x, node->out->grad, 0, dx, begin, n, axis);
-    copy_range(x, NULL, 0, dx, begin + n, in->shape[axis] - begin - n, axis);
+    sorai_copy_range(x, NULL, 0, dx, 0, begin, axis);
+    sorai_copy_range(x, node->out->grad, 0, dx, begin, n, axis);
+    sorai_copy_range(x, NULL, 0, dx, begin + n, in->shape[axis] - begin - n, axis);
     sorai_tape_add_grad(x, in, dx);
 }
 
@@ -201,7 +200,7 @@ sora_tensor *sorai_concat(sorai_exec *x, sora_tensor *const *parts, int32_t coun
     sora_tensor *out = sorai_temp(x, parts[0]->rank, shape);
     int64_t at = 0;
     for (int32_t p = 0; out && p < count; p++) {
-        copy_range(x, parts[p], 0, out, at, parts[p]->shape[axis], axis);
+        sorai_copy_range(x, parts[p], 0, out, at, parts[p]->shape[axis], axis);
         record_part(x, out, parts[p], axis, at);
         at += parts[p]->shape[axis];
     }
@@ -221,8 +220,8 @@ sora_tensor *sorai_pad_front(sorai_exec *x, sora_tensor *in, int32_t axis, int64
     sora_tensor *out = sorai_temp(x, in->rank, shape);
     if (!out)
         return NULL;
-    copy_range(x, NULL, 0, out, 0, zeros, axis);
-    copy_range(x, in, 0, out, zeros, in->shape[axis], axis);
+    sorai_copy_range(x, NULL, 0, out, 0, zeros, axis);
+    sorai_copy_range(x, in, 0, out, zeros, in->shape[axis], axis);
     record_part(x, out, in, axis, zeros);
     return out;
 }

@@ -3,12 +3,12 @@
 #include <math.h>
 #include <string.h>
 
-void sorai_vae_remember(sorai_exec *x, sorai_vae_stream *s, int32_t slot, const sora_tensor *frames) {
+void sorai_vae_remember(sorai_exec *x, sorai_vae_stream *s, int32_t slot, const sora_tensor *frames, int64_t keep) {
     if (!frames || x->status != SORA_OK)
         return;
     sora_tensor *t = s->slot[slot].frames;
     const int64_t *f = frames->shape;
-    if (t && (t->device != x->device || s->slot[slot].capacity < f[1] || t->shape[0] != f[0] || memcmp(t->shape + 2, f + 2, 3 * sizeof *f))) {
+    if (t && (t->device != x->device || s->slot[slot].capacity < keep || t->shape[0] != f[0] || memcmp(t->shape + 2, f + 2, 3 * sizeof *f))) {
         sorai_tensor_unref(&s->slot[slot].frames);
         t = NULL;
     }
@@ -24,10 +24,9 @@ void sorai_vae_remember(sorai_exec *x, sorai_vae_stream *s, int32_t slot, const 
         s->slot[slot].frames = t;
         s->slot[slot].capacity = 2;
     }
-    t->shape[1] = f[1];
+    t->shape[1] = keep;
     s->slot[slot].valid = 1;
-    if (x->device->copy(x->device, t->data, frames->data, sorai_tensor_bytes(frames)) != SORA_OK)
-        sorai_exec_fail(x, SORA_E_BACKEND, "the device could not copy frames");
+    sorai_copy_range(x, frames, f[1] - keep, t, 0, keep, 1);
 }
 
 sora_tensor *sorai_vae_conv_run(sorai_exec *x, const sorai_vae_conv *c, sorai_vae_stream *stream, sora_tensor *in, const sorai_conv *conv,
@@ -41,13 +40,13 @@ sora_tensor *sorai_vae_conv_run(sorai_exec *x, const sorai_vae_conv *c, sorai_va
     const int64_t t = in->shape[1];
     const sorai_exec_mark mark = sorai_exec_here(x);
     if (t >= keep) {
-        sorai_vae_remember(x, stream, c->slot, sorai_slice(x, in, 1, t - keep, t));
+        sorai_vae_remember(x, stream, c->slot, in, keep);
     } else if (!history) {
-        sorai_vae_remember(x, stream, c->slot, in);
+        sorai_vae_remember(x, stream, c->slot, in, t);
     } else {
         const int64_t n = history->shape[1], more = n < keep - t ? n : keep - t;
         sora_tensor *parts[2] = {sorai_slice(x, history, 1, n - more, n), in};
-        sorai_vae_remember(x, stream, c->slot, sorai_concat(x, parts, 2, 1));
+        sorai_vae_remember(x, stream, c->slot, sorai_concat(x, parts, 2, 1), more + t);
     }
     sorai_exec_rewind(x, mark);
     return out;

@@ -9,8 +9,8 @@ sora_tensor *sorai_vae_conv_same(sorai_exec *x, const sorai_vae_conv *c, sorai_v
 /* conv with given geometry; looks back into the stream when c has a slot. Keeps `keep` last frames for the next piece. */
 sora_tensor *sorai_vae_conv_run(sorai_exec *x, const sorai_vae_conv *c, sorai_vae_stream *stream, sora_tensor *in, const sorai_conv *conv,
                                 int32_t keep);
-/* Puts frames [b, 1 or 2, h, w, c] into the stream's own memory. */
-void sorai_vae_remember(sorai_exec *x, sorai_vae_stream *s, int32_t slot, const sora_tensor *frames);
+/* Puts the last `keep` (1 or 2) of frames [b, t, h, w, c] into the stream's own memory. */
+void sorai_vae_remember(sorai_exec *x, sorai_vae_stream *s, int32_t slot, const sora_tensor *frames, int64_t keep);
 sora_tensor *sorai_vae_res_run(sorai_exec *x, const sorai_vae_res *r, sorai_vae_stream *stream, sora_tensor *in);
 /* Self-attention of one head within each frame. */
 sora_tensor *sorai_vae_attention_run(sorai_exec *x, const sorai_vae_attention *a, sora_tensor *in);

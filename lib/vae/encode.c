@@ -34,7 +34,7 @@ static sora_tensor *downsample(sorai_exec *x, const sorai_vae_level *l, sorai_va
     if (in->shape[1] >= 3)
         parts[1] = sorai_vae_conv_run(x, &l->time_conv, NULL, in, &time, 0);
     if (stream)
-        sorai_vae_remember(x, stream, l->time_conv.slot, sorai_slice(x, in, 1, in->shape[1] - 1, in->shape[1]));
+        sorai_vae_remember(x, stream, l->time_conv.slot, in, 1);
     return in->shape[1] >= 3 ? sorai_concat(x, parts, 2, 1) : parts[0];
 }
 
