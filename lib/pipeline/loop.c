@@ -208,7 +208,7 @@ int sorai_loop_begin(sora_pipeline *p, sorai_loop *loop, const sorai_inputs *in,
     double shift;
     int status = own_levels(p, plan, noise->shape + 1, &levels, &shift, err);
     loop->begin = sorai_exec_here(x);
-    sora_tensor *first = sorai_dit_from_planes(x, sorai_stage_upload(p, noise));
+    sora_tensor *first = status == SORA_OK ? sorai_dit_from_planes(x, sorai_stage_upload(p, noise)) : NULL; /* a failure there is for finish */
     if (status == SORA_OK) status = sorai_exec_finish(x, err);
     if (status == SORA_OK)
         status = sorai_sampler_init(&loop->sampler, p->mem, m->device, plan->solver, plan->steps, shift,

@@ -39,6 +39,10 @@ def test_a_run_from_given_tensors(family: str, case: str) -> None:
     references = [of_case[n] for n in sorted(of_case) if n.startswith("reference")]
     if references:
         keywords["reference"] = references
+    clips = {int(n.removeprefix("condition")): of_case[n] for n in of_case if n.startswith("condition") and n != "condition"}
+    if clips:  # what comes out is the autoencoder's, as in the reference
+        keywords["conditions"] = [sora.Condition(frames, at_frame=at) for at, frames in sorted(clips.items())]
+        keywords["keep"] = False
     if "given" in of_case:
         keywords["timesteps"] = ",".join(f"{t:.9g}" for t in of_case["given"])
     if guidance_2 >= 0:
