@@ -78,6 +78,7 @@ typedef struct sora_model_desc {
     int32_t text_length;                                      /* L of its text input */
     int32_t default_width, default_height, default_frames, default_steps;
     double default_fps, default_guidance, default_shift;
+    double default_guidance_given; /* guidance where clips are gone on from, whose frames say most of what the prompt asks for; mostly default_guidance */
 } sora_model_desc;
 
 /* Strings are valid while the model lives. */

@@ -205,6 +205,7 @@ int sora_model_info(const sora_model *model, sora_model_desc *out) {
     o.default_fps = d->fps;
     o.default_guidance = d->guidance;
     o.default_shift = d->shift;
+    o.default_guidance_given = d->guidance_given;
     return sorai_give_struct(out, &o, sizeof o);
 }
 

@@ -25,6 +25,15 @@ ok "extend leaves the clip as it was" $kept
 run extend "$tmp/a" $common --before 0.25 --after 0.5 -o "$tmp/extend-again"
 diff -r "$tmp/extend" "$tmp/extend-again" >/dev/null; ok "the same seed makes the same frames" $?
 
+# What goes on from given frames has a guidance of its own where the model says so; the rest keeps the model's, and --guidance rules both.
+cp -r "$model" "$tmp/given" && sed -i 's/"guidance": 3,/"guidance": 3, "guidance_given": 1.5,/' "$tmp/given/model_index.json"
+run animate "$(frame "$tmp/a" 0)" $common --guidance 1.5 -o "$tmp/low" && run animate "$(frame "$tmp/a" 0)" $common --model "$tmp/given" -o "$tmp/own" &&
+    diff -r "$tmp/low" "$tmp/own" >/dev/null && ! diff -r "$tmp/animate" "$tmp/own" >/dev/null; ok "guidance_given for what goes on from an image" $?
+run animate "$(frame "$tmp/a" 0)" $common --model "$tmp/given" --guidance 3 -o "$tmp/high" && diff -r "$tmp/animate" "$tmp/high" >/dev/null
+ok "and --guidance in its place" $?
+run edit "$tmp/a" $common -o "$tmp/edited" && run edit "$tmp/a" $common --model "$tmp/given" -o "$tmp/edited-given" && diff -r "$tmp/edited" "$tmp/edited-given" >/dev/null
+ok "an edit keeps the model's guidance" $?
+
 run loop "$tmp/a" $common --seconds 0.375 -o "$tmp/loop"
 [ $? = 0 ] && [ "$(frames "$tmp/loop")" = 10 ] && same "$tmp/loop" 6 "$tmp/a" 6; ok "loop adds the way back" $?
 

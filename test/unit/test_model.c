@@ -67,7 +67,7 @@ static void check_info(sora_model *model, const char *format) {
     ck_assert(d.latent_channels == 4 && d.temporal_factor == 4 && d.spatial_factor == 8);
     ck_assert(d.patch_t == 1 && d.patch_h == 2 && d.patch_w == 2 && d.text_length == 16);
     ck_assert(d.default_width == 32 && d.default_height == 32 && d.default_frames == 5 && d.default_steps == 4);
-    ck_assert(d.default_fps == 8 && d.default_guidance == 3 && d.default_shift == 3);
+    ck_assert(d.default_fps == 8 && d.default_guidance == 3 && d.default_guidance_given == 3 && d.default_shift == 3);
     ck_assert_uint_gt(d.parameters, 190000);
     const char *json = sora_model_json(model, &err);
     ck_assert_msg(json != NULL, "%s", err.message);

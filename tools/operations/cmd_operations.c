@@ -25,6 +25,7 @@ struct operation {
     const char *name;
     int inputs;
     const char *own; /* letters of the options that it takes beside those of all */
+    int goes_on;     /* what is made goes on from given frames: guidance is the model's own for that */
     int (*run)(request *r, clip *c);
     command_help help;
 };
@@ -185,29 +186,29 @@ static int inpaint(request *r, clip *c) {
 /* ---- one command for each ------------------------------------------------------------------------------------------------ */
 
 static const operation operations[] = {
-    {"animate", 1, "s", animate,
+    {"animate", 1, "s", 1, animate,
      {"sora animate IMAGE -p TEXT -o FILE [options]", "Makes a video that begins with the image.",
       "Examples:\n  sora animate cat.png -p \"the cat waves\" -o cat.mp4\n  sora animate cat.png -p \"the cat runs\" -o cat.gif --seconds 4"}},
-    {"extend", 1, "bar", extend,
+    {"extend", 1, "bar", 1, extend,
      {"sora extend CLIP --before S --after S -p TEXT -o FILE [options]",
       "Makes more of a clip: seconds before it, behind it, or both. The clip itself stays as it is.",
       "Examples:\n  sora extend run.mp4 --after 2 -p \"a tiger runs through the jungle\" -o longer.mp4\n"
       "  sora extend end.mp4 --before 1 --seed 3 -p \"a boat in the bay\" -o beginning-3.mp4"}},
-    {"loop", 1, "sr", loop,
+    {"loop", 1, "sr", 1, loop,
      {"sora loop CLIP -p TEXT -o FILE [options]", "Makes frames behind a clip that lead back to its beginning, so that it can run for ever.",
       "Examples:\n  sora loop dance.mp4 -p \"a robot dances\" -o dance.gif\n  sora loop dance.mp4 -p \"a robot dances\" -o dance.mp4 --seconds 0.5"}},
-    {"edit", 1, "S", edit,
+    {"edit", 1, "S", 0, edit,
      {"sora edit CLIP -p TEXT -o FILE [options]",
       "Makes a clip again under another text: its motion stays, what the text names changes. --strength 0 gives the clip back, 1 forgets it.",
       "Examples:\n  sora edit walk.mp4 -p \"a woman walks in the snow at night\" -o snow.mp4\n"
       "  sora edit walk.mp4 -p \"pixel art of a woman walking\" -o pixels.mp4 --strength 0.8"}},
-    {"connect", 2, "sr", connect,
+    {"connect", 2, "sr", 1, connect,
      {"sora connect A B -p TEXT -o FILE [options]", "Joins two clips by frames that lead from the end of A to the beginning of B.",
       "Examples:\n  sora connect city.mp4 beach.mp4 -p \"a car drives from the city to the beach\" -o trip.mp4 --seconds 1.5"}},
-    {"fill", 1, "mr", fill,
+    {"fill", 1, "mr", 1, fill,
      {"sora fill CLIP --missing LIST -p TEXT -o FILE [options]", "Makes the frames that are missing or damaged; all others stay as they are.",
       "Examples:\n  sora fill torn.mp4 --missing 8-20,31 -p \"a boy jumps\" -o whole.mp4"}},
-    {"inpaint", 1, "Mr", inpaint,
+    {"inpaint", 1, "Mr", 0, inpaint,
      {"sora inpaint CLIP --mask FILE -p TEXT -o FILE [options]", "Makes a region of a clip anew; what is outside of it stays as it is.",
       "Examples:\n  sora inpaint beach.mp4 --mask sky.png -p \"a beach under the northern lights\" -o lights.mp4"}},
 };
@@ -281,8 +282,12 @@ static int run(const operation *op, int argc, char **argv) {
     int code = session_open(&r.m.s, &opts, 0);
     if (code == EXIT_DONE) code = param_options_apply(&params, r.m.s.pipeline);
     if (code == EXIT_DONE && sora_model_info(r.m.s.model, &model) != SORA_OK) code = complain(EXIT_FAILED, "%s: is no model", r.m.s.path);
-    for (int i = 0; i < params.count; i++)
+    for (int i = 0; i < params.count; i++) {
         if (params.desc[i].id == SORA_PARAM_FPS) r.m.fps = params.f[i];
+        if (params.desc[i].id == SORA_PARAM_GUIDANCE && params.f[i] < 0 && op->goes_on && code == EXIT_DONE && model.default_guidance_given != model.default_guidance &&
+            sora_pipeline_set_f64(r.m.s.pipeline, SORA_PARAM_GUIDANCE, model.default_guidance_given) != SORA_OK)
+            code = complain(EXIT_FAILED, "%s: its guidance_given is out of range", r.m.s.path);
+    }
     if (code == EXIT_DONE) {
         r.m.fps = r.m.fps > 0 ? r.m.fps : model.default_fps;
         r.m.window = model.default_frames > 1 ? model.default_frames : 17;

@@ -194,6 +194,7 @@ class ModelDesc(Sized):
         ("default_fps", c_double),
         ("default_guidance", c_double),
         ("default_shift", c_double),
+        ("default_guidance_given", c_double),
     ]
 
 

@@ -51,6 +51,7 @@ class ModelInfo:
     default_fps: float
     default_guidance: float
     default_shift: float
+    default_guidance_given: float
 
 
 @dataclass(frozen=True)
