@@ -67,7 +67,7 @@ sed "s|\"model\": \"$model\"|\"model\": \"$tmp/vae/model.sora\"|" "$tmp/t.json" 
 run train "$tmp/other.json" --out "$tmp/t4" --quiet && [ "$(find "$tmp/latents" -newermt 2002-01-01 -name '*.latents' | wc -l)" = "$(find "$tmp/latents" -name '*.latents' | wc -l)" ]
 ok "and again when the autoencoder is another" $?
 
-# Told shot by shot: the same clips with other texts.
+# Told shot by shot: cuts move to the middle, and the texts are others.
 world() { # NAME FIELDS
     sed "s|\"source\": \"folder\", \"path\": \"$clips\"|\"clips\": 4, \"heldout\": 2, \"world\": {\"cut\": 1}|; s|\"buckets\": .*|\"buckets\": [{\"size\": [32, 32], \"frames\": 9, \"batch\": 2$2}]}}|;
         s|$tmp/latents|$tmp/cuts|" "$tmp/t.json" >"$tmp/$1.json"
@@ -76,6 +76,11 @@ world plain ""; world shots ', "shots": true'
 run train "$tmp/plain.json" --out "$tmp/plain" --quiet && run train "$tmp/shots.json" --out "$tmp/shots" --quiet; ok "clips with cuts, told as one and shot by shot" $?
 [ "$(losses plain)" != "$(losses shots)" ]; ok "the texts differ" $?
 run train "$tmp/shots.json" --out "$tmp/shots2" --quiet --threads 1 && [ "$(losses shots)" = "$(losses shots2)" ]; ok "again: the same losses" $?
+
+rm -r "$tmp/cuts" # made by two at once: neither cuts the other's file
+"$sora" train "$tmp/shots.json" --out "$tmp/first" --quiet >/dev/null 2>"$tmp/err" </dev/null & "$sora" train "$tmp/shots.json" --out "$tmp/second" --quiet >/dev/null 2>&1 </dev/null
+second=$?; wait $! && [ $second = 0 ] && [ "$(losses shots)" = "$(losses first)" ] && [ "$(losses shots)" = "$(losses second)" ]; ok "two at once make the same latents" $?
+[ -z "$(find "$tmp/cuts" -name '*.part')" ]; ok "and leave nothing half-made" $?
 
 bad() { # what, status, text in the message, recipe
     run train "$4" --out "$tmp/bad" --quiet

@@ -259,7 +259,7 @@ static int run(const operation *op, int argc, char **argv) {
     const option rest[] = {
         {"out|o", OPTION_TEXT, &r.out, "FILE", "mp4, webm, gif, webp, y4m, or a folder of png", 0, 0},
         {"size", OPTION_SIZE, r.size, "WxH", "of the result (the input's shape at the model's size)", 0, 0},
-        {"context", OPTION_INT, &r.context, "N", "given frames that are looked at beside a seam (5, at most half of what is made at a time)", 1, 1000},
+        {"context", OPTION_INT, &r.context, "N", "given frames that are looked at beside a seam (5, at most half of what is made at a time, rounded up)", 1, 1000},
         SAVING_OPTION(r.m.save),
         SESSION_MODEL_OPTION(opts),
         SESSION_FILES(opts),

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/hash.h"
 #include "tools/options.h"
 
 #define PATH 4200
@@ -17,23 +18,18 @@ static void path_of(char path[PATH], const char *folder, const char *what, int64
     snprintf(path, PATH, "%.4000s/%s-%06lld.safetensors", folder, what, (long long)index);
 }
 
-/* FNV-1a: whether a file is still the same, nothing more. */
-static void add_bytes(uint64_t *sum, const void *data, size_t n) {
-    for (size_t i = 0; i < n; i++) *sum = (*sum ^ ((const unsigned char *)data)[i]) * UINT64_C(0x100000001b3);
-}
-
 /* What a file holds, or the files of a folder with their names. What cannot be read counts as empty: whoever reads the input will say so. */
 static uint64_t sum_of(const char *name) {
     static unsigned char part[65536];
-    uint64_t sum = UINT64_C(0xcbf29ce484222325);
+    uint64_t sum = HASH_BEGIN;
     struct dirent **names = NULL;
     char path[PATH];
     const int n = scandir(name, &names, NULL, alphasort);
     for (int i = 0; i < (n < 0 ? 1 : n); i++) {
         if (n >= 0) snprintf(path, sizeof path, "%.3900s/%.255s", name, names[i]->d_name);
         FILE *f = fopen(n < 0 ? name : path, "rb");
-        if (n >= 0) add_bytes(&sum, names[i]->d_name, strlen(names[i]->d_name) + 1);
-        for (size_t got; f && (got = fread(part, 1, sizeof part, f)) > 0;) add_bytes(&sum, part, got);
+        if (n >= 0) sum = hash_add(sum, names[i]->d_name, strlen(names[i]->d_name) + 1);
+        for (size_t got; f && (got = fread(part, 1, sizeof part, f)) > 0;) sum = hash_add(sum, part, got);
         if (f) fclose(f);
         if (n >= 0) free(names[i]);
     }

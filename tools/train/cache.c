@@ -21,7 +21,7 @@ typedef struct cache_header {
     char magic[8];
     uint64_t clips;
     int64_t shape[4];
-    uint64_t fingerprint, reserved; /* of the source */
+    uint64_t fingerprint, reserved; /* of the source, and whether cuts were moved to the middle */
 } cache_header;
 
 struct latent_cache {
@@ -31,6 +31,8 @@ struct latent_cache {
     const uint64_t *numbers;
     const int16_t *values;
 };
+
+static uint64_t fingerprint_of(const clip_source *source, const bucket *b) { return source->fingerprint ^ (uint64_t)b->shots; }
 
 static int64_t entry(const cache_header *h) {
     return h->shape[0] * h->shape[1] * h->shape[2] * h->shape[3];
@@ -155,7 +157,7 @@ static int up_to_date(const latent_cache *c, encoder *e) {
 static int fill(FILE *file, encoder *e, uint64_t clips) {
     progress bar;
     char what[64];
-    cache_header h = {.clips = clips, .fingerprint = e->source->fingerprint};
+    cache_header h = {.clips = clips, .fingerprint = fingerprint_of(e->source, e->b)};
     int status = SORA_OK;
     memcpy(h.magic, MAGIC, 8);
     snprintf(what, sizeof what, "latents %dx%dx%d", e->b->width, e->b->height, e->b->frames);
@@ -187,12 +189,12 @@ int cache_open(latent_cache **out, sora_context *ctx, const char *path, const ch
     FILE *file = NULL;
     *out = NULL;
     int status = encoder_open(&e, ctx, model, source, b, split);
-    if (status == SORA_OK && map_file(out, path, clips, source->fingerprint) && !up_to_date(*out, &e)) {
+    if (status == SORA_OK && map_file(out, path, clips, fingerprint_of(source, b)) && !up_to_date(*out, &e)) {
         cache_close(*out);
         *out = NULL;
     }
     if (status == SORA_OK && !*out) {
-        snprintf(part, sizeof part, "%s.part", path);
+        snprintf(part, sizeof part, "%s.%ld.part", path, (long)getpid()); /* two trainings may make it at once, each its own */
         snprintf(folder, sizeof folder, "%s", path);
         char *slash = strrchr(folder, '/');
         if (slash) {
@@ -203,7 +205,7 @@ int cache_open(latent_cache **out, sora_context *ctx, const char *path, const ch
         status = file ? fill(file, &e, clips) : SORA_E_IO;
         if (file && fclose(file) != 0 && status == SORA_OK)
             status = SORA_E_IO;
-        if (status == SORA_OK && (rename(part, path) != 0 || !map_file(out, path, clips, source->fingerprint)))
+        if (status == SORA_OK && (rename(part, path) != 0 || !map_file(out, path, clips, fingerprint_of(source, b))))
             status = SORA_E_IO;
         if (status != SORA_OK && file)
             remove(part);

@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "tools/hash.h"
 #include "tools/options.h"
 #include "tools/train/source.h"
 #include "tools/video/scale.h"
@@ -238,16 +239,10 @@ static int scan_file(folder_source *s, media *m, const bucket *buckets, int capt
     return code;
 }
 
-static uint64_t hash(uint64_t h, const void *bytes, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
-    return h;
-}
-
 /* Every tenth file of a bucket, spread evenly, is held out, up to MAX_HELDOUT in all. */
 static int make_lists(folder_source *s) {
     size_t held = 0;
-    uint64_t h = 0xcbf29ce484222325u;
+    uint64_t h = HASH_BEGIN;
     for (int b = 0; b < s->bucket_count; b++) {
         size_t seen = 0;
         for (int split = 0; split < 2; split++)
@@ -265,11 +260,11 @@ static int make_lists(folder_source *s) {
             struct stat st;
             const uint64_t size = stat(m->path, &st) == 0 ? (uint64_t)st.st_size : 0;
             const char *name = strrchr(m->path, '/') + 1;
-            h = hash(h, name, strlen(name));
-            h = hash(h, &size, sizeof size);
+            h = hash_add(h, name, strlen(name));
+            h = hash_add(h, &size, sizeof size);
         }
     }
-    s->base.fingerprint = hash(h, &s->fps, sizeof s->fps) | 1;
+    s->base.fingerprint = hash_add(h, &s->fps, sizeof s->fps) | 1;
     return 0;
 }
 
