@@ -52,6 +52,28 @@ void sorai_stored_expand(const sora_tensor *t, float *dst) {
     }
 }
 
+int sorai_tensor_to_f32(sorai_mem *mem, sora_tensor **t, sora_error *err) {
+    sora_tensor *from = *t, *to = NULL;
+    const int64_t n = sorai_tensor_count(from);
+    const bool small = sorai_dtype_stored(from->dtype) || (from->dtype == SORA_DTYPE_I8 && from->scale);
+    if (from->dtype != SORA_DTYPE_F32 && from->dtype != SORA_DTYPE_BF16 && from->dtype != SORA_DTYPE_F16 && !small)
+        return sorai_fail(err, SORA_E_UNSUPPORTED, "weights of type %s have no values in f32", sorai_dtype_name(from->dtype));
+    SORA_TRY(sorai_tensor_new(&to, mem, SORA_DTYPE_F32, from->rank, from->shape, err));
+    float *out = to->data;
+    if (small)
+        sorai_stored_expand(from, out);
+    else if (from->dtype == SORA_DTYPE_F32 && n)
+        memcpy(out, from->data, (size_t)n * sizeof *out);
+    else
+        for (int64_t i = 0; i < n; i++) {
+            const uint16_t half = ((const uint16_t *)from->data)[i];
+            out[i] = from->dtype == SORA_DTYPE_BF16 ? sorai_bf16_to_f32(half) : sorai_f16_to_f32(half);
+        }
+    sorai_tensor_unref(t);
+    *t = to;
+    return SORA_OK;
+}
+
 int sorai_source_expand(sorai_source *s, uint64_t offset, uint64_t stored, int32_t encoding, int32_t rank,
                         const int64_t *shape, sora_tensor **out, sora_error *err) {
     const sorai_encoding_info *info = sorai_encoding_find(encoding);

@@ -39,6 +39,10 @@ void sorai_encoding_expand(int32_t encoding, const void *src, size_t blocks, voi
 /* The values of a weight that is as stored (sorai_dtype_small), times its scale if it has one, as f32. */
 void sorai_stored_expand(const sora_tensor *t, float *dst);
 
+/* *t, a reference that is given up, becomes an f32 tensor of the same values, times their scale. SORA_E_UNSUPPORTED: whole numbers without a scale;
+ * on failure *t is as it was. */
+int sorai_tensor_to_f32(sorai_mem *mem, sora_tensor **t, sora_error *err);
+
 /* A tensor of an encoded range (`stored` bytes at offset), multiplied out. SORA_E_FORMAT when the bytes are not those
  * of the shape or not in the file. */
 int sorai_source_expand(sorai_source *s, uint64_t offset, uint64_t stored, int32_t encoding, int32_t rank,

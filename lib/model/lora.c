@@ -9,7 +9,6 @@
 #include "lib/io/json.h"
 #include "lib/io/weights.h"
 #include "lib/model/names.h"
-#include "lib/tensor/half.h"
 
 #define MAX_FILES 64
 
@@ -270,32 +269,11 @@ int sorai_loras_add(sorai_loras *l, sorai_package *pkg, const char *path, double
 /* --- adding
  * -------------------------------------------------------------------------------------------------------------- */
 
-static int to_f32(sorai_mem *mem, sora_tensor **t, sora_error *err) {
-    sora_tensor *from = *t, *to = NULL;
-    const int64_t n = sorai_tensor_count(from);
-    const bool small = sorai_dtype_stored(from->dtype) || (from->dtype == SORA_DTYPE_I8 && from->scale);
-    if (from->dtype != SORA_DTYPE_F32 && from->dtype != SORA_DTYPE_BF16 && from->dtype != SORA_DTYPE_F16 && !small)
-        return sorai_fail(err, SORA_E_UNSUPPORTED, "weights of type %s take no LoRA", sorai_dtype_name(from->dtype));
-    SORA_TRY(sorai_tensor_new(&to, mem, SORA_DTYPE_F32, from->rank, from->shape, err));
-    float *out = to->data;
-    if (small)
-        sorai_stored_expand(from, out);
-    else if (from->dtype == SORA_DTYPE_F32 && n)
-        memcpy(out, from->data, (size_t)n * sizeof *out);
-    else
-        for (int64_t i = 0; i < n; i++)
-            out[i] = from->dtype == SORA_DTYPE_BF16 ? sorai_bf16_to_f32(((const uint16_t *)from->data)[i])
-                                                    : sorai_f16_to_f32(((const uint16_t *)from->data)[i]);
-    sorai_tensor_unref(t);
-    *t = to;
-    return SORA_OK;
-}
-
 static int load(const sorai_loras *l, const delta *d, int32_t index, sora_tensor **out, sora_error *err) {
     const sorai_weights *w = l->files[d->file];
     SORA_TRY(sorai_weights_load(w, &sorai_weights_table(w)->items[index], out, err));
     sora_error why = {.struct_size = sizeof why};
-    const int status = to_f32(l->mem, out, &why);
+    const int status = sorai_tensor_to_f32(l->mem, out, &why);
     if (status == SORA_OK) return status;
     sorai_tensor_unref(out);
     return sorai_fail(err, status, "%.200s: \"%.150s\": %.100s", sorai_weights_name(w),
@@ -436,7 +414,7 @@ static int put_beside(const sorai_loras *l, const char *part, const char *name, 
 static int adapt(void *user, const char *part, const char *name, bool beside, sora_tensor **t, sora_error *err) {
     const sorai_loras *l = user;
     if (beside) return put_beside(l, part, name, changes(user, part, name), *t, err);
-    SORA_TRY(to_f32(l->mem, t, err));
+    SORA_TRY(sorai_tensor_to_f32(l->mem, t, err));
     for (size_t i = 0; i < l->count; i++)
         if (meant(&l->items[i], part, name)) SORA_TRY(add_delta(l, &l->items[i], *t, err));
     return SORA_OK;

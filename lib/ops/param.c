@@ -5,6 +5,7 @@
 
 #include "kernels/binary/binary.h"
 #include "lib/base/rng.h"
+#include "lib/tensor/half.h"
 
 int sorai_store_init(sorai_store *s, sorai_mem *mem, sorai_device *device) {
     memset(s, 0, sizeof *s);
@@ -66,16 +67,10 @@ int sorai_device_tensor(sora_tensor **out, sorai_mem *mem, sorai_device *device,
     return status;
 }
 
-static float half_to_f32(uint16_t h) {
-    const int e = (h >> 10) & 31, m = h & 1023;
-    const float v = e == 31 ? (m ? NAN : INFINITY) : e ? ldexpf((float)(m | 1024), e - 25) : ldexpf((float)m, -24);
-    return h & 0x8000 ? -v : v;
-}
-
 static void to_f32(float *dst, const sora_tensor *src, int64_t count) {
     const uint16_t *half = src->data;
     for (int64_t i = 0; i < count; i++)
-        dst[i] = src->dtype == SORA_DTYPE_BF16 ? sorak_bf16_to_f32(half[i]) : half_to_f32(half[i]);
+        dst[i] = src->dtype == SORA_DTYPE_BF16 ? sorai_bf16_to_f32(half[i]) : sorai_f16_to_f32(half[i]);
 }
 
 static void found_release(void *user, void *data) {

@@ -5,6 +5,7 @@
 #include "lib/io/tokenizer.h"
 #include "lib/model/config.h"
 #include "lib/train/noising.h"
+#include "lib/train/patches.h"
 #include "lib/train/trainer.h"
 
 #define MAX_ROWS 4096
@@ -13,6 +14,7 @@ typedef struct transformer_net {
     sorai_dit dit;
     sorai_t5 t5;
     sorai_tokenizer *tokenizer;
+    sorai_patches patches; /* of init, while the networks are bound */
     int64_t rows; /* of text that the transformer sees */
 } transformer_net;
 
@@ -50,6 +52,7 @@ static int bind(sora_trainer *t, sora_error *err) {
         return sorai_fail(err, SORA_E_INVALID, "recipe: text_length must be in 2..%d", MAX_ROWS);
     SORA_TRY(sorai_trainer_add_part(t, "transformer", "transformer", &part, err));
     SORA_TRY(sorai_config_dit(part->config, &dit, err));
+    SORA_TRY(sorai_patches_open(&net->patches, part, dit.patch_size, t->recipe.grow, err));
     SORA_TRY(sorai_dit_bind(&net->dit, &part->store, &dit, err));
     SORA_TRY(sorai_trainer_add_part(t, "text_encoder", "text_encoder", &part, err));
     SORA_TRY(sorai_config_t5(part->config, &t5, err));

@@ -565,6 +565,39 @@ START_TEST(init_grows) {
 }
 END_TEST
 
+/* A transformer that sees smaller patches: a picture of one value is embedded as before, and it makes the mean of what was made of a large patch. */
+START_TEST(init_with_larger_patches) {
+    char init[300];
+    tiny_begin(&run, "transformer", "", 1);
+    steps(&run, 2, NULL);
+    ck_assert_int_eq(sora_trainer_export(run.trainer, tiny_path("large.sora"), NULL, SORA_DTYPE_F32, NULL), SORA_OK);
+    snprintf(init, sizeof init, "\"init\":\"%s\",", tiny_path("large.sora"));
+    ck_assert_int_eq(tiny_try(&other, "fine transformer", init, 1), SORA_E_FORMAT);
+    tiny_end(&other);
+    snprintf(init, sizeof init, "\"grow\":true,\"init\":\"%s\",", tiny_path("large.sora"));
+    tiny_begin(&other, "fine transformer", init, 1);
+    int folded = 0;
+    for (size_t i = 0; i < other.trainer->parts[0].store.count; i++) {
+        const char *const name = other.trainer->parts[0].store.params[i]->name;
+        const sora_tensor *old = run.trainer->parts[0].optimizer.moments[i].ema, *now = other.trainer->parts[0].store.params[i]->value;
+        const float *const a = old->data, *const b = now->data;
+        const int64_t count = sorai_tensor_count(now);
+        const int embeds = strcmp(name, "patch_embedding.weight") == 0, head = strncmp(name, "proj_out.", 9) == 0;
+        ck_assert_int_eq(sorai_tensor_count(old), embeds || head ? 2 * count : count);
+        folded += embeds || head;
+        for (int64_t k = 0; k < count; k++) /* embeddings: [dim, 4, 1, 2, 2] -> [dim, 4, 1, 1, 2]; the head has the upper row of places first */
+            ck_assert(b[k] == (embeds ? a[k / 2 * 4 + k % 2] + a[k / 2 * 4 + 2 + k % 2] : head ? 0.5f * a[k] + 0.5f * a[count + k] : a[k]));
+    }
+    ck_assert_int_eq(folded, 3);
+    steps(&other, 1, NULL);
+    ck_assert_int_eq(sora_trainer_export(other.trainer, tiny_path("small.sora"), NULL, SORA_DTYPE_F32, NULL), SORA_OK);
+    tiny_end(&other);
+    snprintf(init, sizeof init, "\"grow\":true,\"init\":\"%s\",", tiny_path("small.sora"));
+    ck_assert_int_eq(tiny_try(&other, "transformer", init, 1), SORA_E_INVALID);
+    ck_assert(strstr(other.error.message, "patch_size"));
+}
+END_TEST
+
 START_TEST(frozen_parameters_stay) {
     tiny_begin(&run, "vae", "\"freeze\":[\"encoder.\",\"quant_conv.\"],", 1);
     tiny_begin(&other, "vae", "", 1);
@@ -607,6 +640,7 @@ Suite *suite_train(void) {
     tcase_add_loop_test(c, init_takes_weights_over, 0, 3);
     tcase_add_test(c, the_tokenizer_of_init_is_kept);
     tcase_add_test(c, init_grows);
+    tcase_add_test(c, init_with_larger_patches);
     tcase_add_test(c, frozen_parameters_stay);
     suite_add_tcase(s, c);
     return s;

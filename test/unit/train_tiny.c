@@ -99,7 +99,8 @@ static void write_recipe(char *out, size_t size, const char *kind, const char *f
     char common[600];
     snprintf(common, sizeof common, "%s%s%s", strstr(fields, "\"seed\"") ? "" : "\"seed\":3,",
              strstr(fields, "\"steps\"") ? "" : "\"steps\":500,", fields);
-    if (strcmp(kind, "transformer") == 0)
+    const int transformer = strstr(kind, "transformer") != NULL;
+    if (transformer)
         snprintf(out, size, TINY_TRANSFORMER_ONLY ",%s%s%s%s%s%s\"comment\":\"\"}", tokenizer, words, *tokenizer ? "\"," : "",
                  strstr(fields, "\"text_length\"") ? "" : "\"text_length\":16,",
                  strstr(fields, "\"masks\"") ? "" : "\"masks\":{\"first\":0.2,\"gaps\":0.2},",
@@ -113,8 +114,10 @@ static void write_recipe(char *out, size_t size, const char *kind, const char *f
     else
         snprintf(out, size, "{\"train\":\"probe\",%s\"probe\":{\"width\":%d,\"values\":[3,4]}%s}", common, kind[0] == 'w' ? 12 : 8,
                  strstr(fields, "\"optimizer\"") ? "" : ",\"optimizer\":{\"rate\":0.01,\"warmup\":5,\"ema\":0.9}");
-    if (strcmp(kind, "transformer") == 0 && !strstr(fields, "\"optimizer\""))
+    if (transformer && !strstr(fields, "\"optimizer\""))
         strcpy(strrchr(out, '}'), ",\"optimizer\":{\"rate\":0.01,\"warmup\":5,\"ema\":0.9}}");
+    if (transformer && kind[0] == 'f')
+        memcpy(strstr(out, "[1,2,2]"), "[1,1,2]", 7);
 }
 
 int tiny_try(tiny_run *r, const char *kind, const char *fields, int threads) {
@@ -123,7 +126,7 @@ int tiny_try(tiny_run *r, const char *kind, const char *fields, int threads) {
     memset(r, 0, sizeof *r);
     r->allocator = allocator;
     r->error.struct_size = sizeof r->error;
-    r->kind = kind[0] == 'v' ? 0 : kind[0] == 't' ? 1 : 2;
+    r->kind = strcmp(kind, "vae") == 0 ? 0 : strstr(kind, "transformer") ? 1 : 2;
     write_recipe(recipe, sizeof recipe, kind, fields);
     sora_context_opts o;
     sora_context_opts_init(&o);

@@ -9,7 +9,7 @@
 #define TINY_BATCH 3
 #define TINY_ATTRIBUTES 2
 
-extern const char *const tiny_kinds[3]; /* vae, transformer, probe; tiny_try also knows "wide probe" */
+extern const char *const tiny_kinds[3]; /* vae, transformer, probe; tiny_try also knows "wide probe" and "fine transformer" */
 
 /* A transformer's recipe without tokenizer and without its closing brace. */
 #define TINY_TRANSFORMER_ONLY                                                                                                           \
