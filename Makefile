@@ -255,7 +255,10 @@ check-unit: need_check $(BUILD)/test/unit
 # The Python binding; PYTHON=venv/bin/python. Skipped without Python, NumPy or pytest.
 check-python: $(filter %.so %.so.$(MAJOR),$(ALL))
 	$(Q)PYTHON='$(PYTHON)' bash test/python.sh
-.PHONY: need_check tests check checkkernel check-parity check-alloc check-unit check-python
+# The stages on random models of random shapes, types and files, against diffusers; what it needs stands in the script. ARGS="--seed 2 --count 20 vae"
+check-random: $(BUILD)/sora
+	$(Q)$(PYTHON) test/parity/random_models.py --sora $< $(ARGS)
+.PHONY: need_check tests check checkkernel check-parity check-alloc check-unit check-python check-random
 
 # The same tests under AddressSanitizer and UndefinedBehaviorSanitizer, then under ThreadSanitizer. OpenBLAS is not built with
 # the latter and would be reported, so it stays out there.
@@ -362,6 +365,7 @@ help:
 	@echo 'make checkkernel     every kernel row against its reference; K=op for one operation'
 	@echo 'make check-python    the Python binding, PYTHON=venv/bin/python; skipped without NumPy or pytest'
 	@echo 'make check-parity    the networks against fixtures of an independent implementation'
+	@echo 'make check-random    random models against diffusers, PYTHON=venv/bin/python ARGS="--seed 2 --count 20"'
 	@echo 'make check-san       the tests under AddressSanitizer, UBSan and ThreadSanitizer'
 	@echo 'make fuzz            FUZZ_SECONDS=600 each, T=name for one target; needs clang'
 	@echo 'make bench           speed of the kernels against the ceilings of the machine; K=op for one'

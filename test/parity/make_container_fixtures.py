@@ -66,6 +66,10 @@ def swap(name, pairs):
 
 def official_dit(state):
     pairs = [
+        ("condition_embedder.image_embedder.norm1", "img_emb.proj.0"), ("condition_embedder.image_embedder.ff.net.0.proj", "img_emb.proj.1"),
+        ("condition_embedder.image_embedder.ff.net.2", "img_emb.proj.3"), ("condition_embedder.image_embedder.norm2", "img_emb.proj.4"),
+        ("condition_embedder.image_embedder.pos_embed", "img_emb.emb_pos"), ("attn2.add_k_proj", "cross_attn.k_img"),
+        ("attn2.add_v_proj", "cross_attn.v_img"), ("attn2.norm_added_k", "cross_attn.norm_k_img"),
         ("condition_embedder.time_embedder.linear_1", "time_embedding.0"), ("condition_embedder.time_embedder.linear_2", "time_embedding.2"),
         ("condition_embedder.text_embedder.linear_1", "text_embedding.0"), ("condition_embedder.text_embedder.linear_2", "text_embedding.2"),
         ("condition_embedder.time_proj", "time_projection.1"), ("proj_out", "head.head"),
@@ -74,9 +78,14 @@ def official_dit(state):
     ]
     out = {}
     for name, t in state.items():
-        new = "head.modulation" if name == "scale_shift_table" else swap(name, pairs).replace("scale_shift_table", "modulation")
+        new = name
+        if name.startswith("vace_blocks."):
+            new = swap(name, [(".proj_in.", ".before_proj."), (".proj_out.", ".after_proj.")])
+        new = "head.modulation" if name == "scale_shift_table" else swap(new, pairs).replace("scale_shift_table", "modulation")
         out[new] = t
     back = convert_wan_transformer_to_diffusers(dict(out))
+    if "img_emb.emb_pos" in back:  # which diffusers' converter leaves as the authors call it
+        back["condition_embedder.image_embedder.pos_embed"] = back.pop("img_emb.emb_pos")
     assert back.keys() == state.keys() and all(torch.equal(back[k], state[k]) for k in state)
     return out
 
