@@ -69,8 +69,8 @@ static inline int64_t sorak_gemm_pack_units(const sorak_gemm_pack_args *a) {
 
 /* c[m, n] = act(scale * a b (+ bias)) (+ c). a f32 with strides (rows of a row-major matrix, or a transposed one), rounded to bf16 by the
  * bf16 rows, and by those of int8 to bytes for each row and each SORAK_I8_BLOCK of k, as the weights are for each column (sorak_i8_step),
- * whose products are summed exactly within a block; b packed with one segment; sums in f32. Of bf16 rows a may be bf16 already (not
- * transposed), and c may be rounded to it; those of int8 take no act. A unit is a block of SORAK_GEMM_ROWS x SORAK_GEMM_COLS, columns
+ * whose products are summed exactly within a block; b packed with one segment; sums in f32. Of bf16 and int8 rows a may be bf16 already (not
+ * transposed), and c may be rounded to it. A unit is a block of SORAK_GEMM_ROWS x SORAK_GEMM_COLS, columns
  * running faster. */
 #define SORAK_GEMM_ROWS 256
 #define SORAK_GEMM_COLS 64

@@ -3,9 +3,9 @@
 
 #include "kernels/gemm/block.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/gemm/put_row.h"
 #include "kernels/simd.h"
 #include "kernels/stored_simd.h"
-#include "kernels/unary/activation.h"
 
 #if BLOCK_BF16
 #define GEMM_DT SK_DT_bf16
@@ -104,53 +104,6 @@ static void convert_a(const sorak_gemm_args *g, int64_t row0, int64_t rows, int6
 #endif
             }
         }
-}
-
-static inline vf activated(int act, vf x) {
-    const vf none = vset(0.0f);
-    return act == SORAK_GEMM_SILU ? f_silu(x, none, none) : act == SORAK_GEMM_GELU_TANH ? f_gelu_tanh(x, none, none) : f_gelu(x, none, none);
-}
-
-/* One row of a panel as c wants it. `stream`: past the caches where whole lines can be written. */
-static inline void put_row(const sorak_gemm_args *g, int64_t at, const float *from, int64_t cols, int stream) {
-    (void)stream;
-    for (int64_t j = 0; j < cols; j += 2 * VW) {
-        vf a = vload(from + j), b = vload(from + j + VW);
-        if (g->act) {
-            a = activated(g->act, a);
-            b = activated(g->act, b);
-        }
-#if BLOCK_BF16 && VW == 16
-        if (g->c_bf16) {
-            uint16_t *const c = (uint16_t *)g->c + at + j;
-            const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(b, a);
-            if (stream && cols - j >= 32 && (uintptr_t)c % 64 == 0)
-                _mm512_stream_si512((__m512i *)(void *)c, both);
-            else
-                _mm512_mask_storeu_epi16(c, cols - j >= 32 ? ~0u : (1u << (cols - j)) - 1u, both);
-            continue;
-        }
-#elif BLOCK_BF16
-        if (g->c_bf16) {
-            float v[2 * VW];
-            vstore(v, a);
-            vstore(v + VW, b);
-            for (int64_t i = 0; i < 2 * VW && j + i < cols; i++)
-                ((uint16_t *)g->c)[at + j + i] = sorak_f32_to_bf16(v[i]);
-            continue;
-        }
-#endif
-        float *const c = (float *)g->c + at + j;
-#if VW == 16
-        if (stream && cols - j >= 32 && (uintptr_t)c % 64 == 0) {
-            _mm512_stream_ps(c, a);
-            _mm512_stream_ps(c + VW, b);
-            continue;
-        }
-#endif
-        vstore_n(c, a, cols - j);
-        vstore_n(c + VW, b, cols - j - VW);
-    }
 }
 
 /* Steps of k that are done at a time, nearly equal pieces; and the bytes from one converted row of them to the next: an odd number of cache lines

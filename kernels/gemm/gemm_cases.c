@@ -98,16 +98,21 @@ int sorak_cases_gemm(sorak_maker *m, sorak_case *c, int dtype, int bench, int64_
         a->m = index < 11 ? odd_m[index] : sorak_make_int(m, 1, 70);
         a->n = index % 4 == 0 ? sorak_make_int(m, 1, 17) : sorak_make_int(m, 1, 150);
         a->k = index % 9 == 0 ? 1 : index % 16 == 5 ? sorak_make_int(m, 2040, 2100) : sorak_make_int(m, 1, 200);
+        if (dtype == SK_DT_i8 && (index == 22 || index == 38)) { /* more than a piece of k, and more columns than a strip */
+            a->m = index == 22 ? 70 : 3;
+            a->n = index == 22 ? 45 : 2100;
+            a->k = index == 22 ? 8500 : 4300;
+        }
         transposed = (int)(index & 1);
         pad_a = sorak_make_int(m, 0, 3);
         pad_c = sorak_make_int(m, 0, 3);
         a->accumulate = index % 3 == 0;
         a->scale = index % 5 == 2 ? 0.37f : 1.0f;
-        a->act = a->accumulate || dtype == SK_DT_i8 ? 0 : (int32_t)(index / 3 % 4);
-        a->a_bf16 = dtype == SK_DT_bf16 && !transposed && index % 4 < 2;
-        a->c_bf16 = dtype == SK_DT_bf16 && !a->accumulate && index % 8 == 4;
+        a->act = a->accumulate ? 0 : (int32_t)(index / 3 % 4);
+        a->a_bf16 = dtype != SK_DT_f32 && !transposed && index % 4 < 2;
+        a->c_bf16 = dtype != SK_DT_f32 && !a->accumulate && index % 8 == 4;
     }
-    if (bench && index >= 5 && dtype == SK_DT_bf16) {
+    if (bench && index >= 5 && dtype != SK_DT_f32) {
         a->a_bf16 = a->c_bf16 = 1;
         a->act = index == 5 ? SORAK_GEMM_GELU_TANH : 0;
     }

@@ -3,6 +3,7 @@
 #define GEMM_PRODUCT_ONLY /* packing is that of AVX512-VNNI */
 #define I8_ROWS 32
 #define I8_UNSIGNED 0
+#define I8_STREAM (4 << 20) /* what is larger than the second level cache would only push out what is multiplied */
 
 #include "kernels/tiles.h"
 

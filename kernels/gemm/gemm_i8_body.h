@@ -7,12 +7,21 @@
 #include <string.h>
 
 #include "kernels/gemm/gemm.h"
+#include "kernels/gemm/put_row.h"
 #include "kernels/simd.h"
 #include "kernels/stored_simd.h"
 
 #define I8_MAGIC 12582912.0f       /* 1.5 * 2^23: what is added to it is rounded to a whole number, ties to even, in the lowest bits */
-#define I8_SUMS_AT ((size_t)3 << 20) /* bytes of scratch: quantised rows of a, then sums, then scales of a */
-#define I8_CACHE ((int64_t)3 << 19)  /* of rows of a at a time, which stay in the second level cache */
+#define I8_PIECE 4096 /* of k at a time: the bytes of a block of rows stay in the second level cache while all columns pass by */
+#define I8_STRIP 64   /* panels whose sums are kept from piece to piece */
+/* Bytes of scratch: rows of a as bytes (whole tiles are read, so that up to 31 rows lie behind them), then sums, then scales of a. */
+#define I8_SUMS_AT ((size_t)5 << 18)
+#define I8_SCALES_AT (I8_SUMS_AT + (size_t)I8_STRIP * SORAK_GEMM_ROWS * 32 * 4)
+_Static_assert((SORAK_GEMM_ROWS + 32) * (I8_PIECE + 64) <= I8_SUMS_AT, "scratch");
+_Static_assert(I8_SCALES_AT + I8_PIECE / SORAK_I8_BLOCK * SORAK_GEMM_ROWS * 4 <= SORAK_SCRATCH, "scratch");
+#ifndef I8_STREAM
+#define I8_STREAM INT64_MAX /* bytes of c from which on it is written past the caches */
+#endif
 
 static inline uint32_t bits_of(float f) {
     union {
@@ -39,17 +48,24 @@ static inline void to_bytes(uint8_t *q, const float *v, int64_t n, float most, u
         q[i] = (uint8_t)(bits_of(v[i] * inverse + I8_MAGIC) ^ flip);
 }
 
-/* Rows of a as bytes, `stride` apart, zeros up to 64 k; scales [block][rows]. */
-static void quantise(const sorak_gemm_args *g, int64_t row0, int64_t rows, uint8_t *q, int64_t stride, float *scale) {
+/* Rows of a as bytes, values [k0, k0 + k) of them, `stride` apart, zeros up to 64 k; scales [block][rows]. */
+static void quantise(const sorak_gemm_args *g, int64_t row0, int64_t rows, int64_t k0, int64_t k, uint8_t *q, int64_t stride, float *scale) {
+    float wide[SORAK_I8_BLOCK];
     for (int64_t i = 0; i < rows; i++) {
-        const float *const a = (const float *)g->a + (row0 + i) * g->a_row;
-        for (int64_t k = 0; k < g->k; k += SORAK_I8_BLOCK) {
-            const int64_t n = g->k - k < SORAK_I8_BLOCK ? g->k - k : SORAK_I8_BLOCK;
-            const float most = largest(a + k, n);
-            scale[k / SORAK_I8_BLOCK * rows + i] = sorak_i8_step(most);
-            to_bytes(q + i * stride + k, a + k, n, most, I8_UNSIGNED ? 0x80 : 0);
+        const int64_t row = (row0 + i) * g->a_row + k0;
+        for (int64_t at = 0; at < k; at += SORAK_I8_BLOCK) {
+            const int64_t n = k - at < SORAK_I8_BLOCK ? k - at : SORAK_I8_BLOCK;
+            const float *a = (const float *)g->a + row + at;
+            if (g->a_bf16) {
+                for (int64_t j = 0; j < n; j++)
+                    wide[j] = sorak_bf16_to_f32(((const uint16_t *)g->a)[row + at + j]);
+                a = wide;
+            }
+            const float most = largest(a, n);
+            scale[at / SORAK_I8_BLOCK * rows + i] = sorak_i8_step(most);
+            to_bytes(q + i * stride + at, a, n, most, I8_UNSIGNED ? 0x80 : 0);
         }
-        memset(q + i * stride + g->k, 0, (size_t)(4 * sorak_steps(SK_DT_i8, g->k) - g->k));
+        memset(q + i * stride + k, 0, (size_t)(4 * sorak_steps(SK_DT_i8, k) - k));
     }
 }
 
@@ -67,67 +83,93 @@ static inline void fetch(const int8_t *p, int64_t from, int64_t to) {
         _mm_prefetch((const char *)p + from * 64, _MM_HINT_T1);
 }
 
-/* One panel of columns, all of k, quantised rows; next: the one that follows, which is fetched meanwhile, or NULL. */
-static void run_panel(const sorak_gemm_args *g, const uint8_t *a, int64_t stride, const float *scale, int64_t row0, int64_t rows, int64_t panel,
-                      const int8_t *next, float *sums) {
-    const sorak_i8_panel p = sorak_i8_panel_of(g->b, g->n, g->k, panel);
-    const int64_t col0 = panel * p.width, cols = g->n - col0 < p.width ? g->n - col0 : p.width;
+/* Sums of a panel's columns, as c wants them. */
+static void put(const sorak_gemm_args *g, const sorak_i8_panel *p, int64_t row0, int64_t rows, int64_t col0, const float *sums) {
+    const int64_t cols = g->n - col0 < p->width ? g->n - col0 : p->width;
+    const int stream = g->m * g->ldc * (g->c_bf16 ? 2 : 4) >= I8_STREAM && !g->accumulate;
+    float by[32], bias[32] = {0}, row[32] = {0};
+    for (int64_t j = 0; j < p->width; j++) {
+        by[j] = p->scale[j] * g->scale;
+        if (g->bias && j < cols)
+            bias[j] = g->bias[col0 + j];
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        const int64_t at = (row0 + i) * g->ldc + col0;
+        for (int64_t j = 0; j < p->width; j += VW) {
+            vf v = vfma(vload(sums + i * 32 + j), vload(by + j), vload(bias + j));
+            if (g->accumulate)
+                v = v + vload_n((const float *)g->c + at + j, cols - j);
+            vstore(row + j, v);
+        }
+        put_row(g, at, row, cols, stream);
+    }
+#if VW == 16
+    if (stream)
+        _mm_sfence();
+#endif
+}
+
+/* To sums [rows][32] (not read where `first`) come the products of a piece of k, which begins k0 steps into the panel, with its columns. next: the
+ * bytes of b that follow, as many, which are fetched meanwhile, or NULL. */
+static void add_products(const sorak_i8_panel *p, const uint8_t *a, int64_t stride, const float *scale, int64_t rows, int64_t k0, int64_t steps,
+                         int first, const int8_t *next, float *sums) {
     static const int32_t zeros[32];
     int32_t begin[32], exact[I8_ROWS * 32];
-    for (int64_t k = 0, block = 0; k < p.steps; k += SORAK_I8_BLOCK / 4, block++) {
-        const int64_t steps = p.steps - k < SORAK_I8_BLOCK / 4 ? p.steps - k : SORAK_I8_BLOCK / 4;
-        for (int64_t j = 0; I8_UNSIGNED && j < p.width; j++)
-            begin[j] = -128 * p.sums[block * p.sums_step + j];
+    for (int64_t k = 0, block = 0; k < steps; k += SORAK_I8_BLOCK / 4, block++) {
+        const int64_t now = steps - k < SORAK_I8_BLOCK / 4 ? steps - k : SORAK_I8_BLOCK / 4;
+        for (int64_t j = 0; I8_UNSIGNED && j < p->width; j++)
+            begin[j] = -128 * p->sums[((k0 + k) / (SORAK_I8_BLOCK / 4)) * p->sums_step + j];
         for (int64_t i = 0; i < rows; i += I8_ROWS) {
-            const int64_t n = rows - i < I8_ROWS ? rows - i : I8_ROWS, lines = steps * p.width / 16;
+            const int64_t n = rows - i < I8_ROWS ? rows - i : I8_ROWS, lines = now * p->width / 16;
             if (next)
-                fetch(next + 4 * k * p.width, lines * i / rows, lines * (i + n) / rows);
-            block_sums(a + i * stride + 4 * k, stride, p.b + 4 * k * p.width, p.width, steps, n, I8_UNSIGNED ? begin : zeros, exact);
+                fetch(next + 4 * k * p->width, lines * i / rows, lines * (i + n) / rows);
+            block_sums(a + i * stride + 4 * k, stride, p->b + 4 * (k0 + k) * p->width, p->width, now, n, I8_UNSIGNED ? begin : zeros, exact);
             for (int64_t r = 0; r < n; r++)
-                for (int64_t j = 0; j < p.width; j += VW) {
+                for (int64_t j = 0; j < p->width; j += VW) {
                     float *const sum = sums + (i + r) * 32 + j;
                     const vf part = from_i32(exact + r * 32 + j), by = vset(scale[block * rows + i + r]);
-                    vstore(sum, vfma(part, by, block == 0 ? vset(0.0f) : vload(sum)));
+                    vstore(sum, vfma(part, by, first && block == 0 ? vset(0.0f) : vload(sum)));
                 }
         }
     }
-    for (int64_t j = 0; j < cols; j += VW) {
-        const int64_t n = cols - j;
-        const vf by = vload_n(p.scale + j, n) * vset(g->scale), bias = g->bias ? vload_n(g->bias + col0 + j, n) : vset(0.0f);
-        for (int64_t i = 0; i < rows; i++) {
-            float *const c = (float *)g->c + (row0 + i) * g->ldc + col0 + j;
-            vf v = vfma(vload(sums + i * 32 + j), by, bias);
-            if (g->accumulate)
-                v = v + vload_n(c, n);
-            vstore_n(c, v, n);
+}
+
+/* A block of rows and a range of panels. */
+static void run_rows(const sorak_gemm_args *g, void *scratch, int64_t row0, int64_t rows, int64_t panel, int64_t end) {
+    uint8_t *const a = scratch;
+    float *const sums = (float *)(void *)((char *)scratch + I8_SUMS_AT), *const scale = (float *)(void *)((char *)scratch + I8_SCALES_AT);
+    const int64_t pieces = (g->k + I8_PIECE - 1) / I8_PIECE, blocks = sorak_i8_blocks(g->k);
+    const int64_t per = (blocks + pieces - 1) / pieces * SORAK_I8_BLOCK, strip = pieces > 1 ? I8_STRIP : end - panel;
+    for (; panel < end; panel += strip) {
+        const int64_t last = end - panel < strip ? end : panel + strip;
+        for (int64_t k0 = 0; k0 < g->k; k0 += per) {
+            const int64_t k = g->k - k0 < per ? g->k - k0 : per, stride = (4 * sorak_steps(SK_DT_i8, k) / 64 | 1) * 64;
+            quantise(g, row0, rows, k0, k, a, stride, scale);
+            for (int64_t i = panel; i < last; i++) {
+                const sorak_i8_panel p = sorak_i8_panel_of(g->b, g->n, g->k, i);
+                const int8_t *const next = i + 1 < last ? sorak_i8_panel_of(g->b, g->n, g->k, i + 1).b + k0 * p.width : NULL;
+                float *const sum = sums + (pieces > 1 ? i - panel : 0) * SORAK_GEMM_ROWS * 32;
+                add_products(&p, a, stride, scale, rows, k0 / 4, sorak_steps(SK_DT_i8, k), k0 == 0, next, sum);
+                if (k0 + k == g->k)
+                    put(g, &p, row0, rows, i * p.width, sum);
+            }
         }
     }
 }
 
 int GEMM_NAME(gemm)(const void *args, const sorak_env *env) {
     const sorak_gemm_args *const g = args;
-    const int64_t across = (g->n + SORAK_GEMM_COLS - 1) / SORAK_GEMM_COLS, stride = (4 * sorak_steps(SK_DT_i8, g->k) / 64 | 1) * 64;
-    /* Rows at a time; whole tiles are read, so that up to 31 rows lie behind them. */
-    const int64_t fit = (I8_CACHE / stride - 32) / 32 * 32, most = fit < 32 ? 32 : fit < SORAK_GEMM_ROWS ? fit : SORAK_GEMM_ROWS;
-    if (g->act || g->a_bf16 || g->c_bf16 || g->a_col != 1 || (size_t)((most + 32) * stride) > I8_SUMS_AT)
+    const int64_t across = (g->n + SORAK_GEMM_COLS - 1) / SORAK_GEMM_COLS;
+    if (g->a_col != 1)
         return -1;
     if (env->begin == env->end)
         return 0;
-    uint8_t *const a = env->scratch;
-    float *const sums = (float *)(void *)((char *)env->scratch + I8_SUMS_AT), *const scale = sums + SORAK_GEMM_ROWS * 32;
     I8_BEGIN
     for (int64_t u = env->begin; u < env->end;) {
         const int64_t row0 = u / across * SORAK_GEMM_ROWS, rows = g->m - row0 < SORAK_GEMM_ROWS ? g->m - row0 : SORAK_GEMM_ROWS;
         const int64_t first = u % across, left = env->end - u, last = across - first < left ? across : first + left;
-        const int64_t parts = (rows + most - 1) / most, each = ((rows + parts - 1) / parts + 31) / 32 * 32;
-        for (int64_t r = 0; r < rows; r += each) {
-            const int64_t n = rows - r < each ? rows - r : each;
-            quantise(g, row0 + r, n, a, stride, scale);
-            const int64_t end = last * SORAK_GEMM_COLS / 32 < sorak_panels(g->n) ? last * SORAK_GEMM_COLS / 32 : sorak_panels(g->n);
-            for (int64_t panel = first * SORAK_GEMM_COLS / 32; panel < end; panel++)
-                run_panel(g, a, stride, scale, row0 + r, n, panel,
-                          panel + 1 < end ? sorak_i8_panel_of(g->b, g->n, g->k, panel + 1).b : NULL, sums);
-        }
+        const int64_t end = last * SORAK_GEMM_COLS / 32 < sorak_panels(g->n) ? last * SORAK_GEMM_COLS / 32 : sorak_panels(g->n);
+        run_rows(g, env->scratch, row0, rows, first * SORAK_GEMM_COLS / 32, end);
         u += last - first;
     }
     I8_END

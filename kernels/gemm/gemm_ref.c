@@ -69,6 +69,17 @@ static double activated(int act, double x) {
     return 0.5 * x * (1 + erf(x * 0.70710678118654752440));
 }
 
+/* A finished sum to its place in c. */
+static void put(const sorak_gemm_args *a, int64_t at, double sum, double bias) {
+    sum += bias;
+    if (a->act)
+        sum = activated(a->act, sum);
+    if (a->c_bf16)
+        ((uint16_t *)a->c)[at] = sorak_f32_to_bf16((float)sum);
+    else
+        ((float *)a->c)[at] = (float)(a->accumulate ? sum + (double)((float *)a->c)[at] : sum);
+}
+
 static void gemm_unit(const sorak_gemm_args *a, int bf16, int64_t unit) {
     const int64_t across = (a->n + SORAK_GEMM_COLS - 1) / SORAK_GEMM_COLS;
     const int64_t row0 = unit / across * SORAK_GEMM_ROWS, col0 = unit % across * SORAK_GEMM_COLS;
@@ -78,17 +89,7 @@ static void gemm_unit(const sorak_gemm_args *a, int bf16, int64_t unit) {
             for (int64_t k = 0; k < a->k; k++) {
                 sum += a_value(a, bf16, i * a->a_row + k * a->a_col) * b_value(a, bf16, k, j);
             }
-            sum *= (double)a->scale;
-            if (a->bias)
-                sum += (double)a->bias[j];
-            if (a->act)
-                sum = activated(a->act, sum);
-            if (a->c_bf16) {
-                ((uint16_t *)a->c)[i * a->ldc + j] = sorak_f32_to_bf16((float)sum);
-                continue;
-            }
-            float *const c = (float *)a->c + i * a->ldc + j;
-            *c = (float)(a->accumulate ? sum + (double)*c : sum);
+            put(a, i * a->ldc + j, sum * (double)a->scale, a->bias ? (double)a->bias[j] : 0.0);
         }
 }
 
@@ -194,19 +195,16 @@ int sorak_gemm_i8_ref(const void *args, const sorak_env *env) {
                 double sum = 0;
                 for (int64_t k0 = 0; k0 < a->k; k0 += SORAK_I8_BLOCK) {
                     const int64_t count = a->k - k0 < SORAK_I8_BLOCK ? a->k - k0 : SORAK_I8_BLOCK;
-                    const float *const v = (const float *)a->a + i * a->a_row + k0 * a->a_col;
-                    const float most = largest(v, count, a->a_col);
+                    float v[SORAK_I8_BLOCK];
+                    for (int64_t k = 0; k < count; k++)
+                        v[k] = (float)a_value(a, 0, i * a->a_row + (k0 + k) * a->a_col);
+                    const float most = largest(v, count, 1);
                     int64_t exact = 0;
                     for (int64_t k = 0; k < count; k++)
-                        exact += byte_of(v[k * a->a_col], most) * p.b[((k0 + k) / 4 * p.width + j % p.width) * 4 + (k0 + k) % 4];
+                        exact += byte_of(v[k], most) * p.b[((k0 + k) / 4 * p.width + j % p.width) * 4 + (k0 + k) % 4];
                     sum += (double)exact * (double)sorak_i8_step(most);
                 }
-                sum *= (double)p.scale[j % p.width] * (double)a->scale;
-                if (a->bias)
-                    sum += (double)a->bias[j];
-                if (a->accumulate)
-                    sum += (double)((float *)a->c)[i * a->ldc + j];
-                ((float *)a->c)[i * a->ldc + j] = (float)sum;
+                put(a, i * a->ldc + j, sum * (double)p.scale[j % p.width] * (double)a->scale, a->bias ? (double)a->bias[j] : 0.0);
             }
     return 0;
 }

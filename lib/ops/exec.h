@@ -66,9 +66,8 @@ int sorai_download(sorai_exec *x, const sora_tensor *t, void *values);
 
 /* Runs a kernel on the device; sets the sticky error when it fails. */
 void sorai_run(sorai_exec *x, int op, int dtype, const void *args, int64_t units);
-/* The type of a temporary that only goes into products, which would round it anyway: theirs; f32 while a tape records, and where int8
- * may round it otherwise. */
-static inline int32_t sorai_factor_dtype(const sorai_exec *x) { return x->tape || x->eight ? SORA_DTYPE_F32 : x->product; }
+/* The type of a temporary that only goes into products, which would round it anyway: theirs; f32 while a tape records. */
+static inline int32_t sorai_factor_dtype(const sorai_exec *x) { return x->tape ? SORA_DTYPE_F32 : x->product; }
 static inline int sorai_product_dt(const sorai_exec *x) { return x->product == SORA_DTYPE_BF16 ? SK_DT_bf16 : SK_DT_f32; }
 
 #endif

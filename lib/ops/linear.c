@@ -146,7 +146,7 @@ static sora_tensor *linear(sorai_exec *x, sora_tensor *in, sorai_param *w, sorai
         return NULL;
     const int64_t n = w->value->rank > 0 ? w->value->shape[0] : 0, count = sorai_tensor_count(w->value);
     /* Products in f32 leave the activation to a pass of its own: backends need not know it. */
-    const int fused = !x->tape && !x->eight && x->product == SORA_DTYPE_BF16 && act != SORAI_ACT_RELU && !w->value->up;
+    const int fused = !x->tape && x->product == SORA_DTYPE_BF16 && act != SORAI_ACT_RELU && !w->value->up;
     if ((in->dtype != SORA_DTYPE_F32 && (x->tape || in->dtype != x->product)) || n < 1 || count != n * k)
         return sorai_exec_fail(x, SORA_E_INVALID, "%s: a weight of %lld values does not fit %lld columns", w->name, (long long)count,
                                (long long)k);

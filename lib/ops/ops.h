@@ -3,7 +3,7 @@
  * (see exec.h). `rows x cols` means: all axes but the last make the rows.
  *
  * An operation that ends in _factor is the one without it, for a result that goes only into products (linear): without a tape it is held
- * in their type (sorai_factor_dtype), which moves half as much memory and changes no bit of what they give.
+ * in their type (sorai_factor_dtype), which moves half as much memory and changes no bit of what they give (in int8 it is rounded to bf16 before).
  *
  * Files: linear.c conv.c attention.c norm.c modulate.c activation.c elementwise.c shape.c resample.c embed.c loss.c */
 #ifndef SORAI_OPS_OPS_H
