@@ -145,9 +145,8 @@ static int fill(request *r, clip *c) {
         int64_t left = 0, right = 0;
         while (left < r->m.context && f - left > 0 && !gap[f - left - 1]) left++;
         while (right < r->m.context && end + right < c->frames && !gap[end + right]) right++;
-        const placed given[2] = {{clip_frame(c, f - left), NULL, left, 0, 1.0}, {clip_frame(c, end), NULL, right, left + end - f, 1.0}};
         uint8_t *made = malloc((size_t)(left + end - f + right) * clip_frame_bytes(c));
-        code = made ? making_window(&r->m, given, 2, left + end - f + right, made) : complain(EXIT_FAILED, "no memory for frames");
+        code = made ? making_gap(&r->m, clip_frame(c, f - left), left, clip_frame(c, end), right, end - f, made) : complain(EXIT_FAILED, "no memory for frames");
         if (code == EXIT_DONE)
             memcpy(clip_frame(c, f), made + (size_t)left * clip_frame_bytes(c), (size_t)(end - f) * clip_frame_bytes(c));
         free(made);

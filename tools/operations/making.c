@@ -119,6 +119,9 @@ int making_window(making *m, const placed *given, int count, int64_t frames, uin
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
+/* What lies between two clips begins as a cross-fade, of which so much stays: docs/conditions.md has the table. */
+#define FADE_STRENGTH 0.3
+
 /* New frames of a window that begins or ends with `context` given ones. */
 static int64_t step_of(const making *m) { return m->window - m->context; }
 
@@ -207,13 +210,26 @@ int making_before(making *m, clip *c, int64_t frames) {
     return code;
 }
 
+int making_gap(making *m, const uint8_t *a, int64_t left, const uint8_t *b, int64_t right, int64_t frames, uint8_t *out) {
+    const size_t size = (size_t)m->width * (size_t)m->height * 3;
+    const int both = left > 0 && right > 0;
+    uint8_t *const fade = both ? room(m, frames) : NULL;
+    if (both && !fade) return EXIT_FAILED;
+    for (int64_t f = 0; both && f < frames; f++)
+        for (size_t i = 0; i < size; i++)
+            fade[(size_t)f * size + i] = (uint8_t)((a[(size_t)(left - 1) * size + i] * (frames - f) + b[i] * (f + 1) + (frames + 1) / 2) / (frames + 1));
+    const placed given[3] = {{fade, NULL, both ? frames : 0, left, FADE_STRENGTH}, {a, NULL, left, 0, 1.0}, {b, NULL, right, left + frames, 1.0}};
+    const int code = making_window(m, given, 3, left + frames + right, out);
+    free(fade);
+    return code;
+}
+
 int making_between(making *m, const clip *a, const clip *b, int64_t frames, clip *out) {
     const size_t size = clip_frame_bytes(a);
     const int64_t left = smaller(m->context, a->frames), right = smaller(m->context, b->frames);
-    const placed given[2] = {{clip_frame(a, a->frames - left), NULL, left, 0, 1.0}, {b->rgb, NULL, right, left + frames, 1.0}};
     uint8_t *made = room(m, left + frames + right);
     *out = (clip){.width = a->width, .height = a->height};
-    int code = made ? making_window(m, given, 2, left + frames + right, made) : EXIT_FAILED;
+    int code = made ? making_gap(m, clip_frame(a, a->frames - left), left, b->rgb, right, frames, made) : EXIT_FAILED;
     if (code == EXIT_DONE) code = clip_grow(out, frames, 0);
     if (code == EXIT_DONE) memcpy(out->rgb, made + (size_t)left * size, (size_t)frames * size);
     free(made);

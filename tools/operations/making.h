@@ -51,6 +51,9 @@ int64_t making_parts(const making *m, int64_t known, int64_t frames); /* its win
 /* The rest are made of windows. `frames` more behind the clip or before it, going on from its end. */
 int making_after(making *m, clip *c, int64_t frames);
 int making_before(making *m, clip *c, int64_t frames);
+/* A window of `frames` made ones, which begin as a cross-fade, between the last `left` of a clip and the first `right` of another (0: that side is open), all of
+ * them into out. */
+int making_gap(making *m, const uint8_t *a, int64_t left, const uint8_t *b, int64_t right, int64_t frames, uint8_t *out);
 /* `frames` between the end of a and the beginning of b, into a new clip. */
 int making_between(making *m, const clip *a, const clip *b, int64_t frames, clip *out);
 /* Remakes a clip in place: what mask (NULL: all) does not give is made; strength says how much of the clip stays. */
