@@ -261,18 +261,13 @@ sora_tensor *sorai_dit_time(sorai_exec *x, const sorai_dit *dit, float timestep)
     return embed_times(x, dit, &t, &timestep, 1, 1, 1) ? t.mod : NULL;
 }
 
-static void keep(sorai_exec *x, sora_tensor *to, const sora_tensor *from) {
-    if (from && x->device->copy(x->device, to->data, from->data, sorai_tensor_bytes(to)) != SORA_OK)
-        sorai_exec_fail(x, SORA_E_BACKEND, "the device could not copy");
-}
-
 sora_tensor *sorai_dit_forward(sorai_exec *x, const sorai_dit *dit, sora_tensor *latent, const float *timesteps, int64_t groups,
                                const sorai_dit_prompt *prompt) {
     return sorai_dit_forward_control(x, dit, latent, NULL, timesteps, groups, prompt, NULL);
 }
 
 sora_tensor *sorai_dit_forward_control(sorai_exec *x, const sorai_dit *dit, sora_tensor *latent, const sorai_dit_control *control,
-                                       const float *timesteps, int64_t groups, const sorai_dit_prompt *prompt, const sorai_dit_cache *cache) {
+                                       const float *timesteps, int64_t groups, const sorai_dit_prompt *prompt, const sorai_step_cache *cache) {
     const sorai_dit_config *c = &dit->config;
     const int32_t *p = c->patch_size;
     if (!latent || !prompt || x->status != SORA_OK)
@@ -291,8 +286,6 @@ sora_tensor *sorai_dit_forward_control(sorai_exec *x, const sorai_dit *dit, sora
         return sorai_exec_fail(x, SORA_E_INVALID, "timesteps are given per sample, per frame or per token");
     if (!check_control(x, c, latent, control))
         return NULL;
-    if (cache && (!cache->residual || x->tape || sorai_tensor_count(cache->residual) != b * tokens * dit->dim))
-        return sorai_exec_fail(x, SORA_E_INTERNAL, "what is kept between steps does not fit the transformer");
     const int reuse = cache && cache->reuse;
 
     const sorai_exec_mark mark = sorai_exec_here(x);
@@ -308,8 +301,7 @@ sora_tensor *sorai_dit_forward_control(sorai_exec *x, const sorai_dit *dit, sora
     }
     const sorai_exec_mark inner = sorai_exec_here(x);
     sora_tensor *y = sorai_exec_rewind_keep(x, inner, embed_patches(x, dit, &dit->patch, latent, grid[0], grid[1], grid[2]));
-    if (cache && !reuse)
-        keep(x, cache->residual, y);
+    y = sorai_step_cache_begin(x, cache, y);
     for (int32_t i = 0, k = 0; i < c->num_layers && y && !reuse; i++) {
         y = block_run(x, dit, &dit->blocks[i], i, y, &time, rope, prompt);
         if (k < c->vace_count && c->vace_layers[k] == i) {
@@ -318,13 +310,7 @@ sora_tensor *sorai_dit_forward_control(sorai_exec *x, const sorai_dit *dit, sora
         }
         y = sorai_exec_rewind_keep(x, inner, y);
     }
-    if (reuse) {
-        y = sorai_add(x, y, cache->residual);
-    } else if (cache && y) {
-        const sorai_exec_mark here = sorai_exec_here(x);
-        keep(x, cache->residual, sorai_axpby(x, 1.0, y, -1.0, cache->residual));
-        sorai_exec_rewind(x, here);
-    }
+    sorai_step_cache_end(x, cache, y);
     sora_tensor *m[2];
     modulation(x, dit, &time, dit->table, time.temb, 2, m); /* of temb itself, not of its projection */
     y = linear(x, &dit->proj_out, sorai_norm_modulate_factor(x, y, m[0], m[1], c->eps), SORAI_ACT_NONE);

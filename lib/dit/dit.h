@@ -8,6 +8,7 @@
 #define SORAI_DIT_DIT_H
 
 #include "lib/ops/ops.h"
+#include "lib/ops/step_cache.h"
 
 #define SORAI_DIT_MAX_CONTROLS 256
 
@@ -102,23 +103,17 @@ typedef struct sorai_dit_control {
     const float *scale;  /* vace_count host values, how much of each block's result is added; NULL: all of it */
 } sorai_dit_control;
 
-/* Step caching: the block stack's own contribution. */
-typedef struct sorai_dit_cache {
-    sora_tensor *residual; /* [b, tokens, dim]: what the blocks have added to the embedded patches; read and written */
-    int reuse;             /* 1: takes it in place of running the blocks, 0: runs them and leaves it */
-} sorai_dit_cache;
-
 /* What the blocks are told of one timestep, [1, 6 dim]: their shifts, scales and gates but for each block's own table. */
 sora_tensor *sorai_dit_time(sorai_exec *x, const sorai_dit *dit, float timestep);
 
 /* The velocity for latent [b, t, h, w, in_channels] -> [b, t, h, w, out_channels]; t, h, w multiples of the patch. timesteps: b * groups
  * host values in 0..1000; groups is 1 (one per sample), the number of frames of patches, or of all patches (any number that divides
  * those: a group covers consecutive patches, frame by frame, row by row). Equal neighbours cost nothing extra. prompt: of the same
- * batch. control: for models with a control branch, and only for those; else NULL. cache: NULL, or not while a tape is active. */
+ * batch. control: for models with a control branch, and only for those; else NULL. cache: NULL, or of [b, tokens, dim]. */
 sora_tensor *sorai_dit_forward(sorai_exec *x, const sorai_dit *dit, sora_tensor *latent, const float *timesteps, int64_t groups,
                                const sorai_dit_prompt *prompt);
 sora_tensor *sorai_dit_forward_control(sorai_exec *x, const sorai_dit *dit, sora_tensor *latent, const sorai_dit_control *control,
-                                       const float *timesteps, int64_t groups, const sorai_dit_prompt *prompt, const sorai_dit_cache *cache);
+                                       const float *timesteps, int64_t groups, const sorai_dit_prompt *prompt, const sorai_step_cache *cache);
 
 /* [b, c, t, h, w] <-> [b, t, h, w, c]. */
 sora_tensor *sorai_dit_from_planes(sorai_exec *x, sora_tensor *planes);

@@ -6,6 +6,7 @@
 #define SORAI_LTX_LTX_H
 
 #include "lib/ops/ops.h"
+#include "lib/ops/step_cache.h"
 
 typedef struct sorai_ltx_linear {
     sorai_param *weight, *bias; /* bias may be NULL */
@@ -67,12 +68,6 @@ sorai_ltx_prompt *sorai_ltx_prepare(sorai_exec *x, const sorai_ltx *ltx, sora_te
 /* Sample i of a prompt of several. */
 const sorai_ltx_prompt *sorai_ltx_prompt_sample(sorai_exec *x, const sorai_ltx_prompt *prompt, int64_t i);
 
-/* Step caching: the block stack's own contribution. */
-typedef struct sorai_ltx_cache {
-    sora_tensor *residual; /* [b, tokens with those of keys, dim]: what the blocks have added to them; read and written */
-    int reuse;             /* 1: takes it in place of running the blocks, 0: runs them and leaves it */
-} sorai_ltx_cache;
-
 /* What the blocks are told of one timestep, [1, 6 dim]. */
 sora_tensor *sorai_ltx_told(sorai_exec *x, const sorai_ltx *ltx, float timestep);
 
@@ -92,9 +87,9 @@ typedef struct sorai_ltx_places {
 
 /* The velocity for latent [b, t, h, w, c] -> the same shape with out channels; c = in_channels / (patch_size_t patch_size^2). timesteps:
  * b * groups host values, groups 1 or a divisor of the number of tokens (without those of keys); equal neighbours cost nothing extra. places:
- * NULL: as the bare network counts, 1 apart without base sizes. cache: NULL, or not while a tape is active. */
+ * NULL: as the bare network counts, 1 apart without base sizes. cache: NULL, or of [b, tokens with those of keys, dim]. */
 sora_tensor *sorai_ltx_forward(sorai_exec *x, const sorai_ltx *ltx, sora_tensor *latent, const float *timesteps, int64_t groups,
-                               const sorai_ltx_places *places, const sorai_ltx_prompt *prompt, const sorai_ltx_cache *cache);
+                               const sorai_ltx_places *places, const sorai_ltx_prompt *prompt, const sorai_step_cache *cache);
 
 /* ---- vae.c -------------------------------------------------------------------------------------------------------- */
 

@@ -357,23 +357,13 @@ sora_tensor *sorai_ltx_told(sorai_exec *x, const sorai_ltx *ltx, float timestep)
     return t.mod;
 }
 
-static void keep(sorai_exec *x, sora_tensor *to, const sora_tensor *from) {
-    if (from && x->device->copy(x->device, to->data, from->data, sorai_tensor_bytes(to)) != SORA_OK)
-        sorai_exec_fail(x, SORA_E_BACKEND, "the device could not copy");
-}
-
 /* All blocks, or what they added before. inner: where y lies, and what comes of it. */
 static sora_tensor *blocks_run(sorai_exec *x, const sorai_ltx *ltx, sorai_exec_mark inner, sora_tensor *y, const times *time,
-                               sora_tensor *rope, const sorai_ltx_prompt *prompt, const sorai_ltx_cache *cache) {
-    if (cache && cache->reuse) return sorai_add(x, y, cache->residual);
-    if (cache) keep(x, cache->residual, y);
-    for (int32_t i = 0; i < ltx->config.num_layers && y; i++)
+                               sora_tensor *rope, const sorai_ltx_prompt *prompt, const sorai_step_cache *cache) {
+    y = sorai_step_cache_begin(x, cache, y);
+    for (int32_t i = 0; i < ltx->config.num_layers && y && !(cache && cache->reuse); i++)
         y = sorai_exec_rewind_keep(x, inner, block_run(x, ltx, i, y, time, rope, prompt));
-    if (cache && y) {
-        const sorai_exec_mark here = sorai_exec_here(x);
-        keep(x, cache->residual, sorai_axpby(x, 1.0, y, -1.0, cache->residual));
-        sorai_exec_rewind(x, here);
-    }
+    sorai_step_cache_end(x, cache, y);
     return y;
 }
 
@@ -400,7 +390,7 @@ static sora_tensor *with_keys(sorai_exec *x, const sorai_ltx_config *c, sora_ten
 
 sora_tensor *sorai_ltx_forward(sorai_exec *x, const sorai_ltx *ltx, sora_tensor *latent, const float *timesteps,
                                int64_t groups, const sorai_ltx_places *places, const sorai_ltx_prompt *prompt,
-                               const sorai_ltx_cache *cache) {
+                               const sorai_step_cache *cache) {
     const sorai_ltx_config *c = &ltx->config;
     const sorai_ltx_keys *keys = places ? places->keys : NULL;
     const int64_t p = c->patch_size, pt = c->patch_size_t;
@@ -418,8 +408,6 @@ sora_tensor *sorai_ltx_forward(sorai_exec *x, const sorai_ltx *ltx, sora_tensor 
         return sorai_exec_fail(x, SORA_E_INVALID, "latents and text are batches of different size");
     if (!timesteps || groups < 1 || tokens % groups)
         return sorai_exec_fail(x, SORA_E_INVALID, "timesteps are given per sample, per frame or per token");
-    if (cache && (!cache->residual || x->tape || sorai_tensor_count(cache->residual) != b * all * ltx->dim))
-        return sorai_exec_fail(x, SORA_E_INTERNAL, "what is kept between steps does not fit the transformer");
     const sorai_exec_mark mark = sorai_exec_here(x);
     if (keys && !(timesteps = times_with_keys(x, &g, timesteps, b, &groups))) return NULL;
     times time;

@@ -60,13 +60,12 @@ int32_t sorai_text_length(const sora_tensor *text) {
 }
 
 sora_tensor *sorai_denoiser_forward(sorai_exec *x, const sorai_denoiser *d, sora_tensor *latent, const sorai_dit_control *control,
-                                    const float *times, int64_t groups, const sorai_prompt *prompt, const sorai_dit_cache *cache) {
+                                    const float *times, int64_t groups, const sorai_prompt *prompt, const sorai_step_cache *cache) {
     if (d->dit)
         return sorai_dit_forward_control(x, d->dit, latent, control, times, groups, prompt->dit, cache);
     sorai_ltx_places places = d->places;
     places.keys = d->keys.latent ? &d->keys : NULL;
-    const sorai_ltx_cache kept = {cache ? cache->residual : NULL, cache ? cache->reuse : 0};
-    return sorai_ltx_forward(x, d->ltx, latent, times, groups, &places, prompt->ltx, cache ? &kept : NULL);
+    return sorai_ltx_forward(x, d->ltx, latent, times, groups, &places, prompt->ltx, cache);
 }
 
 sora_tensor *sorai_denoiser_time(sorai_exec *x, const sorai_denoiser *d, float timestep) {

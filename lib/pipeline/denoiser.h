@@ -37,7 +37,7 @@ int32_t sorai_text_length(const sora_tensor *text);
 
 /* The velocity, as sorai_dit_forward_control. control and cache may be NULL. */
 sora_tensor *sorai_denoiser_forward(sorai_exec *x, const sorai_denoiser *d, sora_tensor *latent, const sorai_dit_control *control,
-                                    const float *times, int64_t groups, const sorai_prompt *prompt, const sorai_dit_cache *cache);
+                                    const float *times, int64_t groups, const sorai_prompt *prompt, const sorai_step_cache *cache);
 /* As sorai_dit_time. */
 sora_tensor *sorai_denoiser_time(sorai_exec *x, const sorai_denoiser *d, float timestep);
 

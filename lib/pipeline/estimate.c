@@ -233,7 +233,7 @@ static int64_t time_groups(const dry_run *r) {
 static sora_tensor *forward(dry_run *r, sora_tensor *latent, const sorai_dit_control *control, const sorai_prompt *prompt, const sora_tensor *residual) {
     const int64_t groups = time_groups(r);
     sora_tensor part;
-    const sorai_dit_cache cache = {&part, 0};
+    const sorai_step_cache cache = {&part, 0};
     float *times = sorai_arena_alloc(&r->exec.meta, (size_t)(2 * groups) * sizeof *times);
     if (!times)
         return sorai_exec_fail(&r->exec, SORA_E_NOMEM, "no memory for an estimate");

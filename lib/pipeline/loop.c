@@ -239,7 +239,7 @@ static sora_tensor *forward(sora_pipeline *p, const sorai_loop *l, sora_tensor *
                             const sorai_prompt *prompt, int64_t sample) {
     sorai_exec *x = &p->exec;
     sora_tensor part;
-    sorai_dit_cache cache = {&part, 0};
+    sorai_step_cache cache = {&part, 0};
     if (l->residual && prompt->batch) { /* looks at what is kept for the samples of this pass */
         part = *l->residual;
         part.shape[0] = prompt->batch;

@@ -282,7 +282,7 @@ START_TEST(blocks_left_out) {
     memcpy(head->data, w.noise, sorai_tensor_bytes(head));
     const sorai_dit_prompt *p = sorai_dit_prepare(x, &w.dit, noise(&w, 3, text), NULL);
     sora_tensor *first = noise(&w, 5, shape), *other = sorai_axpby(x, 0.9, first, 0.0, NULL);
-    sorai_dit_cache cache = {sorai_temp(x, 3, rest), 0}, wrong = {sorai_temp(x, 3, text), 0};
+    sorai_step_cache cache = {sorai_temp(x, 3, rest), 0}, wrong = {sorai_temp(x, 3, text), 0};
     sora_tensor *plain = sorai_dit_forward(x, &w.dit, first, t, 1, p);
     sora_tensor *kept = sorai_dit_forward_control(x, &w.dit, first, NULL, t, 1, p, &cache);
     ck_assert(apart(x, plain, kept) == 0.0);
