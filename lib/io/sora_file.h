@@ -37,7 +37,7 @@ int sorai_sora_writer_begin(sorai_sora_writer **out, sorai_mem *mem, const char 
 int sorai_sora_writer_metadata(sorai_sora_writer *w, json_t *object, sora_error *err); /* replaces; referenced */
 int sorai_sora_writer_part(sorai_sora_writer *w, const char *part, json_t *config,
                            sora_error *err); /* config: referenced */
-/* codec: SORAI_CODEC_*; a packed form that is not at least 3% smaller is stored plain. level: zstd's, 1..19. */
+/* codec: SORAI_CODEC_*; a packed form that is not at least 3% smaller (of int8 a quarter) is stored plain. level: zstd's, 1..19. */
 int sorai_sora_writer_tensor(sorai_sora_writer *w, const char *part, const char *name, const sora_tensor *t,
                              int32_t codec, int level, sora_error *err);
 int sorai_sora_writer_blob(sorai_sora_writer *w, const char *name, const void *data, size_t size, int32_t codec,
