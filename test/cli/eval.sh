@@ -47,6 +47,9 @@ TMPDIR=$tmp/t run eval "$model" --operations --rows loop,animate,preview,shots -
 grep -q '^animate .*first frame.* 0.00 .* met$' "$tmp/out" && grep -q 'no probe$' "$tmp/out"; ok "the image stays, and there is no probe" $?
 [ "$(grep -c '^[a-z][a-z]*  ' "$tmp/out")" = 4 ] && rmdir "$tmp/t"
 ok "all rows, and nothing left behind" $?
+run eval "$model" --operations --rows minute --count 4 --steps 1 --seconds 3 --quiet --json && grep -q '"clips": 3,' "$tmp/out" && grep -q '"commands": 6,' "$tmp/out"
+ok "long videos are measured on three clips at most, which is said" $?
+run eval "$model" --operations --rows minute --count 2 --steps 1 --seconds 3 --quiet && grep -q '2 clips, 4 commands' "$tmp/out"; ok "on fewer where fewer are asked for" $?
 cp -r "$model" "$tmp/plain" && sed -i '/"width"\|"height"\|"frames"/d' "$tmp/plain/model_index.json"
 refused "a model that recommends no size" 2 eval "$tmp/plain" --count 2; grep -q -e "--size and --frames" "$tmp/err"; ok "it says what is missing" $?
 refused "with a size it goes on to the probe" 1 eval "$tmp/plain" --count 2 --size 32x32 --frames 5; grep -q probe "$tmp/err"; ok "it says so" $?

@@ -293,7 +293,7 @@ int cmd_eval(int argc, char **argv) {
                                          1u << SORA_PARAM_SAMPLER | 1u << SORA_PARAM_NEGATIVE,
                                      table);
     const option own[] = {
-        {"count", OPTION_INT, &e.count, "N", "clips (200; of each operation 8)", 1, 100000},
+        {"count", OPTION_INT, &e.count, "N", "clips (200; of each operation 8, of minute at most 3)", 1, 100000},
         {"size", OPTION_SIZE, size, "WxH", "size of the clips; the model's own", 0, 0},
         {"frames", OPTION_INT, &frames, "N", "frames of a clip; the model's own", 0, 100000},
         {"seed", OPTION_INT, &e.j.seed, "S", "other scenes and other noise (0)", 0, 1000000},

@@ -132,7 +132,9 @@ static int put_json(const trial *t, json_t *rows) {
     return flush_output();
 }
 
-static long long clips_of(const trial_row *r, long long count) { return r->clips ? r->clips : count; }
+static long long clips_of(const trial_row *r, long long count) {
+    return r->clips ? r->clips : r->most && count > r->most ? r->most : count;
+}
 
 static int run_row(trial *t, const trial_row *row, long long clips) {
     int code = EXIT_DONE;

@@ -31,6 +31,7 @@ typedef struct trial_row {
     const char *name;
     int (*run)(trial *t, long long clip);
     long long clips; /* this many; 0: as many as asked for */
+    long long most;  /* of those that are asked for; 0: all */
     int work;       /* of a clip, in generations of the model's own size: for the progress bar */
     figure_def figures[TRIAL_FIGURES];
 } trial_row;
