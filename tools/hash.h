@@ -7,9 +7,9 @@
 
 #define HASH_BEGIN UINT64_C(0xcbf29ce484222325)
 
-static inline uint64_t hash_add(uint64_t hash, const void *data, size_t size) {
+static inline uint64_t hash_add(uint64_t hash, const void *bytes, size_t size) {
     for (size_t i = 0; i < size; i++)
-        hash = (hash ^ ((const unsigned char *)data)[i]) * UINT64_C(0x100000001b3);
+        hash = (hash ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3);
     return hash;
 }
 

@@ -77,6 +77,21 @@ run train "$tmp/plain.json" --out "$tmp/plain" --quiet && run train "$tmp/shots.
 [ "$(losses plain)" != "$(losses shots)" ]; ok "the texts differ" $?
 run train "$tmp/shots.json" --out "$tmp/shots2" --quiet --threads 1 && [ "$(losses shots)" = "$(losses shots2)" ]; ok "again: the same losses" $?
 
+# What scenes are asked for is part of a cache, also where its first clip does not show it; how that is written down is not.
+anew() { touch -d '2001-01-01' "$tmp"/cuts/*; run train "$tmp/$1.json" --out "$tmp/$1-anew" --quiet && [ "$(find "$tmp/cuts" -newermt 2002-01-01 -name '*.latents' | wc -l)" = "$2" ]; }
+sed 's/"world": {"cut": 1}/"world": {"vary": 1, "cut": 1}/' "$tmp/shots.json" >"$tmp/said.json"; anew said 2; ok "another world: its latents are made again" $?
+sed 's/"world": {"cut": 1}/"world": { "cut": 1, "vary": 1 }/' "$tmp/shots.json" >"$tmp/turned.json"; anew turned 0; ok "the same in another order: they are not" $?
+sed 's/"shots": true/"shots": true, "world": {"vary": 1}/' "$tmp/said.json" >"$tmp/own.json"; anew own 2; ok "another world of the bucket" $?
+sed 's|"buckets": \[|&{"size": [32, 32], "frames": 9, "batch": 2}, |' "$tmp/own.json" >"$tmp/both.json"
+
+# The held-out loss is that of the size that the model recommends, else of the first, whatever else the recipe holds.
+other='{"size": [32, 32], "frames": 17, "batch": 2, "share": 0}'
+sed "s|}\]}}|}, $other]}}|" "$tmp/plain.json" >"$tmp/behind.json"; sed "s|\"buckets\": \[|&$other, |" "$tmp/plain.json" >"$tmp/before.json"
+sed 's|"data":|"model": {"width": 32, "height": 32, "frames": 9}, "data":|' "$tmp/before.json" >"$tmp/named.json"
+for r in behind before named; do run train "$tmp/$r.json" --out "$tmp/$r" --quiet; done; [ "$(losses plain)" = "$(losses named)" ]; ok "the same training with another size beside it" $?
+grep -q loss_0.5 "$tmp/plain/measures.csv" && cmp -s "$tmp/plain/measures.csv" "$tmp/behind/measures.csv"; ok "the first size is measured" $?
+cmp -s "$tmp/plain/measures.csv" "$tmp/named/measures.csv" && ! cmp -s "$tmp/plain/measures.csv" "$tmp/before/measures.csv"; ok "or the model's own" $?
+
 rm -r "$tmp/cuts" # made by two at once: neither cuts the other's file
 "$sora" train "$tmp/shots.json" --out "$tmp/first" --quiet >/dev/null 2>"$tmp/err" </dev/null & "$sora" train "$tmp/shots.json" --out "$tmp/second" --quiet >/dev/null 2>&1 </dev/null
 second=$?; wait $! && [ $second = 0 ] && [ "$(losses shots)" = "$(losses first)" ] && [ "$(losses shots)" = "$(losses second)" ]; ok "two at once make the same latents" $?
@@ -92,6 +107,7 @@ recipe bad "\"source\": \"folder\", \"path\": \"$tmp/none\"" "$small"; bad "no f
 recipe bad "\"source\": \"folder\"" "$small"; bad "a folder without a path" 2 "data.path" "$tmp/bad.json"
 recipe bad "\"source\": \"tape\"" "$small"; bad "an unknown source" 2 "data.source" "$tmp/bad.json"
 recipe bad "\"source\": \"folder\", \"path\": \"$clips\"" '{"size": [32, 32], "frames": 5, "batch": 2, "shots": true}'; bad "shots without the world" 2 "buckets.0..shots" "$tmp/bad.json"
+bad "two buckets of one cache that draw different scenes" 2 "one cache" "$tmp/both.json"
 recipe bad "\"source\": \"folder\", \"path\": \"$clips\", \"keep\": -1" "$small"; bad "a wrong size of memory" 2 "data.keep" "$tmp/bad.json"
 echo '{"train": "probe", "probe": {"width": 8, "values": [2]}, "data": {"source": "folder", "path": "x", "buckets": [{"size": [32, 32]}]}}' >"$tmp/bad.json"
 bad "a probe has no labels there" 2 "labels" "$tmp/bad.json"

@@ -21,7 +21,7 @@ typedef struct cache_header {
     char magic[8];
     uint64_t clips;
     int64_t shape[4];
-    uint64_t fingerprint, reserved; /* of the source, and whether cuts were moved to the middle */
+    uint64_t fingerprint, reserved; /* of the source's clips, or of what the bucket draws */
 } cache_header;
 
 struct latent_cache {
@@ -32,7 +32,7 @@ struct latent_cache {
     const int16_t *values;
 };
 
-static uint64_t fingerprint_of(const clip_source *source, const bucket *b) { return source->fingerprint ^ (uint64_t)b->shots; }
+static uint64_t fingerprint_of(const clip_source *source, const bucket *b) { return source->fingerprint ? source->fingerprint : b->drawn; }
 
 static int64_t entry(const cache_header *h) {
     return h->shape[0] * h->shape[1] * h->shape[2] * h->shape[3];
@@ -143,7 +143,7 @@ static int encode(encoder *e, uint64_t number) {
     return status;
 }
 
-/* Is the cache of this autoencoder and of clips as they look today? Its first entry, made again, tells. */
+/* Is the cache of this autoencoder and of scenes as this program draws them? Its first entry, made again, tells. */
 static int up_to_date(const latent_cache *c, encoder *e) {
     if (encode(e, c->numbers[0]) != SORA_OK || memcmp(e->shape, c->header.shape, sizeof e->shape) != 0)
         return 0;

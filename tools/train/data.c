@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/hash.h"
 #include "tools/options.h"
 
-static double number(json_t *object, const char *name, double initial) {
+static double number(const json_t *object, const char *name, double initial) {
     json_t *v = json_object_get(object, name);
     return json_is_number(v) ? json_number_value(v) : initial;
 }
@@ -66,7 +67,15 @@ int data_limits(world_limits *l, json_t *world) {
     return 0;
 }
 
-static int read_bucket(data *d, json_t *item, const world_limits *limits) {
+/* Goes on with a "world" object, whichever way it is written down; NULL for none. */
+static uint64_t hash_world(uint64_t hash, const json_t *world) {
+    char *text = json_dumps(world, JSON_COMPACT | JSON_SORT_KEYS);
+    hash = hash_add(hash, text ? text : "", text ? strlen(text) + 1 : 1);
+    free(text);
+    return hash;
+}
+
+static int read_bucket(data *d, json_t *item, const world_limits *limits, uint64_t drawn) {
     bucket *b = &d->buckets[d->bucket_count];
     json_t *size = json_object_get(item, "size");
     memset(b, 0, sizeof *b);
@@ -81,6 +90,7 @@ static int read_bucket(data *d, json_t *item, const world_limits *limits) {
     b->from = number(item, "from", 0);
     b->to = number(item, "to", 1);
     b->limits = *limits;
+    b->drawn = hash_world(hash_add(drawn, &b->shots, sizeof b->shots), json_object_get(item, "world"));
     if (b->width < 16 || b->height < 16 || b->width > 4096 || b->height > 4096 || b->frames < 1 || b->frames > 1025 || b->batch < 1 ||
         b->batch > 4096 || b->share < 0)
         return complain(EXIT_USAGE, "recipe: data.buckets[%d] is out of range", d->bucket_count);
@@ -110,11 +120,25 @@ static uint64_t wanted(const data *d, json_t *section, const bucket *b, int spli
     return n >= 1 && n <= 1e12 ? (uint64_t)n : 0;
 }
 
+/* The bucket of the size that the exported model will recommend; the first, where there is none. So losses of two recipes can be compared. */
+static int find_main(const data *d, const json_t *model) {
+    for (int b = 0; b < d->bucket_count; b++)
+        if (d->buckets[b].width == (int)number(model, "width", 0) && d->buckets[b].height == (int)number(model, "height", 0) &&
+            d->buckets[b].frames == (int)number(model, "frames", 0))
+            return b;
+    return 0;
+}
+
 static int open_caches(data *d, json_t *section) {
     const char *path = json_string_value(json_object_get(section, "cache")), *model = json_string_value(json_object_get(section, "model"));
     if (!path || !model || (d->source->endless && (!wanted(d, section, d->buckets, WORLD_TRAIN) || !wanted(d, section, d->buckets, WORLD_HELDOUT))))
         return complain(EXIT_USAGE, "recipe: a transformer's data needs cache (a folder), model (with an autoencoder) and clips");
     char file[1024];
+    for (int b = 1; d->source->endless && b < d->bucket_count; b++)
+        for (int c = 0; c < b; c++)
+            if (d->buckets[c].width == d->buckets[b].width && d->buckets[c].height == d->buckets[b].height &&
+                d->buckets[c].frames == d->buckets[b].frames && d->buckets[c].drawn != d->buckets[b].drawn)
+                return complain(EXIT_USAGE, "recipe: data.buckets[%d] and [%d] are of one size, so of one cache, and must draw the same scenes", c, b);
     for (int b = 0; b < d->bucket_count; b++) {
         bucket *k = &d->buckets[b];
         const bucket *of = k;
@@ -123,6 +147,7 @@ static int open_caches(data *d, json_t *section) {
             if (d->buckets[c].width == k->width && d->buckets[c].height == k->height && d->buckets[c].frames > of->frames && k->frames == 1)
                 of = &d->buckets[c];
         k->limits = of->limits;
+        k->drawn = of->drawn;
         k->cached_frames = of->frames;
         k->clips = wanted(d, section, of, WORLD_TRAIN);
         if (!k->clips)
@@ -132,14 +157,12 @@ static int open_caches(data *d, json_t *section) {
         if (code != 0)
             return code;
     }
-    bucket *longest = d->buckets;
-    for (int b = 1; b < d->bucket_count; b++)
-        longest = d->buckets[b].frames > longest->frames ? &d->buckets[b] : longest;
-    longest->held_clips = wanted(d, section, longest, WORLD_HELDOUT);
-    if (!longest->held_clips)
+    bucket *m = &d->buckets[d->main_bucket];
+    m->held_clips = wanted(d, section, m, WORLD_HELDOUT);
+    if (!m->held_clips)
         return 0;
-    snprintf(file, sizeof file, "%s/%dx%dx%d-heldout.latents", path, longest->width, longest->height, longest->frames);
-    return cache_open(&longest->held, d->ctx, file, model, d->source, longest, longest->held_clips, WORLD_HELDOUT);
+    snprintf(file, sizeof file, "%s/%dx%dx%d-heldout.latents", path, m->width, m->height, m->frames);
+    return cache_open(&m->held, d->ctx, file, model, d->source, m, m->held_clips, WORLD_HELDOUT);
 }
 
 int data_open(data *d, sora_context *ctx, json_t *recipe) {
@@ -156,10 +179,11 @@ int data_open(data *d, sora_context *ctx, json_t *recipe) {
         return complain(EXIT_USAGE, "recipe: data.buckets must be a list of 1..%d sizes", DATA_MAX_BUCKETS);
     world_limits limits;
     world_limits_default(&limits);
+    const uint64_t drawn = hash_world(hash_add(HASH_BEGIN, &d->fps, sizeof d->fps), json_object_get(section, "world"));
     int code = data_limits(&limits, json_object_get(section, "world"));
     json_array_foreach(buckets, i, item) {
         if (code == 0)
-            code = read_bucket(d, item, &limits);
+            code = read_bucket(d, item, &limits, drawn);
     }
     for (int b = 0; b < d->bucket_count; b++)
         d->capacity = d->buckets[b].batch > d->capacity ? d->buckets[b].batch : d->capacity;
@@ -176,6 +200,7 @@ int data_open(data *d, sora_context *ctx, json_t *recipe) {
     for (int b = 0; code == 0 && b < d->bucket_count; b++)
         if (d->buckets[b].shots && (d->kind != 't' || !d->source->endless || d->buckets[b].frames < 2))
             code = complain(EXIT_USAGE, "recipe: data.buckets[%d].shots: for a transformer's clips of the world", b);
+    d->main_bucket = find_main(d, json_object_get(recipe, "model"));
     return code == 0 && d->kind == 't' ? open_caches(d, section) : code;
 }
 

@@ -20,6 +20,7 @@ typedef struct data {
     int kind;                   /* 'v' autoencoder, 't' transformer, 'p' probe */
     bucket buckets[DATA_MAX_BUCKETS];
     int bucket_count;
+    int main_bucket;            /* whose held-out latents a transformer is measured on */
     clip_source *source;
     char *captions;             /* text of the present batch, DATA_CAPTION bytes each */
     const char **caption_list;

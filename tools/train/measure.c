@@ -105,10 +105,8 @@ static void measure_transformer(sora_trainer *t, data *d, const sheet *s) {
     enum { LEVELS = sizeof levels / sizeof *levels };
     double loss[LEVELS] = {0}, rise[WORLD_ATTRS] = {0}, samples = 0;
     int swapped[WORLD_ATTRS] = {0};
-    const bucket *of = &d->buckets[0];
+    const bucket *of = &d->buckets[d->main_bucket];
     char name[64];
-    for (int i = 1; i < d->bucket_count; i++) /* the longest clips: they show everything */
-        of = d->buckets[i].frames > of->frames ? &d->buckets[i] : of;
     for (uint64_t k = 0; k < ROUNDS; k++) {
         sora_batch b = {.struct_size = sizeof b};
         if (data_fill(d, of, SEED + k, WORLD_HELDOUT, -1, &b, NULL) != SORA_OK)

@@ -7,7 +7,7 @@
 #include "tools/train/data.h"
 
 /* Writes rows "step,samples,name,value" to `out`: autoencoder: psnr per size; probe: accuracy per attribute; transformer: loss by noise level, and
- * per attribute the rise in loss when the caption names a wrong value. The autoencoder's round trips go to folder/samples.png. */
+ * per attribute the rise in loss when the caption names a wrong value, both of the data's main bucket. The autoencoder's round trips go to folder/samples.png. */
 void measure(sora_trainer *t, data *d, uint64_t step, uint64_t samples, FILE *out, const char *folder);
 
 #endif

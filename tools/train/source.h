@@ -17,8 +17,9 @@ typedef struct bucket {
     int shots;       /* told shot by shot: cuts lie in the middle, and the halves have texts of their own */
     double from, to; /* of the training, 0..1, in which the bucket is used: a curriculum */
     world_limits limits;
+    uint64_t drawn;  /* hash of what the recipe says of its scenes */
     struct latent_cache *cache; /* latents for training, or NULL */
-    struct latent_cache *held;  /* latents of held-out clips: in one bucket, that of the longest clips */
+    struct latent_cache *held;  /* latents of held-out clips: of data's main bucket, else NULL */
     uint64_t own;               /* clips of a cache of its own, when the recipe says so for the bucket; else 0 */
     uint64_t clips, held_clips; /* entries of the caches that are used */
     int cached_frames;          /* of the clips in the cache, of which an image is the first */
@@ -28,7 +29,7 @@ typedef struct clip_source clip_source;
 struct clip_source {
     int attributes;       /* WORLD_ATTRS: labels are known, and captions with a wrong word can be had; 0: neither */
     int endless;          /* any number of clips, for any bucket */
-    uint64_t fingerprint; /* of the clips behind the numbers: a cache made of others is made again. 0: they never change */
+    uint64_t fingerprint; /* of the clips behind the numbers: a cache made of others is made again. 0: what a bucket draws says it */
     /* split: WORLD_TRAIN or WORLD_HELDOUT; they have no clip in common. */
     /* Clips of a bucket; not asked of an endless source. */
     uint64_t (*count)(const clip_source *s, const bucket *b, int split);
