@@ -38,6 +38,10 @@ typedef int32_t sora_param;
 #define SORA_PARAM_STEP_CACHE 17 /* above 0: steps at which the transformer's embedding of time has changed by less than this share since the last
                                     one that was computed in full take over what that one's blocks added (after TeaCache, arXiv 2411.19108): faster,
                                     less exact; the first and the last step are always computed. 0: every step is. Up to 100. Since 0.1 */
+#define SORA_PARAM_FOLLOW 18   /* 1: what conditions of strength below 1 give changes only as far as PROMPT asks for something else than SOURCE: each step
+                                  adds what the network gets wrong about the clip itself, told SOURCE, at the same noise (after FlowEdit, arXiv
+                                  2412.08629), one pass more a step; so a clip of strength 0.15 keeps its shapes and motion. 0: SDEdit. Since 0.1 */
+#define SORA_PARAM_SOURCE 19   /* text, with FOLLOW: what those conditions show. Empty (the default) does well already. Since 0.1 */
 
 #define SORA_SAMPLER_DEFAULT 0
 #define SORA_SAMPLER_EULER 1
@@ -98,6 +102,7 @@ typedef int32_t sora_slot;
                                      what the control latent is made of */
 #define SORA_SLOT_MASK 12         /* in: u8 [F, H, W], or f32 [F, H, W] in 0..1 of the video's size: white is made anew, black is kept; without it
                                      all is made anew */
+#define SORA_SLOT_SOURCE 13       /* in, out: f32 [L, D]: the text of SORA_PARAM_SOURCE */
 #define SORA_SLOT_REFERENCE 16    /* in: u8 [H, W, 3]: the first of up to 8 reference pictures: SORA_SLOT_REFERENCE + 0..7 */
 #define SORA_MAX_REFERENCES 8
 

@@ -66,7 +66,7 @@ int sora_pipeline_set_text(sora_pipeline *pipeline, sora_param id, const char *u
 }
 
 int sora_pipeline_set_tensor(sora_pipeline *pipeline, sora_slot slot, sora_tensor *tensor) {
-    const int known = (slot >= SORA_SLOT_NOISE && slot <= SORA_SLOT_MASK && slot != SORA_SLOT_LATENT) ||
+    const int known = (slot >= SORA_SLOT_NOISE && slot <= SORA_SLOT_SOURCE && slot != SORA_SLOT_LATENT) ||
                       (slot >= SORA_SLOT_REFERENCE && slot < SORA_SLOT_REFERENCE + SORA_MAX_REFERENCES);
     if (!pipeline || !known)
         return SORA_E_INVALID;

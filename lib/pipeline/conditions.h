@@ -116,6 +116,11 @@ sora_tensor *sorai_held_input(sorai_exec *x, const sorai_held *held, const sorai
 /* Whether the network is told a timestep for each token, and which. */
 int sorai_held_told(const sorai_held *held);
 float sorai_held_time(const sorai_held *held, const sorai_sampler *s, int64_t token);
+/* Places that may change and do so in this step. What the network is shown to see what it makes of the clip itself there: the clip at the noise of the
+ * sample, elsewhere as sorai_held_input; and a velocity to which the difference of the true one from `source`, what it made of that, is added. */
+int sorai_held_follows(const sorai_held *held, const sorai_sampler *s);
+sora_tensor *sorai_held_source(sorai_exec *x, const sorai_held *held, const sorai_sampler *s);
+sora_tensor *sorai_held_follow(sorai_exec *x, const sorai_held *held, const sorai_sampler *s, sora_tensor *velocity, sora_tensor *source);
 /* The network's velocity, exact where places are held. held NULL: as it is. */
 sora_tensor *sorai_held_velocity(sorai_exec *x, const sorai_held *held, const sorai_sampler *s, sora_tensor *velocity);
 

@@ -50,6 +50,8 @@ static uint64_t capacity(const sorai_arena *a) {
 
 #define SMALL_THINGS 24576 /* heads of tensors, lists: they depend on the host's allocator more than on the request; 18 KB were seen */
 
+#define FOLLOWED 8 /* latents that held.c makes on the way to a clip's own pass; half as many more where the network is told levels */
+
 typedef struct dry_run {
     sora_model *model;
     const sorai_plan *plan;
@@ -302,6 +304,10 @@ static void passes(dry_run *r) {
         embeds = sorai_temp(x, 3, (const int64_t[]){b, embed_rows(r), c->image_dim});
     x->streamed = plan->streamed;
     const sorai_prompt prompt = sorai_denoiser_prepare(x, &r->denoiser, plan->guided ? sorai_concat(x, texts, 2, 0) : text, embeds, NULL);
+    sorai_prompt source = {0};
+    if (plan->follows)
+        source = sorai_denoiser_prepare(x, &r->denoiser, sorai_temp(x, 3, (const int64_t[]){1, rows, kind->text}),
+                               embeds ? sorai_temp(x, 3, (const int64_t[]){1, embed_rows(r), c->image_dim}) : NULL, NULL);
     sorai_dit_prompt *shot = prompt.dit;
     for (size_t i = 0; shot && i < r->pipeline->shots.count; i++)
         if (sorai_shot_counts(&r->pipeline->shots, i)) {
@@ -343,6 +349,16 @@ static void passes(dry_run *r) {
             velocity = forward(r, latent, &given, &one, residual);
             velocity = i ? velocity : sorai_exec_rewind_keep(x, inner, velocity);
         }
+    }
+    if (plan->follows) { /* beside the velocity: the clip's own pass, what is held, and the difference */
+        velocity = sorai_exec_rewind_keep(x, mark, velocity);
+        sora_tensor *clip = sorai_temp(x, 5, (const int64_t[]){1, l[1], l[2], l[3], kind->in});
+        for (int64_t i = 0; i < FOLLOWED + (r->model->expand_timesteps ? FOLLOWED / 2 : 0); i++)
+            sorai_temp(x, 5, l);
+        sora_tensor alone = control ? *control : (sora_tensor){0};
+        alone.shape[0] = 1;
+        const sorai_dit_control of_clip = {control ? &alone : NULL, NULL};
+        velocity = forward(r, clip, &of_clip, &source, NULL);
     }
     sorai_axpby(x, 1.0, velocity, 0.0, NULL);
     x->streamed = 0;
@@ -421,7 +437,7 @@ static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, ui
     if (status == SORA_OK) {
         const uint64_t latent = (uint64_t)(plan->latent[1] * plan->latent[2] * plan->latent[3] * plan->latent[4]) * 4;
         const uint64_t frames = (uint64_t)plan->width * (uint64_t)plan->height * 3 * (uint64_t)plan->frames;
-        const uint64_t texts = (uint64_t)m->defaults.text_length * (uint64_t)r->kind.text * 4 * ((plan->guided ? 2 : 1) + p->shots.count);
+        const uint64_t texts = (uint64_t)m->defaults.text_length * (uint64_t)r->kind.text * 4 * ((plan->guided ? 2u : 1u) + (plan->follows ? 1u : 0u) + p->shots.count);
         const uint64_t inputs =
             (uint64_t)((plan->needs_embeds ? embed_rows(r) * m->dit_config.image_dim : 0) +
                        (plan->needs_condition ? (r->kind.in - plan->latent[4]) * (int64_t)(latent / 4) / plan->latent[4] : 0) +
@@ -493,6 +509,8 @@ int sorai_plan_choose(sora_pipeline *p, sorai_plan *plan, uint64_t *after, uint6
     SORA_TRY(count_tokens(p, SORA_SLOT_TEXT, SORA_PARAM_PROMPT, &tokens, err));
     if (plan->guided)
         SORA_TRY(count_tokens(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE, &tokens, err));
+    if (plan->follows)
+        SORA_TRY(count_tokens(p, SORA_SLOT_SOURCE, SORA_PARAM_SOURCE, &tokens, err));
     for (;;) {
         int decoding = 0;
         SORA_TRY(estimate(p, plan, tokens, after, peak, &decoding, err));

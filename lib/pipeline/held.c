@@ -310,16 +310,26 @@ static int is_held(const sorai_held *h, const sorai_sampler *s, int64_t token) {
     return 0.5f * (s->sigmas[s->index] + s->sigmas[s->index + 1]) > h->level[token];
 }
 
-/* 1 for tokens that are held. */
-static sora_tensor *held_now(sorai_exec *x, const sorai_held *h, const sorai_sampler *s) {
+/* Whether it is given in part, and changes in this step. */
+static int is_changing(const sorai_held *h, const sorai_sampler *s, int64_t token) {
+    return h->level[token] > 0.0f && h->level[token] < 1.0f && !is_held(h, s, token);
+}
+
+static float value_held(const sorai_held *h, const sorai_sampler *s, int64_t token) { return is_held(h, s, token) ? 1.0f : 0.0f; }
+static float value_changing(const sorai_held *h, const sorai_sampler *s, int64_t token) { return is_changing(h, s, token) ? 1.0f : 0.0f; }
+/* What makes of given - clean the way from the clip to noise. */
+static float value_way(const sorai_held *h, const sorai_sampler *s, int64_t token) { return is_changing(h, s, token) ? 1.0f / h->level[token] : 0.0f; }
+
+/* A value for each token. */
+static sora_tensor *now(sorai_exec *x, const sorai_held *h, const sorai_sampler *s, float (*value)(const sorai_held *, const sorai_sampler *, int64_t)) {
     const int64_t n = h->tokens[0] * h->tokens[1] * h->tokens[2];
-    float *const on = sorai_alloc(h->mem, (size_t)n * sizeof *on);
-    if (!on)
+    float *const values = sorai_alloc(h->mem, (size_t)n * sizeof *values);
+    if (!values)
         return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for the conditions");
     for (int64_t i = 0; i < n; i++)
-        on[i] = is_held(h, s, i) ? 1.0f : 0.0f;
-    sora_tensor *out = spread(x, h, on);
-    sorai_free(h->mem, on);
+        values[i] = value(h, s, i);
+    sora_tensor *out = spread(x, h, values);
+    sorai_free(h->mem, values);
     return out;
 }
 
@@ -329,7 +339,7 @@ static sora_tensor *choose(sorai_exec *x, sora_tensor *a, sora_tensor *b, sora_t
 }
 
 sora_tensor *sorai_held_input(sorai_exec *x, const sorai_held *h, const sorai_sampler *s) {
-    return sorai_held_told(h) ? choose(x, s->x, h->given, held_now(x, h, s)) : s->x;
+    return sorai_held_told(h) ? choose(x, s->x, h->given, now(x, h, s, value_held)) : s->x;
 }
 
 int sorai_held_told(const sorai_held *h) {
@@ -344,5 +354,27 @@ sora_tensor *sorai_held_velocity(sorai_exec *x, const sorai_held *h, const sorai
     if (!h)
         return velocity;
     const double scale = 1.0 / (double)s->sigmas[s->index];
-    return choose(x, velocity, sorai_axpby(x, scale, s->x, -scale, h->clean), held_now(x, h, s));
+    return choose(x, velocity, sorai_axpby(x, scale, s->x, -scale, h->clean), now(x, h, s, value_held));
+}
+
+int sorai_held_follows(const sorai_held *h, const sorai_sampler *s) {
+    for (int64_t i = 0; h && i < h->tokens[0] * h->tokens[1] * h->tokens[2]; i++)
+        if (is_changing(h, s, i))
+            return 1;
+    return 0;
+}
+
+/* noise - clip where places change, 0 elsewhere. */
+static sora_tensor *way(sorai_exec *x, const sorai_held *h, const sorai_sampler *s) {
+    return sorai_mul(x, now(x, h, s, value_way), sorai_axpby(x, 1.0, h->given, -1.0, h->clean));
+}
+
+sora_tensor *sorai_held_source(sorai_exec *x, const sorai_held *h, const sorai_sampler *s) {
+    sora_tensor *const clip = sorai_axpby(x, 1.0, h->clean, (double)s->sigmas[s->index], way(x, h, s));
+    return choose(x, sorai_held_input(x, h, s), clip, now(x, h, s, value_changing));
+}
+
+sora_tensor *sorai_held_follow(sorai_exec *x, const sorai_held *h, const sorai_sampler *s, sora_tensor *velocity, sora_tensor *source) {
+    sora_tensor *const wrong = sorai_axpby(x, 1.0, way(x, h, s), -1.0, source);
+    return sorai_add(x, velocity, sorai_mul(x, now(x, h, s, value_changing), wrong));
 }

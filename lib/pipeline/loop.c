@@ -15,6 +15,8 @@ static int check_texts(const sorai_kind *kind, const sorai_inputs *in, int guide
     if (guided && !in->negative) return sorai_fail(err, SORA_E_INVALID, "guidance above 1 needs a negative text");
     if (in->negative && (!is_f32(in->negative, 2) || in->negative->shape[1] != kind->text))
         return sorai_fail(err, SORA_E_INVALID, "negative must be f32 [rows, %lld]", (long long)kind->text);
+    if (in->source && (!is_f32(in->source, 2) || in->source->shape[1] != kind->text))
+        return sorai_fail(err, SORA_E_INVALID, "source must be f32 [rows, %lld]", (long long)kind->text);
     return SORA_OK;
 }
 
@@ -93,13 +95,13 @@ static sora_tensor *twice(sorai_exec *x, sora_tensor *t) {
     return sorai_concat(x, parts, 2, 0);
 }
 
-/* A text with the negative one behind it, where there is one. */
-static sorai_prompt prepare(sora_pipeline *p, const sorai_loop *l, const sora_tensor *from, sora_tensor *embeds) {
+/* A text, with the negative one behind it where there is one. */
+static sorai_prompt prepare(sora_pipeline *p, const sorai_loop *l, const sora_tensor *from, const sora_tensor *behind, sora_tensor *embeds) {
     sorai_exec *x = &p->exec;
     sora_tensor *text = sorai_stage_upload(p, from);
-    const int32_t lengths[2] = {sorai_text_length(from), l->in.negative ? sorai_text_length(l->in.negative) : 0};
-    if (l->in.negative) {
-        sora_tensor *negative = sorai_stage_upload(p, l->in.negative);
+    const int32_t lengths[2] = {sorai_text_length(from), behind ? sorai_text_length(behind) : 0};
+    if (behind) {
+        sora_tensor *negative = sorai_stage_upload(p, behind);
         if (text && negative && text->shape[1] != negative->shape[1]) {
             sorai_exec_fail(x, SORA_E_INVALID, "text and negative must have the same number of rows");
             return (sorai_prompt){0};
@@ -115,7 +117,7 @@ static int load(sora_pipeline *p, sorai_loop *l, enum sorai_model_net net, sora_
     sorai_exec *x = &p->exec;
     sora_model *m = p->model;
     sorai_exec_rewind(x, l->begin);
-    l->prompt = (sorai_prompt){0};
+    l->prompt = l->source = (sorai_prompt){0};
     l->condition = l->control = l->residual = NULL;
     l->net = SORAI_NET_COUNT;
     if (m->boundary > 0.0)
@@ -124,17 +126,17 @@ static int load(sora_pipeline *p, sorai_loop *l, enum sorai_model_net net, sora_
         SORA_TRY(sorai_model_need(m, net, err));
     l->denoiser = sorai_denoiser_of(m, net, p->params.f[SORA_PARAM_FPS]);
     const sorai_kind kind = sorai_kind_of(m, net);
-    sora_tensor *embeds = sorai_stage_upload(p, l->in.embeds);
-    embeds = embeds && l->in.negative ? twice(x, embeds) : embeds;
     /* An expert may do without the pictures that the other one wants. */
     const sorai_dit *dit = l->denoiser.dit;
-    l->prompt = prepare(p, l, l->in.text, dit && dit->config.added_kv_proj_dim ? embeds : NULL);
+    sora_tensor *embeds = dit && dit->config.added_kv_proj_dim ? sorai_stage_upload(p, l->in.embeds) : NULL;
+    l->prompt = prepare(p, l, l->in.text, l->in.negative, embeds && l->in.negative ? twice(x, embeds) : embeds);
+    if (l->in.source) l->source = prepare(p, l, l->in.source, NULL, embeds);
     sorai_dit_prompt *prompt = l->prompt.dit;
     const int64_t *s = l->sampler.shape, frame = (s[2] / kind.patch[1]) * (s[3] / kind.patch[2]);
     for (size_t i = 0; l->in.shots && prompt && i < l->in.shots->count; i++) {
         const sorai_shot *shot = &l->in.shots->list[i];
         if (!shot->made) continue;
-        prompt = prompt->next = prepare(p, l, shot->made, NULL).dit;
+        prompt = prompt->next = prepare(p, l, shot->made, l->in.negative, NULL).dit;
         if (prompt) prompt->from = (l->plan->references + shot->from) / kind.patch[0] * frame;
     }
     if (l->in.given && l->in.given->keys)
@@ -222,9 +224,8 @@ int sorai_loop_begin(sora_pipeline *p, sorai_loop *loop, const sorai_inputs *in,
     return status;
 }
 
-/* The sample as the transformer sees it. */
-static sora_tensor *model_input(sorai_exec *x, const sorai_loop *l) {
-    sora_tensor *s = sorai_held_input(x, l->in.given, &l->sampler);
+/* A sample as the transformer sees it. */
+static sora_tensor *join(sorai_exec *x, const sorai_loop *l, sora_tensor *s) {
     if (!l->condition || !s) return s;
     if (!l->replaces) {
         sora_tensor *const parts[2] = {s, l->condition};
@@ -234,13 +235,18 @@ static sora_tensor *model_input(sorai_exec *x, const sorai_loop *l) {
     return l->replaces == s->shape[1] ? l->condition : sorai_concat(x, parts, 2, 1);
 }
 
-/* sample: the first of the prompt's that `prompt` holds. */
+static sora_tensor *model_input(sorai_exec *x, const sorai_loop *l) {
+    return join(x, l, sorai_held_input(x, l->in.given, &l->sampler));
+}
+
+/* sample: the first of the prompt's that `prompt` holds, -1: it is another one, of which nothing is kept between steps. */
 static sora_tensor *forward(sora_pipeline *p, const sorai_loop *l, sora_tensor *in, const float *times, int64_t groups,
                             const sorai_prompt *prompt, int64_t sample) {
     sorai_exec *x = &p->exec;
     sora_tensor part;
     sorai_step_cache cache = {&part, 0};
-    if (l->residual && prompt->batch) { /* looks at what is kept for the samples of this pass */
+    const int kept = l->residual && prompt->batch && sample >= 0;
+    if (kept) { /* looks at what is kept for the samples of this pass */
         part = *l->residual;
         part.shape[0] = prompt->batch;
         part.data = (float *)part.data + sample * part.shape[1] * part.shape[2];
@@ -248,8 +254,7 @@ static sora_tensor *forward(sora_pipeline *p, const sorai_loop *l, sora_tensor *
     }
     sora_tensor *latent = l->control && prompt->batch == 2 ? twice(x, l->control) : l->control;
     const sorai_dit_control control = {latent, l->scale};
-    return sorai_denoiser_forward(x, &l->denoiser, in, l->control ? &control : NULL, times, groups, prompt,
-                                  l->residual && prompt->batch ? &cache : NULL);
+    return sorai_denoiser_forward(x, &l->denoiser, in, l->control ? &control : NULL, times, groups, prompt, kept ? &cache : NULL);
 }
 
 /* One sample of the prompt. */
@@ -258,24 +263,33 @@ static sora_tensor *forward_one(sora_pipeline *p, const sorai_loop *l, sora_tens
     return forward(p, l, in, times, groups, &one, sample);
 }
 
-/* The velocity at the sampler's present place, with guidance. */
-static sora_tensor *velocity(sora_pipeline *p, const sorai_loop *l) {
-    sorai_exec *x = &p->exec;
+/* The times of a pass: one for all, one a frame, or one a token; twice, for two samples. */
+static float *pass_times(sora_pipeline *p, const sorai_loop *l, int64_t *groups) {
     const sorai_sampler *s = &l->sampler;
-    const float t = s->timesteps[s->index];
     const int told = sorai_held_told(l->in.given);
     const sorai_kind kind = sorai_kind_of(p->model, l->net);
-    const int64_t frames = s->shape[1] / kind.patch[0], tokens = sorai_kind_tokens(&kind, s->shape);
-    const int64_t groups = told ? tokens : l->replaces ? frames : 1;
-    const double guidance = l->net == SORAI_NET_TRANSFORMER_2 ? l->plan->guidance2 : l->plan->guidance;
-    float *times = sorai_arena_alloc(&x->meta, (size_t)(2 * groups) * sizeof *times);
-    if (!times) return sorai_exec_fail(x, SORA_E_NOMEM, "no memory for timesteps");
-    for (int64_t i = 0; i < 2 * groups; i++) {
-        const int64_t frame = i % groups * frames / groups;
-        times[i] = (groups > 1 && frame * kind.patch[0] < l->replaces) ? 0.0f
-                   : told                                              ? sorai_held_time(l->in.given, s, i % groups)
-                                                                       : t;
+    const int64_t frames = s->shape[1] / kind.patch[0], n = told ? sorai_kind_tokens(&kind, s->shape) : l->replaces ? frames : 1;
+    float *times = sorai_arena_alloc(&p->exec.meta, (size_t)(2 * n) * sizeof *times);
+    if (!times) {
+        sorai_exec_fail(&p->exec, SORA_E_NOMEM, "no memory for timesteps");
+        return NULL;
     }
+    for (int64_t i = 0; i < 2 * n; i++) {
+        const int64_t frame = i % n * frames / n;
+        times[i] = (n > 1 && frame * kind.patch[0] < l->replaces) ? 0.0f
+                   : told                                          ? sorai_held_time(l->in.given, s, i % n)
+                                                                   : s->timesteps[s->index];
+    }
+    *groups = n;
+    return times;
+}
+
+/* The velocity at the sampler's present place, with guidance. */
+static sora_tensor *velocity(sora_pipeline *p, const sorai_loop *l, const float *times, int64_t groups) {
+    sorai_exec *x = &p->exec;
+    const sorai_kind kind = sorai_kind_of(p->model, l->net);
+    const int64_t tokens = sorai_kind_tokens(&kind, l->sampler.shape);
+    const double guidance = l->net == SORAI_NET_TRANSFORMER_2 ? l->plan->guidance2 : l->plan->guidance;
     sora_tensor *in = model_input(x, l), *cond, *uncond;
     if (!l->in.negative) return forward(p, l, in, times, groups, &l->prompt, 0);
     if (guidance == 1.0) return forward_one(p, l, in, times, groups, 0);
@@ -289,6 +303,15 @@ static sora_tensor *velocity(sora_pipeline *p, const sorai_loop *l) {
         uncond = forward_one(p, l, in, times, groups, 1);
     }
     return sorai_guide(x, cond, uncond, guidance);
+}
+
+/* The same where conditions may change, corrected by what the network gets wrong about them. */
+static sora_tensor *followed(sora_pipeline *p, const sorai_loop *l, const float *times, int64_t groups) {
+    sorai_exec *x = &p->exec;
+    const sorai_exec_mark mark = sorai_exec_here(x);
+    sora_tensor *const v = sorai_exec_rewind_keep(x, mark, velocity(p, l, times, groups));
+    sora_tensor *const in = join(x, l, sorai_held_source(x, l->in.given, &l->sampler));
+    return sorai_held_follow(x, l->in.given, &l->sampler, v, forward(p, l, in, times, groups, &l->source, -1));
 }
 
 /* Value i of [C, T, h, w] is number times * count + i of the stream. */
@@ -321,7 +344,12 @@ static int step(sora_pipeline *p, sorai_loop *loop, sora_error *err) {
     sorai_exec *x = &p->exec;
     sorai_sampler *s = &loop->sampler;
     SORA_TRY(sorai_loop_load(p, loop, err));
-    sora_tensor *v = sorai_held_velocity(x, loop->in.given, s, velocity(p, loop));
+    int64_t groups = 0;
+    const float *times = pass_times(p, loop, &groups);
+    sora_tensor *v = !times                                                             ? NULL
+                     : loop->in.source && sorai_held_follows(loop->in.given, s) ? followed(p, loop, times, groups)
+                                                                                : velocity(p, loop, times, groups);
+    v = sorai_held_velocity(x, loop->in.given, s, v);
     if (s->solver == SORAI_SOLVER_LCM && s->index + 1 < s->steps)
         s->fresh = fresh_noise(p, loop, "fresh noise", (uint64_t)s->index);
     sorai_sampler_step(x, s, v);

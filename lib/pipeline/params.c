@@ -27,6 +27,8 @@ static const sora_param_desc table[] = {
     WHOLE(SORA_PARAM_KEEP, "keep", "", "1: given pixels come out as they were given, made frames beside them blend in; 0: as the autoencoder gives them back", 0, 1, 1),
     WHOLE(SORA_PARAM_RESAMPLE, "resample", "times", "steps beside given pixels are done over so often, with noise put back between (RePaint)", 0, 100, 0),
     REAL(SORA_PARAM_STEP_CACHE, "step_cache", "", "steps whose embedding of time changed by less than this share reuse an earlier one's blocks; 0: none", 0, 100, 0),
+    WHOLE(SORA_PARAM_FOLLOW, "follow", "", "1: clips that may change do so only where the prompt asks for something else than the source (FlowEdit)", 0, 1, 0),
+    TEXT(SORA_PARAM_SOURCE, "source", "with follow: what the clip shows, as far as it is to change"),
 };
 
 #define COUNT (sizeof table / sizeof *table)

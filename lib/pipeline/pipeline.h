@@ -30,6 +30,7 @@ struct sorai_plan {
     float control_scale;
     double step_cache; /* SORA_PARAM_STEP_CACHE */
     int32_t resample; /* times that a step with held places is done over (RePaint) */
+    int32_t follows;  /* SORA_PARAM_FOLLOW, and there are conditions that may change */
     int32_t needs_embeds, needs_condition, needs_control; /* beside the text */
     int32_t joins; /* the condition is channels behind the noise's; 0: first frames that stand in their place */
     /* How a limit of memory is kept; zeros and one window where there is room. None of it changes a bit of the result. */
@@ -45,6 +46,7 @@ struct sorai_plan {
 /* What the transformer is given beside the sample: host tensors, borrowed; NULL where it takes none. */
 typedef struct sorai_inputs {
     const sora_tensor *text, *negative; /* f32 [rows, d] */
+    const sora_tensor *source;          /* f32 [rows, d]: what conditions that may change show; NULL: they change freely */
     const sorai_shots *shots;           /* texts of later parts; NULL: text is for all */
     const sora_tensor *embeds;          /* f32 [n, di]: of pictures */
     const sora_tensor *condition;       /* f32 [c, t, h, w]: channels joined behind the sample's, or first frames in place of the sample's */
@@ -62,6 +64,7 @@ typedef struct sorai_loop {
     enum sorai_model_net net, held; /* the transformer in use; the expert that is to be given back */
     sorai_denoiser denoiser;        /* that one */
     sorai_prompt prompt;            /* of text and negative */
+    sorai_prompt source;
     sora_tensor *condition, *control;
     int32_t replaces;               /* first latent frames that the condition stands for; 0: it is joined, or there is none */
     float *scale;

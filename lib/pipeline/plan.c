@@ -154,12 +154,16 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_NOISE], 4, noise, "noise", err));
     SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_TEXT], 2, text, "text", err));
     SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_NEGATIVE], 2, text, "negative", err));
+    SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_SOURCE], 2, text, "source", err));
     const int64_t condition[4] = {plan->joins ? kind.in - latent[4] : latent[4], plan->joins ? latent[1] : 1, latent[2], latent[3]};
     SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_CONDITION], 4, condition, "condition", err));
     const int64_t control[4] = {m->dit_config.vace_in_channels, latent[1], latent[2], latent[3]};
     SORA_TRY(sorai_slot_fits(p->slots[SORA_SLOT_CONTROL], 4, control, "control", err));
     SORA_TRY(sorai_shots_place(p, plan, err));
-    const int needs_text = p->shots.count || !p->slots[SORA_SLOT_TEXT] || (plan->guided && !p->slots[SORA_SLOT_NEGATIVE]);
+    for (size_t c = 0; i[SORA_PARAM_FOLLOW] && c < p->conditions.count; c++)
+        plan->follows = plan->follows || (p->conditions.list[c].strength > 0.0 && p->conditions.list[c].strength < 1.0);
+    const int needs_text = p->shots.count || !p->slots[SORA_SLOT_TEXT] || (plan->guided && !p->slots[SORA_SLOT_NEGATIVE]) ||
+                           (plan->follows && !p->slots[SORA_SLOT_SOURCE]);
     if (needs_text && (!m->has_t5 || m->t5_config.d_model != kind.text))
         return sorai_fail(err, SORA_E_NOTFOUND, "%s: has no text encoder that fits: set the text slots", sorai_package_name(m->package));
     return SORA_OK;

@@ -78,7 +78,7 @@ static int has_conditions(const sora_pipeline *p) {
 int sorai_run_report(sora_pipeline *p, int32_t phase, int32_t step, int32_t steps, sora_error *err) {
     if (!p->progress)
         return SORA_OK;
-    const double pass = p->plan.guided ? 2.0 : 1.0;
+    const double pass = (p->plan.guided ? 2.0 : 1.0) + (p->plan.follows ? 1.0 : 0.0);
     const struct {
         int32_t phase;
         double share;
@@ -140,6 +140,8 @@ static int step_text(sora_pipeline *p, sora_error *err) {
     }
     if (p->plan.guided)
         SORA_TRY(make_text(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE, err));
+    if (p->plan.follows)
+        SORA_TRY(make_text(p, SORA_SLOT_SOURCE, SORA_PARAM_SOURCE, err));
     p->taking.steps = 0; /* not begun */
     p->state = SORAI_RUN_CONDITION;
     return sorai_run_report(p, SORA_PHASE_TEXT, 1, 1, err);
@@ -159,6 +161,7 @@ static int step_condition(sora_pipeline *p, sora_error *err) {
     sorai_conditions_end(p);
     const sorai_inputs in = {.text = p->made[SORA_SLOT_TEXT],
                              .negative = p->made[SORA_SLOT_NEGATIVE],
+                             .source = p->made[SORA_SLOT_SOURCE],
                              .shots = &p->shots,
                              .embeds = p->made[SORA_SLOT_IMAGE_EMBEDS],
                              .condition = p->made[SORA_SLOT_CONDITION],

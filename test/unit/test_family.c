@@ -324,7 +324,7 @@ START_TEST(what_a_relative_refuses) {
     refused(&r, "image");
     sora_pipeline_set_tensor(r.p, SORA_SLOT_IMAGE, NULL);
     ck_assert_int_eq(sora_pipeline_set_tensor(r.p, SORA_SLOT_REFERENCE + SORA_MAX_REFERENCES, NULL), SORA_E_INVALID);
-    ck_assert_int_eq(sora_pipeline_set_tensor(r.p, 13, NULL), SORA_E_INVALID);
+    ck_assert_int_eq(sora_pipeline_set_tensor(r.p, 14, NULL), SORA_E_INVALID);
     sora_pipeline_set_text(r.p, SORA_PARAM_TIMESTEPS, "10,20", (size_t)-1);
     refused(&r, "timesteps");
     close_rig(&r);

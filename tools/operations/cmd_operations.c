@@ -13,7 +13,7 @@
 typedef struct request {
     making m;
     const char *out, *input[2];
-    int size[2], quiet, own_rate;
+    int size[2], quiet, own_rate, free;
     keeping kept; /* of the inputs */
     double before, after, seconds, strength;
     const char *missing, *mask;
@@ -77,6 +77,8 @@ static int loop(request *r, clip *c) {
 
 static int edit(request *r, clip *c) {
     int code = read_input(r, 0, c);
+    if (r->strength < 0) r->strength = r->free ? 0.7 : 0.85;
+    sora_pipeline_set_i64(r->m.s.pipeline, SORA_PARAM_FOLLOW, !r->free);
     r->m.total = code == EXIT_DONE ? parts(r, c->frames) : 1;
     return code == EXIT_DONE ? making_again(&r->m, c, NULL, 1.0 - r->strength) : code;
 }
@@ -196,11 +198,12 @@ static const operation operations[] = {
     {"loop", 1, "sr", 1, loop,
      {"sora loop CLIP -p TEXT -o FILE [options]", "Makes frames behind a clip that lead back to its beginning, so that it can run for ever.",
       "Examples:\n  sora loop dance.mp4 -p \"a robot dances\" -o dance.gif\n  sora loop dance.mp4 -p \"a robot dances\" -o dance.mp4 --seconds 0.5"}},
-    {"edit", 1, "S", 0, edit,
+    {"edit", 1, "Sf", 0, edit,
      {"sora edit CLIP -p TEXT -o FILE [options]",
       "Makes a clip again under another text: its motion stays, what the text names changes. --strength 0 gives the clip back, 1 forgets it.",
       "Examples:\n  sora edit walk.mp4 -p \"a woman walks in the snow at night\" -o snow.mp4\n"
-      "  sora edit walk.mp4 -p \"pixel art of a woman walking\" -o pixels.mp4 --strength 0.8"}},
+      "  sora edit walk.mp4 -p \"a man walks in a city\" --source \"a woman walks in a city\" -o man.mp4\n"
+      "  sora edit walk.mp4 -p \"pixel art of a woman walking\" -o pixels.mp4 --free --strength 0.8"}},
     {"connect", 2, "sr", 1, connect,
      {"sora connect A B -p TEXT -o FILE [options]", "Joins two clips by frames that lead from the end of A to the beginning of B.",
       "Examples:\n  sora connect city.mp4 beach.mp4 -p \"a car drives from the city to the beach\" -o trip.mp4 --seconds 1.5"}},
@@ -237,9 +240,10 @@ static int run(const operation *op, int argc, char **argv) {
     const char *words[2];
     int count = 0, k = 0;
     memset(&r, 0, sizeof r);
-    r.strength = 0.6;
+    r.strength = -1;
     r.context = 5;
-    const uint32_t mine = 1u << SORA_PARAM_WIDTH | 1u << SORA_PARAM_HEIGHT | 1u << SORA_PARAM_FRAMES;
+    const uint32_t edits = strchr(op->own, 'f') ? 0 : 1u << SORA_PARAM_SOURCE;
+    const uint32_t mine = 1u << SORA_PARAM_WIDTH | 1u << SORA_PARAM_HEIGHT | 1u << SORA_PARAM_FRAMES | 1u << SORA_PARAM_FOLLOW | edits;
     int n = param_options_list(&params, ~mine, table);
     const struct {
         char letter;
@@ -248,7 +252,8 @@ static int run(const operation *op, int argc, char **argv) {
         {'b', {"before", OPTION_NUMBER, &r.before, "S", "seconds to make before the clip", 0, 3600}},
         {'a', {"after", OPTION_NUMBER, &r.after, "S", "seconds to make behind the clip", 0, 3600}},
         {'s', {"seconds", OPTION_NUMBER, &r.seconds, "S", "how long what is made is", 0, 3600}},
-        {'S', {"strength", OPTION_NUMBER, &r.strength, "X", "how much may change (0.6)", 0, 1}},
+        {'S', {"strength", OPTION_NUMBER, &r.strength, "X", "how much may change (0.85; with --free 0.7)", 0, 1}},
+        {'f', {"free", OPTION_FLAG, &r.free, NULL, "what may change does so freely, not only where the text asks for it (SDEdit)", 0, 0}},
         {'m', {"missing", OPTION_TEXT, &r.missing, "LIST", "frames to make, from 0: 8-20,31", 0, 0}},
         {'M', {"mask", OPTION_TEXT, &r.mask, "FILE", "picture or video, white where the clip is to be made anew", 0, 0}},
         {'r', {"own-rate", OPTION_FLAG, &r.own_rate, NULL, "what is kept with all its frames, at the first clip's own rate; made frames are held in between", 0, 0}},
