@@ -215,7 +215,8 @@ SORA_API SORA_WUR int sora_encode_image(sora_pipeline *pipeline, const sora_tens
  * condition are joined already; IMAGE_EMBEDS, CONTROL and CONTROL_SCALE come from the slots. Of two experts the highest timestep picks one. */
 SORA_API SORA_WUR int sora_denoise(sora_pipeline *pipeline, const sora_tensor *latent, const sora_tensor *timestep, const sora_tensor *text,
                                    sora_tensor **velocity, sora_error *err);
-/* frames f32 [3, 4k + 1, H, W] in -1..1 -> latent f32 [C, T, h, w]. */
+/* frames f32 [3, 4k + 1, H, W] in -1..1 -> latent f32 [C, T, h, w]. Under a mem_limit in windows where the whole does not fit, with the same bits;
+ * SORA_E_LIMIT when they do not either. */
 SORA_API SORA_WUR int sora_encode_video(sora_pipeline *pipeline, const sora_tensor *frames, sora_tensor **latent, sora_error *err);
 /* latent -> frames, clamped to -1..1. */
 SORA_API SORA_WUR int sora_decode_video(sora_pipeline *pipeline, const sora_tensor *latent, sora_tensor **frames, sora_error *err);

@@ -152,16 +152,16 @@ static const struct {
 } parts[] = {{embeds_part, NULL}, {joined_part, sorai_joined_part_end}, {control_part, sorai_control_part_end}, {held_part, sorai_held_part_end}};
 #define PARTS (int32_t)(sizeof parts / sizeof *parts)
 
-/* Steps to come: latent frames that are encoded, with the one that ends it all. */
+/* Steps to come: of what is encoded, with the one that ends it all. */
 static int32_t count_steps(const sora_pipeline *p) {
     const sorai_plan *plan = &p->plan;
-    const int64_t frames = sorai_encoding_pieces(p->model, plan->full_frames);
+    const int64_t frames = sorai_encoding_steps(p->model, plan, plan->full_frames), one = sorai_encoding_steps(p->model, plan, 1);
     const int joined = plan->needs_condition && !p->slots[SORA_SLOT_CONDITION], control = plan->needs_control && !p->slots[SORA_SLOT_CONTROL];
-    int64_t n = (joined ? plan->joins ? frames : 1 : 0) + (control ? 2 * frames + plan->references : 0);
+    int64_t n = (joined ? plan->joins ? frames : one : 0) + (control ? 2 * frames + plan->references * one : 0);
     n += sorai_conditions_lay_places(p, plan) ? frames : 0;
     for (size_t i = 0; i < p->conditions.count; i++) { /* each by itself */
         const int64_t key = sorai_condition_key(&p->conditions.list[i], plan);
-        n += key ? sorai_encoding_pieces(p->model, key) : 0;
+        n += key ? sorai_encoding_steps(p->model, plan, key) : 0;
     }
     return n > 0 ? (int32_t)n : 1;
 }
@@ -199,7 +199,7 @@ int sorai_conditions_step(sora_pipeline *p, sora_error *err) {
         return status;
     SORA_TRY(sorai_encoding_step(p, e, err));
     p->taking.done++;
-    return e->done < e->pieces ? SORA_MORE : next_encoding(p, err);
+    return e->done < e->steps ? SORA_MORE : next_encoding(p, err);
 }
 
 void sorai_conditions_end(sora_pipeline *p) {

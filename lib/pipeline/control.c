@@ -278,17 +278,16 @@ static int begin_reference(sora_pipeline *p, controlling *c, int from, sorai_enc
     c->canvas = NULL;
     if (c->reference == SORA_MAX_REFERENCES) return SORA_OK;
     SORA_TRY(lay_reference(p, p->slots[SORA_SLOT_REFERENCE + c->reference], &c->canvas, err));
-    SORA_TRY(sorai_encoding_begin(p, encoding, (const int64_t[]){1, c->source.h, c->source.w}, fill_canvas, c, err));
+    SORA_TRY(sorai_encoding_begin(p, encoding, &p->plan, 1, fill_canvas, c, err));
     return SORA_MORE;
 }
 
 int sorai_control_part(sora_pipeline *p, sorai_timeline *line, void **state, sorai_encoding *encoding, sora_error *err) {
     const int64_t z = p->model->vae_config.z_dim, references = p->plan.references;
-    const int64_t size[3] = {p->plan.full_frames, p->plan.full_height, p->plan.full_width};
     if (!*state) {
         SORA_TRY(begin_control(p, line, state, err));
         controlling *c = *state;
-        SORA_TRY(sorai_encoding_begin(p, encoding, size, fill, &c->source, err));
+        SORA_TRY(sorai_encoding_begin(p, encoding, &p->plan, p->plan.full_frames, fill, &c->source, err));
         return SORA_MORE;
     }
     controlling *c = *state;
@@ -302,7 +301,7 @@ int sorai_control_part(sora_pipeline *p, sorai_timeline *line, void **state, sor
     int status;
     if (stage == 0) { /* then what is given up */
         c->source.keep = 0;
-        status = sorai_encoding_begin(p, encoding, size, fill, &c->source, err);
+        status = sorai_encoding_begin(p, encoding, &p->plan, p->plan.full_frames, fill, &c->source, err);
         return status == SORA_OK ? SORA_MORE : status;
     }
     status = begin_reference(p, c, stage < 2 ? 0 : c->reference + 1, encoding, err);

@@ -20,11 +20,7 @@ static sora_tensor *latent_frame(sora_pipeline *p, const sora_tensor *all, int64
     return sorai_dit_from_planes(&p->exec, one);
 }
 
-sorai_vae_window sorai_plan_window(const sorai_plan *plan, int64_t i) {
-    const int64_t rows = plan->windows[0], columns = plan->windows[1], r = i / columns, c = i % columns, *l = plan->latent;
-    const int64_t y = r * l[2] / rows, x = c * l[3] / columns;
-    return (sorai_vae_window){y, x, (r + 1) * l[2] / rows - y, (c + 1) * l[3] / columns - x};
-}
+sorai_vae_window sorai_plan_window(const sorai_plan *plan, int64_t i) { return sorai_window_of(plan->windows, plan->latent[2], plan->latent[3], i); }
 
 sorai_ltx_box sorai_plan_box(const sorai_plan *plan, int64_t step) {
     const int64_t windows = plan->windows[0] * plan->windows[1], span = step / windows, t = plan->latent[1];

@@ -41,6 +41,18 @@ static uint64_t held_by(const sora_model *m, enum sorai_model_net net, int packe
     return sum;
 }
 
+/* Of two experts one is held at a time: the larger one counts. */
+static enum sorai_model_net larger_expert(const sora_model *m) {
+    const sorai_dit_config *a = &m->dit_config, *b = &m->dit2_config;
+    if (m->boundary == 0.0 || !m->has_dit2)
+        return sorai_model_expert(m, 1000.0);
+    const int64_t first = (int64_t)a->num_layers * a->num_attention_heads * a->attention_head_dim;
+    const int64_t second = (int64_t)b->num_layers * b->num_attention_heads * b->attention_head_dim;
+    return second > first ? SORAI_NET_TRANSFORMER_2 : SORAI_NET_TRANSFORMER;
+}
+
+static uint64_t packed_by(const sora_model *m, enum sorai_model_net net) { return held_by(m, net, 1) - held_by(m, net, 0); }
+
 static uint64_t capacity(const sorai_arena *a) {
     uint64_t sum = 0;
     for (size_t i = 0; i < a->count; i++)
@@ -48,9 +60,11 @@ static uint64_t capacity(const sorai_arena *a) {
     return sum;
 }
 
+#define MOST_WINDOWS 256
 #define SMALL_THINGS 24576 /* heads of tensors, lists: they depend on the host's allocator more than on the request; 18 KB were seen */
 
 #define FOLLOWED 8 /* latents that held.c makes on the way to a clip's own pass; half as many more where the network is told levels */
+enum phase { DENOISING /* or text */, ENCODING, DECODING };
 
 typedef struct dry_run {
     sora_model *model;
@@ -68,7 +82,7 @@ typedef struct dry_run {
     sorai_vision vision;
     const sora_pipeline *pipeline;
     int32_t tokens; /* of the longer text; 0: none is encoded */
-    int decoding;   /* the most is taken there, not before */
+    enum phase most;
     uint64_t lists; /* bytes of networks that are not bound yet, beside their weights */
 } dry_run;
 
@@ -173,6 +187,79 @@ static int64_t embed_rows(const dry_run *r) {
     return given ? given->shape[0] : sorai_vision_rows(&r->model->vision_config) * (sorai_embeds_two(r->pipeline) ? 2 : 1);
 }
 
+/* A piece of video on its way in, and what the encoder makes of it. */
+static sora_tensor *encoded_piece(dry_run *r, sorai_vae_stream *stream, int64_t n, const sorai_vae_window *at) {
+    sorai_exec *x = &r->exec;
+    const sorai_plan *plan = r->plan;
+    const int64_t *size = plan->latent + 2, h = plan->full_height, w = plan->full_width;
+    const uint64_t host = (uint64_t)(3 * n * h * w) * sizeof(float);
+    const sorai_vae_window reach = at ? sorai_vae_encode_reach(&r->encoder, size, at) : (sorai_vae_window){0, 0, h, w};
+    sora_tensor *planes = sorai_temp(x, 5, (const int64_t[]){1, 3, n, reach.h, reach.w});
+    const uint64_t now = r->device.used + host;
+    r->device.peak = now > r->device.peak ? now : r->device.peak;
+    sora_tensor *video = sorai_dit_from_planes(x, planes);
+    if (at)
+        return sorai_vae_encode_window(x, &r->encoder, stream, video, size, at);
+    return r->model->has_ltx_vae ? sorai_ltx_vae_encode(x, &r->ltx_vae, video, NULL) : sorai_vae_encode(x, &r->encoder, stream, video, NULL);
+}
+
+static void normalized(dry_run *r, sora_tensor *z) {
+    sorai_exec *x = &r->exec;
+    sorai_dit_to_planes(x, r->model->has_ltx_vae ? sorai_ltx_vae_normalize(x, &r->ltx_vae, z) : sorai_vae_normalize(x, &r->encoder, z));
+    rewind_all(x);
+}
+
+/* The memory of temporaries goes back, as a run does it. */
+static void drop_temporaries(dry_run *r) {
+    r->device.used -= capacity(&r->exec.data);
+    sorai_arena_release(&r->exec.data);
+}
+
+/* The front of the network for a few pieces of each kind of window: what of the frame lies around them is not alike. */
+static void window_passes(dry_run *r, int few, int64_t longest) {
+    const int64_t *windows = r->plan->encoded_in, *l = r->plan->latent;
+    sorai_vae_window seen[32];
+    size_t kinds = 0;
+    for (int64_t i = 0; i < windows[0] * windows[1]; i++) {
+        const sorai_vae_window at = sorai_window_of(windows, l[2], l[3], i), reach = sorai_vae_encode_reach(&r->encoder, l + 2, &at);
+        size_t k = 0;
+        while (k < kinds && (seen[k].h != reach.h || seen[k].w != reach.w))
+            k++;
+        if (k < kinds || kinds == sizeof seen / sizeof *seen)
+            continue;
+        seen[kinds++] = reach;
+        drop_temporaries(r);
+        sorai_vae_stream stream = {0};
+        sorai_vae_stream_begin(&stream, r->model->mem);
+        for (int n = 0; n < few; n++) {
+            encoded_piece(r, &stream, n ? longest : 1, &at);
+            rewind_all(&r->exec);
+        }
+        end_stream(r, &stream);
+    }
+}
+
+/* Of a clip of so many frames, in pieces of at most `longest`. */
+static void encode_passes(dry_run *r, int64_t frames, int64_t longest) {
+    sorai_exec *x = &r->exec;
+    const int64_t *windows = r->plan->encoded_in, *l = r->plan->latent;
+    const int whole = windows[0] * windows[1] == 1, ltx = r->model->has_ltx_vae, few = ltx || frames == 1 ? 1 : 3;
+    const int64_t latents = 1 + (frames - 1) / sorai_model_time_factor(r->model), c = whole ? 0 : r->encoder.encoder.level[r->encoder.config.levels - 1].in_dim;
+    const uint64_t front = (uint64_t)(latents * l[2] * l[3] * c) * sizeof(float);
+    sorai_vae_stream stream = {0};
+    if (!whole) {
+        (void)x->device->alloc(x->device, front);
+        window_passes(r, few, longest);
+        drop_temporaries(r);
+    }
+    sorai_vae_stream_begin(&stream, r->model->mem);
+    for (int i = 0; i < few; i++)
+        normalized(r, whole ? encoded_piece(r, &stream, i || ltx ? longest : 1, NULL)
+                            : sorai_vae_encode_middle(x, &r->encoder, &stream, sorai_temp(x, 5, (const int64_t[]){1, 1, l[2], l[3], c}), NULL));
+    end_stream(r, &stream);
+    r->device.used -= front;
+}
+
 static void picture_passes(dry_run *r) {
     sorai_exec *x = &r->exec;
     const sorai_plan *plan = r->plan;
@@ -198,21 +285,14 @@ static void picture_passes(dry_run *r) {
             longest = n > longest ? n : longest;
         }
     }
-    sorai_vae_stream stream = {0};
-    sorai_vae_stream_begin(&stream, m->mem);
-    for (int i = 0; i < (single || m->has_ltx_vae ? 1 : 3); i++) {
-        const int64_t n = i || m->has_ltx_vae ? longest : 1;
-        sora_tensor *video = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, 3, n, h, w}));
-        sorai_dit_to_planes(x, m->has_ltx_vae ? sorai_ltx_vae_normalize(x, &r->ltx_vae, sorai_ltx_vae_encode(x, &r->ltx_vae, video, NULL))
-                                              : sorai_vae_normalize(x, &r->encoder, sorai_vae_encode(x, &r->encoder, &stream, video, NULL)));
-        rewind_all(x);
-    }
-    /* At this time only: pictures as floats, a piece of video, encoded parts, a mask. */
-    const int64_t mask = r->pipeline->slots[SORA_SLOT_MASK] ? plan->full_frames * w * h : 0;
-    const int64_t pieces = (longest + 2) * 3 * w * h, parts = (single ? 2 : 2 * plan->latent[1]) * in_latent;
-    const uint64_t now = r->device.used + (uint64_t)(mask + pieces + parts) * sizeof(float);
-    r->device.peak = now > r->device.peak ? now : r->device.peak;
-    end_stream(r, &stream);
+    /* At this time only: pictures as floats, encoded parts, a mask. */
+    const sora_tensor *const *slots = (const sora_tensor *const *)r->pipeline->slots;
+    const int64_t pictures = plan->needs_control ? 2 : (slots[SORA_SLOT_IMAGE] != NULL) + (slots[SORA_SLOT_LAST_IMAGE] != NULL);
+    const int64_t mask = slots[SORA_SLOT_MASK] ? plan->full_frames * w * h : 0, parts = (single ? 2 : 2 * plan->latent[1]) * in_latent;
+    const uint64_t beside = (uint64_t)(mask + pictures * 3 * w * h + parts) * sizeof(float);
+    r->device.used += beside;
+    encode_passes(r, single ? 1 : plan->full_frames, longest);
+    r->device.used -= beside;
 }
 
 /* Into how many groups of tokens timesteps fall, as in loop.c: one where all are made at the same noise. Places of whole frames are told alike. */
@@ -245,7 +325,9 @@ static sora_tensor *forward(dry_run *r, sora_tensor *latent, const sorai_dit_con
         part = *residual;
         part.shape[0] = latent ? latent->shape[0] : 1;
     }
-    return sorai_denoiser_forward(&r->exec, &r->denoiser, latent, control->latent ? control : NULL, times, groups, prompt, residual ? &cache : NULL);
+    sora_tensor *const twice[2] = {control->latent, control->latent};
+    const sorai_dit_control given = {control->latent && prompt->batch == 2 ? sorai_concat(&r->exec, twice, 2, 0) : control->latent, NULL};
+    return sorai_denoiser_forward(&r->exec, &r->denoiser, latent, given.latent ? &given : NULL, times, groups, prompt, residual ? &cache : NULL);
 }
 
 static void decode_passes(dry_run *r) {
@@ -288,6 +370,14 @@ static void decode_passes(dry_run *r) {
     end_stream(r, &stream);
 }
 
+/* One piece of video as the decoder gives it, on its way out. */
+static uint64_t piece_bytes(const sora_model *m, const sorai_plan *plan) {
+    const int64_t space = sorai_model_decoded_space(m), time = sorai_model_decoded_time(m);
+    const int64_t longest = (plan->latent[1] + plan->spans - 1) / plan->spans; /* latent frames of a span */
+    const int64_t frames = !plan->whole ? (plan->latent[1] > 1 ? time : 1) : plan->spans > 1 ? longest * time : 1 + (longest - 1) * time;
+    return (uint64_t)(frames * plan->latent[2] * plan->latent[3] * space * space * 3 / (plan->windows[0] * plan->windows[1])) * sizeof(float);
+}
+
 /* The order of allocations is that of run.c. */
 static void passes(dry_run *r) {
     sorai_exec *x = &r->exec;
@@ -295,9 +385,20 @@ static void passes(dry_run *r) {
     const sorai_dit_config *c = &r->dit.config; /* of another family: empty */
     const sorai_kind *kind = &r->kind;
     const int64_t b = plan->guided ? 2 : 1, *l = plan->latent, rows = r->model->defaults.text_length;
+    /* What networks that come later hold from an earlier run is there from the beginning. */
+    const sora_model *m = r->model;
+    const uint64_t denoiser = plan->streamed ? 0 : packed_by(m, larger_expert(m)), decoder = m->has_ltx_vae ? 0 : packed_by(m, sorai_model_decoder(m));
+    r->device.used += denoiser + decoder;
     text_pass(r);
     rewind_all(x);
+    const uint64_t before_pictures = r->device.peak;
     picture_passes(r);
+    r->most = r->device.peak > before_pictures ? ENCODING : DENOISING;
+    const int encoded = wants_encoder(r);
+    if (encoded && plan->encoded_in[0] * plan->encoded_in[1] > 1)
+        drop_temporaries(r);
+    r->device.used -= denoiser;
+    const uint64_t before_denoising = r->device.peak, encoders = capacity(&x->data);
     sora_tensor *text = sorai_temp(x, 3, (const int64_t[]){1, rows, kind->text}), *embeds = NULL, *control = NULL, *residual = NULL;
     sora_tensor *const texts[2] = {text, plan->guided ? sorai_temp(x, 3, (const int64_t[]){1, rows, kind->text}) : NULL};
     if (plan->needs_embeds && c->added_kv_proj_dim)
@@ -319,7 +420,7 @@ static void passes(dry_run *r) {
     if (plan->needs_condition)
         sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, kind->in, l[1], l[2], l[3]}));
     if (plan->needs_control)
-        control = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){plan->unbatched ? 1 : b, c->vace_in_channels, l[1], l[2], l[3]}));
+        control = sorai_dit_from_planes(x, sorai_temp(x, 5, (const int64_t[]){1, c->vace_in_channels, l[1], l[2], l[3]}));
     const int64_t keys = sorai_conditions_keys(r->pipeline, plan);
     int64_t *key_at = keys ? sorai_arena_alloc(&x->meta, (size_t)keys * sizeof *key_at) : NULL;
     for (int64_t i = 0; key_at && i < keys; i++)
@@ -355,36 +456,21 @@ static void passes(dry_run *r) {
         sora_tensor *clip = sorai_temp(x, 5, (const int64_t[]){1, l[1], l[2], l[3], kind->in});
         for (int64_t i = 0; i < FOLLOWED + (r->model->expand_timesteps ? FOLLOWED / 2 : 0); i++)
             sorai_temp(x, 5, l);
-        sora_tensor alone = control ? *control : (sora_tensor){0};
-        alone.shape[0] = 1;
-        const sorai_dit_control of_clip = {control ? &alone : NULL, NULL};
-        velocity = forward(r, clip, &of_clip, &source, NULL);
+        velocity = forward(r, clip, &given, &source, NULL);
     }
     sorai_axpby(x, 1.0, velocity, 0.0, NULL);
     x->streamed = 0;
     sorai_exec_rewind(x, mark);
     rewind_all(x);
-    const uint64_t before = r->device.peak;
+    r->most = r->device.peak > before_denoising ? DENOISING : r->most;
+    r->device.used += piece_bytes(m, plan);
+    r->device.used -= decoder;
+    const uint64_t before_decoding = r->device.peak;
     decode_passes(r);
-    r->decoding = r->device.peak > before;
-}
-
-/* Of two experts one is held at a time: the larger one counts. */
-static enum sorai_model_net larger_expert(const sora_model *m) {
-    const sorai_dit_config *a = &m->dit_config, *b = &m->dit2_config;
-    if (m->boundary == 0.0 || !m->has_dit2)
-        return sorai_model_expert(m, 1000.0);
-    const int64_t first = (int64_t)a->num_layers * a->num_attention_heads * a->attention_head_dim;
-    const int64_t second = (int64_t)b->num_layers * b->num_attention_heads * b->attention_head_dim;
-    return second > first ? SORAI_NET_TRANSFORMER_2 : SORAI_NET_TRANSFORMER;
-}
-
-/* One piece of video as the decoder gives it, on its way out. */
-static uint64_t piece_bytes(const sora_model *m, const sorai_plan *plan) {
-    const int64_t space = sorai_model_decoded_space(m), time = sorai_model_decoded_time(m);
-    const int64_t longest = (plan->latent[1] + plan->spans - 1) / plan->spans; /* latent frames of a span */
-    const int64_t frames = !plan->whole ? (plan->latent[1] > 1 ? time : 1) : plan->spans > 1 ? longest * time : 1 + (longest - 1) * time;
-    return (uint64_t)(frames * plan->latent[2] * plan->latent[3] * space * space * 3 / (plan->windows[0] * plan->windows[1])) * sizeof(float);
+    r->most = r->device.peak > before_decoding ? DECODING : r->most;
+    /* What the encoder took is enough for all, and lies beside what the others keep. */
+    if (encoded && capacity(&x->data) == encoders && !m->has_ltx_vae && sorai_vae_encodes_windows(&m->vae_config))
+        r->most = ENCODING;
 }
 
 static int begin(dry_run **out, sora_pipeline *p, const sorai_plan *plan, sora_error *err) {
@@ -398,8 +484,8 @@ static int begin(dry_run **out, sora_pipeline *p, const sorai_plan *plan, sora_e
     return SORA_OK;
 }
 
-/* decoding: whether the most is taken there. */
-static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, uint64_t *after, uint64_t *peak, int *decoding, sora_error *err) {
+/* most: where that is taken. */
+static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, uint64_t *after, uint64_t *peak, enum phase *most, sora_error *err) {
     sora_model *m = p->model;
     dry_run *r;
     SORA_TRY(begin(&r, p, plan, err));
@@ -445,13 +531,13 @@ static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, ui
         /* Conditions: pixels, what is known and kept of them; the clean and the given latent and what a step makes of them. */
         const uint64_t seams = 4 * (uint64_t)plan->width * (uint64_t)plan->height + (uint64_t)plan->frames;
         const uint64_t given = p->conditions.count ? frames / 3 * 5 + 10 * latent + seams : 0;
-        const uint64_t counted = r->device.peak + r->lists + piece_bytes(m, plan) + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent + inputs + given + SMALL_THINGS;
+        const uint64_t counted = r->device.peak + r->lists + capacity(&r->exec.meta) + 4 * latent + frames + texts + latent + inputs + given + SMALL_THINGS;
         const uint64_t present = held + capacity(&p->exec.data) + capacity(&p->exec.meta);
         *peak = counted > present ? counted - present : 0;
         const uint64_t scratch = 3 * latent;
         *after = *peak > scratch ? *peak - scratch : 0;
     }
-    *decoding = r->decoding;
+    *most = r->most;
     sorai_exec_release(&r->exec);
     sorai_dit_release(&r->dit);
     sorai_ltx_release(&r->ltx);
@@ -465,43 +551,80 @@ static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, ui
 }
 
 /* One more window where a frame can still be cut. 0: it can't. */
-static int cut_finer(sorai_plan *plan) {
+static int halve(int64_t windows[2], const int64_t size[2]) {
+    const int64_t h = size[0] / windows[0], w = size[1] / windows[1];
+    if ((h < 2 && w < 2) || windows[0] * windows[1] >= MOST_WINDOWS)
+        return 0;
+    windows[w >= h ? 1 : 0] *= 2;
+    return 1;
+}
+
+static int cut_decoding(sorai_plan *plan) {
     if (plan->whole && 2 * plan->spans <= plan->latent[1]) { /* first in time: what lies around a part is done twice, and frames leave early */
         plan->spans *= 2;
         return 1;
     }
-    const int64_t h = plan->latent[2] / plan->windows[0], w = plan->latent[3] / plan->windows[1];
-    if (h < 2 && w < 2)
-        return 0;
-    plan->windows[w >= h ? 1 : 0] *= 2;
-    return plan->windows[0] * plan->windows[1] <= 256;
+    return halve(plan->windows, plan->latent + 2);
+}
+
+static int cut_encoding(const sora_model *m, sorai_plan *plan) {
+    return !m->has_ltx_vae && sorai_vae_encodes_windows(&m->vae_config) && halve(plan->encoded_in, plan->latent + 2);
+}
+
+/* What one half of the autoencoder takes by itself, beyond what is there. */
+static int alone(sora_pipeline *p, const sorai_plan *plan, enum sorai_model_net net, void (*work)(dry_run *r), uint64_t *bytes, sora_error *err) {
+    sora_model *m = p->model;
+    dry_run *r;
+    SORA_TRY(begin(&r, p, plan, err));
+    sorai_lock_take(&m->lock);
+    int status = sorai_exec_init(&r->exec, &r->device.base, p->mem, m->product, err);
+    if (status == SORA_OK)
+        status = bind(r, net, err);
+    const uint64_t held = held_by(m, net, 1);
+    sorai_lock_give(&m->lock);
+    if (status == SORA_OK) {
+        work(r);
+        status = sorai_exec_finish(&r->exec, err);
+    }
+    const uint64_t present = held + capacity(&p->exec.data), counted = r->device.peak + capacity(&r->exec.meta);
+    *bytes = counted > present ? counted - present : 0;
+    sorai_exec_release(&r->exec);
+    if (r->stores[net].mem)
+        sorai_store_release(&r->stores[net]);
+    sorai_free(p->mem, r);
+    return status;
 }
 
 int sorai_plan_decoding(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
-    sora_model *m = p->model;
-    int status = SORA_OK, more = p->mem->limit > 0;
-    while (status == SORA_OK && more) {
-        dry_run *r;
-        SORA_TRY(begin(&r, p, plan, err));
-        sorai_lock_take(&m->lock);
-        status = sorai_exec_init(&r->exec, &r->device.base, p->mem, m->product, err);
-        if (status == SORA_OK)
-            status = bind(r, sorai_model_decoder(m), err);
-        const uint64_t held = held_by(m, sorai_model_decoder(m), 1);
-        sorai_lock_give(&m->lock);
-        if (status == SORA_OK) {
-            decode_passes(r);
-            status = sorai_exec_finish(&r->exec, err);
-        }
-        const uint64_t present = held + capacity(&p->exec.data), counted = r->device.peak + capacity(&r->exec.meta) + 3 * piece_bytes(m, plan);
-        sorai_exec_release(&r->exec);
-        if (r->stores[sorai_model_decoder(m)].mem)
-            sorai_store_release(&r->stores[sorai_model_decoder(m)]);
-        sorai_free(p->mem, r);
-        const uint64_t used = atomic_load(&p->mem->used) + (counted > present ? counted - present : 0);
-        more = status == SORA_OK && used > p->mem->limit && cut_finer(plan);
+    uint64_t bytes;
+    do {
+        if (!p->mem->limit)
+            return SORA_OK;
+        SORA_TRY(alone(p, plan, sorai_model_decoder(p->model), decode_passes, &bytes, err));
+        bytes += 3 * piece_bytes(p->model, plan);
+    } while (atomic_load(&p->mem->used) + bytes > p->mem->limit && cut_decoding(plan));
+    return SORA_OK;
+}
+
+static void encode_clip(dry_run *r) {
+    encode_passes(r, r->plan->full_frames, r->model->has_ltx_vae ? r->plan->full_frames : sorai_model_time_factor(r->model));
+}
+
+int sorai_plan_encoding(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
+    const int64_t *l = plan->latent;
+    if (!p->mem->limit)
+        return SORA_OK;
+    for (;;) {
+        uint64_t bytes;
+        SORA_TRY(alone(p, plan, sorai_model_encoder(p->model), encode_clip, &bytes, err));
+        bytes += (uint64_t)((l[1] + 1) * l[2] * l[3] * l[4]) * sizeof(float) + SMALL_THINGS; /* the latent, and a frame of it on its way */
+        const uint64_t used = atomic_load(&p->mem->used);
+        if (used + bytes <= p->mem->limit)
+            return SORA_OK;
+        if (!cut_encoding(p->model, plan))
+            return sorai_fail(err, SORA_E_LIMIT, "encoding needs %llu MiB more, the limit leaves %llu", (unsigned long long)(bytes >> 20),
+                              (unsigned long long)((p->mem->limit - used) >> 20));
     }
-    return status;
 }
 
 int sorai_plan_choose(sora_pipeline *p, sorai_plan *plan, uint64_t *after, uint64_t *peak, sora_error *err) {
@@ -512,18 +635,18 @@ int sorai_plan_choose(sora_pipeline *p, sorai_plan *plan, uint64_t *after, uint6
     if (plan->follows)
         SORA_TRY(count_tokens(p, SORA_SLOT_SOURCE, SORA_PARAM_SOURCE, &tokens, err));
     for (;;) {
-        int decoding = 0;
-        SORA_TRY(estimate(p, plan, tokens, after, peak, &decoding, err));
+        enum phase most = DENOISING;
+        SORA_TRY(estimate(p, plan, tokens, after, peak, &most, err));
         if (!p->mem->limit || atomic_load(&p->mem->used) + *peak <= p->mem->limit)
             return SORA_OK;
         /* What is cheapest of what helps. Windows cost an eighth of the decoder's work and frames come late, weights that are packed anew
          * cost each step a part that shrinks with the number of tokens. */
-        if (decoding && cut_finer(plan))
+        if ((most == DECODING && cut_decoding(plan)) || (most == ENCODING && cut_encoding(p->model, plan)))
             continue;
-        if (!decoding && plan->guided && !plan->unbatched)
+        if (most == DENOISING && plan->guided && !plan->unbatched)
             plan->unbatched = 1;
         else if (!plan->streamed)
-            plan->streamed = 1, plan->spans = plan->windows[0] = plan->windows[1] = 1;
+            plan->streamed = 1, plan->spans = plan->windows[0] = plan->windows[1] = plan->encoded_in[0] = plan->encoded_in[1] = 1;
         else
             return SORA_OK;
     }

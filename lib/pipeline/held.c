@@ -207,7 +207,7 @@ static int begin_key(sora_pipeline *p, holding *s, sorai_encoding *encoding, sor
         if (!n)
             continue;
         s->pieces.from = c->at_frame;
-        SORA_TRY(sorai_encoding_begin(p, encoding, (const int64_t[]){n, plan->full_height, plan->full_width}, fill_piece, &s->pieces, err));
+        SORA_TRY(sorai_encoding_begin(p, encoding, plan, n, fill_piece, &s->pieces, err));
         return SORA_MORE;
     }
     return SORA_OK;
@@ -221,7 +221,7 @@ int sorai_held_part(sora_pipeline *p, sorai_timeline *line, void **state, sorai_
         SORA_TRY(begin(p, line, state, err));
         if (sorai_conditions_lay_places(p, plan)) {
             holding *s = *state;
-            SORA_TRY(sorai_encoding_begin(p, encoding, (const int64_t[]){plan->full_frames, plan->full_height, plan->full_width}, fill_piece, &s->pieces, err));
+            SORA_TRY(sorai_encoding_begin(p, encoding, plan, plan->full_frames, fill_piece, &s->pieces, err));
             s->whole = 1;
             return SORA_MORE;
         }

@@ -205,7 +205,7 @@ static int begin_joined(sora_pipeline *p, const sorai_timeline *line, void **sta
     SORA_TRY(scaled(p, p->slots[SORA_SLOT_IMAGE], &j->first, err));
     SORA_TRY(scaled(p, last, &j->last, err));
     j->clip = (clip){j->first, j->last, joined ? line : NULL, plan, joined ? plan->full_frames : 1, (size_t)plan->full_width * (size_t)plan->full_height};
-    SORA_TRY(sorai_encoding_begin(p, encoding, (const int64_t[]){j->clip.frames, plan->full_height, plan->full_width}, fill_clip, &j->clip, err));
+    SORA_TRY(sorai_encoding_begin(p, encoding, plan, j->clip.frames, fill_clip, &j->clip, err));
     return SORA_MORE;
 }
 

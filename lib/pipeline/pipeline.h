@@ -37,6 +37,7 @@ struct sorai_plan {
     int32_t unbatched;                  /* guidance's two passes one after the other */
     int32_t streamed;                   /* the transformer's packed weights are not kept */
     int64_t windows[2];                 /* rows and columns of windows that a frame is decoded in */
+    int64_t encoded_in[2];              /* and encoded in */
     int32_t whole;                      /* the decoder looks both ways in time: it takes all latent frames at once, or */
     int64_t spans;                      /* as many parts of them one after the other, each in windows */
     int64_t key_time;                   /* frames of a latent frame, of a model that takes keyframes; 0: it does not */
@@ -73,13 +74,16 @@ typedef struct sorai_loop {
     sorai_exec_mark begin, mark;
 } sorai_loop;
 
-/* A clip on its way through the encoder: a step does what makes one latent frame. Between steps other networks may run, but no other stream. */
+/* A clip on its way through the encoder: a step does what makes one latent frame, or what a window gives to it. Between steps other networks may run, but no other stream. */
 typedef int sorai_fill_fn(void *user, int64_t first, int64_t n, float *piece, sora_error *err); /* frames first..first+n-1 as [3, n, h, w] in -1..1 */
 struct sorai_encoding {
     int64_t size[3]; /* frames, height, width */
-    sorai_fill_fn *fill; /* asked for them in order */
+    int64_t windows[2];
+    sorai_fill_fn *fill; /* asked for them in order, for each window */
     void *user;
-    int64_t done, pieces; /* steps: one for each latent frame, or one for all */
+    int64_t pieces;       /* of the clip: one for each latent frame, or one for all */
+    int64_t done, steps;  /* windows: all pieces of one after the other, then the middle of the network for each piece */
+    sora_tensor *front;   /* what the middle takes, on the device: [1, t, h, w, c]; NULL: there is one window */
     sora_tensor *out;     /* f32 [z, t, h, w], as far as it is made */
 };
 
@@ -137,6 +141,9 @@ int sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan, sora_error *er
 int sorai_plan_choose(sora_pipeline *p, sorai_plan *plan, uint64_t *after, uint64_t *peak, sora_error *err);
 /* The same of the decoder alone; of the plan only latent and windows are looked at. */
 int sorai_plan_decoding(sora_pipeline *p, sorai_plan *plan, sora_error *err);
+/* Of the encoder alone, for a clip of full_frames, full_height and full_width. SORA_E_LIMIT: it fits in no way. */
+int sorai_plan_encoding(sora_pipeline *p, sorai_plan *plan, sora_error *err);
+sorai_vae_window sorai_window_of(const int64_t windows[2], int64_t h, int64_t w, int64_t i); /* window i of a latent */
 sorai_vae_window sorai_plan_window(const sorai_plan *plan, int64_t i);
 sorai_ltx_box sorai_plan_box(const sorai_plan *plan, int64_t step); /* the same where the plan says `whole`: also of time */
 /* Two passes go through the transformer as one batch up to this many tokens: above, their memory costs more than the batch saves. */
@@ -159,9 +166,10 @@ sora_tensor *sorai_cache_residual(sorai_exec *x, const sorai_kind *kind, int64_t
 /* What the plan needs while it is made: two rows of the embedding of time. Also for the estimate. */
 float *sorai_cache_rows(sorai_exec *x, const sorai_kind *kind);
 
-/* stages.c: the steps of an encoding, until done == pieces. */
-int64_t sorai_encoding_pieces(const sora_model *m, int64_t frames);
-int sorai_encoding_begin(sora_pipeline *p, sorai_encoding *e, const int64_t size[3], sorai_fill_fn *fill, void *user, sora_error *err);
+/* encode.c: the steps of an encoding, until done == steps. Frames of the plan's size, in its windows. */
+int64_t sorai_encoding_steps(const sora_model *m, const sorai_plan *plan, int64_t frames);
+int sorai_encoding_begin(sora_pipeline *p, sorai_encoding *e, const sorai_plan *plan, int64_t frames, sorai_fill_fn *fill, void *user,
+                         sora_error *err);
 int sorai_encoding_step(sora_pipeline *p, sorai_encoding *e, sora_error *err);
 sora_tensor *sorai_encoding_take(sorai_encoding *e);          /* the whole latent, the caller's from now on */
 void sorai_encoding_end(sora_pipeline *p, sorai_encoding *e); /* also of one that failed; twice does no harm */

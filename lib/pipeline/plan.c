@@ -144,7 +144,7 @@ int sorai_plan_make(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
     plan->full_height = (int32_t)round_up(plan->height, space * patch[1]);
     const int64_t t = round_up(1 + round_up(plan->frames - 1, time) / time, patch[0]);
     plan->full_frames = 1 + (t - 1) * time;
-    plan->windows[0] = plan->windows[1] = 1;
+    plan->windows[0] = plan->windows[1] = plan->encoded_in[0] = plan->encoded_in[1] = 1;
     plan->whole = m->has_ltx_vae;
     plan->spans = 1;
     plan->key_time = m->keyframes && patch[0] == 1 ? time : 0;

@@ -159,6 +159,8 @@ static int step_condition(sora_pipeline *p, sora_error *err) {
         return sorai_run_report(p, SORA_PHASE_CONDITION, p->taking.done, p->taking.steps, err);
     SORA_TRY(more);
     sorai_conditions_end(p);
+    if (p->plan.encoded_in[0] * p->plan.encoded_in[1] > 1) /* memory is scarce: nothing of the encoder stays beside what comes */
+        sorai_arena_release(&p->exec.data);
     const sorai_inputs in = {.text = p->made[SORA_SLOT_TEXT],
                              .negative = p->made[SORA_SLOT_NEGATIVE],
                              .source = p->made[SORA_SLOT_SOURCE],

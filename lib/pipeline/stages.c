@@ -149,77 +149,6 @@ int sorai_stage_denoise(sora_pipeline *p, const sora_tensor *latent, const sora_
     return status;
 }
 
-int64_t sorai_encoding_pieces(const sora_model *m, int64_t frames) {
-    return m->has_ltx_vae ? 1 : 1 + (frames - 1) / sorai_model_time_factor(m);
-}
-
-/* Piece by piece, so that memory does not grow with the length: the first frame alone, then as many as make one latent frame. LTX-Video's
- * autoencoder takes clips whole. */
-int sorai_encoding_begin(sora_pipeline *p, sorai_encoding *e, const int64_t size[3], sorai_fill_fn *fill, void *user, sora_error *err) {
-    sora_model *m = p->model;
-    memset(e, 0, sizeof *e);
-    SORA_TRY(sorai_model_need(m, sorai_model_encoder(m), err));
-    const int64_t space = sorai_model_space_factor(m), t = 1 + (size[0] - 1) / sorai_model_time_factor(m);
-    memcpy(e->size, size, sizeof e->size);
-    e->fill = fill;
-    e->user = user;
-    e->pieces = sorai_encoding_pieces(m, size[0]);
-    SORA_TRY(sorai_tensor_new(&e->out, p->mem, SORA_DTYPE_F32, 4,
-                              (const int64_t[]){sorai_model_latent_channels(m), t, size[1] / space, size[2] / space}, err));
-    sorai_vae_stream_begin(&p->stream, p->mem);
-    return SORA_OK;
-}
-
-/* A piece of video [1, n, h, w, 3] -> latent, normalised. */
-static sora_tensor *encode_piece(sora_pipeline *p, sora_tensor *video) {
-    sorai_exec *x = &p->exec;
-    const sora_model *m = p->model;
-    if (m->has_ltx_vae)
-        return sorai_ltx_vae_normalize(x, &m->ltx_vae, sorai_ltx_vae_encode(x, &m->ltx_vae, video, NULL));
-    return sorai_vae_normalize(x, &m->encoder, sorai_vae_encode(x, &m->encoder, &p->stream, video, NULL));
-}
-
-int sorai_encoding_step(sora_pipeline *p, sorai_encoding *e, sora_error *err) {
-    sorai_exec *x = &p->exec;
-    const int64_t time = sorai_model_time_factor(p->model), h = e->size[1], w = e->size[2], *s = e->out->shape, i = e->done;
-    const int64_t first = i ? 1 + (i - 1) * time : 0, n = e->pieces == 1 ? e->size[0] : i ? time : 1;
-    const int64_t made = s[1] / e->pieces, plane = made * s[2] * s[3]; /* latent frames of the piece: all, or one */
-    const sorai_exec_mark mark = sorai_exec_here(x);
-    sora_error why = {.struct_size = sizeof why};
-    float *piece = sorai_alloc(p->mem, (size_t)(3 * n * h * w) * sizeof *piece);
-    float *latent = sorai_alloc(p->mem, (size_t)(plane * s[0]) * sizeof *latent);
-    int status = piece && latent ? e->fill(e->user, first, n, piece, &why) : sorai_fail(&why, SORA_E_NOMEM, "no memory for frames");
-    if (status != SORA_OK) {
-        sorai_exec_fail(x, status, "%s", why.message);
-    } else {
-        sora_tensor *video = sorai_upload(x, SORA_DTYPE_F32, 5, (const int64_t[]){1, 3, n, h, w}, piece);
-        sora_tensor *planes = sorai_dit_to_planes(x, encode_piece(p, sorai_dit_from_planes(x, video)));
-        if (planes)
-            sorai_download(x, planes, latent);
-        for (int64_t c = 0; c < s[0] && x->status == SORA_OK; c++)
-            memcpy((float *)e->out->data + (c * s[1] + i) * s[2] * s[3], latent + c * plane, (size_t)plane * sizeof *latent);
-    }
-    sorai_free(p->mem, piece);
-    sorai_free(p->mem, latent);
-    sorai_exec_rewind(x, mark);
-    e->done++;
-    if (x->status != SORA_OK || e->done == e->pieces)
-        sorai_vae_stream_release(&p->stream);
-    return sorai_exec_finish(x, err);
-}
-
-sora_tensor *sorai_encoding_take(sorai_encoding *e) {
-    sora_tensor *out = e->out;
-    e->out = NULL;
-    return out;
-}
-
-void sorai_encoding_end(sora_pipeline *p, sorai_encoding *e) {
-    if (e->out)
-        sorai_vae_stream_release(&p->stream);
-    sorai_tensor_unref(&e->out);
-}
-
 static int fill_from(void *user, int64_t first, int64_t n, float *piece, sora_error *err) {
     const sora_tensor *frames = user;
     const int64_t f = frames->shape[1], size = frames->shape[2] * frames->shape[3];
@@ -237,9 +166,15 @@ int sorai_stage_encode(sora_pipeline *p, const sora_tensor *frames, sora_tensor 
         (frames->shape[1] - 1) % time || frames->shape[2] < 1 || frames->shape[2] % space || frames->shape[3] < 1 || frames->shape[3] % space)
         return sorai_fail(err, SORA_E_INVALID, "video must be f32 [3, %lld k + 1, H, W], H and W multiples of %lld", (long long)time,
                           (long long)space);
+    const int64_t *f = frames->shape;
+    if (f[2] > INT32_MAX || f[3] > INT32_MAX)
+        return sorai_fail(err, SORA_E_LIMIT, "the video is too large");
+    sorai_plan plan = {.full_frames = f[1], .full_height = (int32_t)f[2], .full_width = (int32_t)f[3], .encoded_in = {1, 1},
+                       .latent = {1, 1 + (f[1] - 1) / time, f[2] / space, f[3] / space, sorai_model_latent_channels(p->model)}};
+    SORA_TRY(sorai_plan_encoding(p, &plan, err));
     sorai_encoding e;
-    int status = sorai_encoding_begin(p, &e, frames->shape + 1, fill_from, (void *)(uintptr_t)frames, err);
-    while (status == SORA_OK && e.done < e.pieces)
+    int status = sorai_encoding_begin(p, &e, &plan, f[1], fill_from, (void *)(uintptr_t)frames, err);
+    while (status == SORA_OK && e.done < e.steps)
         status = sorai_encoding_step(p, &e, err);
     *out = status == SORA_OK ? sorai_encoding_take(&e) : NULL;
     sorai_encoding_end(p, &e);

@@ -166,6 +166,13 @@ static int has_attention(const sorai_vae_config *c, int32_t level) {
     return 0;
 }
 
+int sorai_vae_encodes_windows(const sorai_vae_config *c) {
+    for (int32_t i = 0; i < c->levels - 1 && !c->is_residual; i++)
+        if (has_attention(c, i))
+            return 0;
+    return 1;
+}
+
 static void bind_encoder(binder *b, sorai_vae_net *n, const sorai_vae_config *c) {
     char path[96];
     int64_t dim = c->base_dim;

@@ -87,6 +87,21 @@ sora_tensor *sorai_vae_middle(sorai_exec *x, const sorai_vae_net *n, sorai_vae_s
     return sorai_exec_rewind_keep(x, mark, sorai_vae_res_run(x, &n->mid[1], stream, h));
 }
 
+sorai_vae_span sorai_vae_widen(sorai_vae_span s, int64_t reach, int64_t whole) {
+    s = (sorai_vae_span){(s.begin - reach) & ~INT64_C(1), (s.end + reach + 1) & ~INT64_C(1)};
+    s.begin = s.begin > 0 ? s.begin : 0;
+    s.end = s.end < whole ? s.end : whole;
+    return s;
+}
+
+sora_tensor *sorai_vae_cut(sorai_exec *x, sora_tensor *in, int64_t y, int64_t left, sorai_vae_span rows, sorai_vae_span columns) {
+    if (in && (rows.begin != y || rows.end - rows.begin != in->shape[2]))
+        in = sorai_slice(x, in, 2, rows.begin - y, rows.end - y);
+    if (in && (columns.begin != left || columns.end - columns.begin != in->shape[3]))
+        in = sorai_slice(x, in, 3, columns.begin - left, columns.end - left);
+    return in;
+}
+
 sora_tensor *sorai_vae_patchify(sorai_exec *x, sora_tensor *in, int32_t p) {
     if (!in || p <= 1)
         return in;

@@ -16,6 +16,16 @@ sora_tensor *sorai_vae_res_run(sorai_exec *x, const sorai_vae_res *r, sorai_vae_
 sora_tensor *sorai_vae_attention_run(sorai_exec *x, const sorai_vae_attention *a, sora_tensor *in);
 sora_tensor *sorai_vae_middle(sorai_exec *x, const sorai_vae_net *n, sorai_vae_stream *stream, sora_tensor *in);
 
+/* Rows or columns begin..end-1 of a window. */
+typedef struct sorai_vae_span {
+    int64_t begin, end;
+} sorai_vae_span;
+/* With what lies up to `reach` further on each side, of an axis that ends at `whole`. Even borders keep kernels that work on pairs of pixels at
+ * the same pairs. */
+sorai_vae_span sorai_vae_widen(sorai_vae_span s, int64_t reach, int64_t whole);
+/* `in` begins at (y, left) of the frame: the rows and columns asked for. */
+sora_tensor *sorai_vae_cut(sorai_exec *x, sora_tensor *in, int64_t y, int64_t left, sorai_vae_span rows, sorai_vae_span columns);
+
 /* True for a piece that begins the clip, as far as `level` has seen. */
 static inline int sorai_vae_first(const sorai_vae_stream *stream, int32_t level) { return !stream || !stream->started[level]; }
 

@@ -56,29 +56,21 @@ static sora_tensor *level_run(sorai_exec *x, const sorai_vae_config *c, const so
 
 /* ---- windows ---------------------------------------------------------------------------------------------------------------- */
 
-/* Rows or columns begin..end-1. */
-typedef struct span {
-    int64_t begin, end;
-} span;
-
 /* What a window needs of one axis: of each level's input, and of the input of conv_out (the last). Convolutions of three look one further on
  * each side, and what is computed there from zeros that are not the frame's own border is cut off again level by level: so a window has the
- * same bits as the same place of the whole. Even borders keep kernels that work on pairs of pixels at the same pairs. */
-static void spans(const sorai_vae *vae, int64_t begin, int64_t size, int64_t whole, span *out) {
+ * same bits as the same place of the whole. */
+static void spans(const sorai_vae *vae, int64_t begin, int64_t size, int64_t whole, sorai_vae_span *out) {
     const int32_t levels = vae->config.levels;
-    span s = {begin << (levels - 1), (begin + size) << (levels - 1)};
+    sorai_vae_span s = {begin << (levels - 1), (begin + size) << (levels - 1)};
     out[levels] = s;
     int64_t reach = 1; /* conv_out */
     for (int32_t i = levels - 1; i >= 0; i--) {
         if (i < levels - 1) {
-            s = (span){(s.begin - 1) / 2, (s.end + 2) / 2}; /* the enlarging convolution, on pixels that are doubled */
+            s = (sorai_vae_span){(s.begin - 1) / 2, (s.end + 2) / 2}; /* the enlarging convolution, on pixels that are doubled */
             reach = 0;
         }
         reach += 2 * vae->decoder.level[i].blocks;
-        s = (span){(s.begin - reach) & ~INT64_C(1), (s.end + reach + 1) & ~INT64_C(1)};
-        s.begin = s.begin > 0 ? s.begin : 0;
-        s.end = s.end < whole << i ? s.end : whole << i;
-        out[i] = s;
+        out[i] = s = sorai_vae_widen(s, reach, whole << i);
     }
 }
 
@@ -88,17 +80,12 @@ typedef struct decoding {
     sorai_vae_stream *stream;
     sora_tensor *out; /* NULL: the result is returned */
     int64_t frames;   /* of out that are filled */
-    span y[SORAI_VAE_MAX_LEVELS + 1], w[SORAI_VAE_MAX_LEVELS + 1];
+    sorai_vae_span y[SORAI_VAE_MAX_LEVELS + 1], w[SORAI_VAE_MAX_LEVELS + 1];
 } decoding;
 
 /* `in` begins at (y, w) of the frame: what of it stage i takes. */
 static sora_tensor *cut(const decoding *d, sora_tensor *in, int64_t y, int64_t w, int32_t i) {
-    const span a = d->y[i], b = d->w[i];
-    if (in && (a.begin != y || a.end - a.begin != in->shape[2]))
-        in = sorai_slice(d->x, in, 2, a.begin - y, a.end - y);
-    if (in && (b.begin != w || b.end - b.begin != in->shape[3]))
-        in = sorai_slice(d->x, in, 3, b.begin - w, b.end - w);
-    return in;
+    return sorai_vae_cut(d->x, in, y, w, d->y[i], d->w[i]);
 }
 
 static void append(decoding *d, const sora_tensor *part) {

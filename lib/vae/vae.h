@@ -91,7 +91,7 @@ typedef struct sorai_vae_stream {
     } slot[SORAI_VAE_MAX_SLOTS];
     int32_t started[SORAI_VAE_MAX_LEVELS]; /* a level has seen the first frame */
     int32_t pieces;
-    int64_t split_bytes; /* decode: a block's result larger than this goes on frame by frame; 0 is read as 32 MiB */
+    int64_t split_bytes; /* more than this goes on frame by frame: what a block gives to decode, what a level takes to encode; 0 is read as 32 MiB */
 } sorai_vae_stream;
 void sorai_vae_stream_begin(sorai_vae_stream *stream, sorai_mem *mem); /* a new clip; memory is kept */
 void sorai_vae_stream_release(sorai_vae_stream *stream);
@@ -112,6 +112,13 @@ typedef struct sorai_vae_window {
 sora_tensor *sorai_vae_decode_middle(sorai_exec *x, const sorai_vae *vae, sorai_vae_stream *stream, sora_tensor *latent);
 sora_tensor *sorai_vae_decode_window(sorai_exec *x, const sorai_vae *vae, sorai_vae_stream *stream, sora_tensor *middle,
                                      const sorai_vae_window *window);
+/* Encoding in the same two parts, the other way round: the levels in front of the last, window by window, and what is left, whose attention sees
+ * whole frames. A window takes the pixels of its reach; `size` is of the latent (height, width). Only where no level has attention of its own. */
+int sorai_vae_encodes_windows(const sorai_vae_config *config);
+sorai_vae_window sorai_vae_encode_reach(const sorai_vae *vae, const int64_t size[2], const sorai_vae_window *window);
+sora_tensor *sorai_vae_encode_window(sorai_exec *x, const sorai_vae *vae, sorai_vae_stream *stream, sora_tensor *video, const int64_t size[2],
+                                     const sorai_vae_window *window); /* -> the window's place of [b, t, h', w', c] */
+sora_tensor *sorai_vae_encode_middle(sorai_exec *x, const sorai_vae *vae, sorai_vae_stream *stream, sora_tensor *front, sora_tensor **logvar);
 /* Between the distribution's numbers and those that the transformer sees: (mean - latents_mean) / latents_std and back. */
 sora_tensor *sorai_vae_normalize(sorai_exec *x, const sorai_vae *vae, sora_tensor *mean);
 sora_tensor *sorai_vae_denormalize(sorai_exec *x, const sorai_vae *vae, sora_tensor *latent);

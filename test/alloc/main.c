@@ -290,6 +290,62 @@ static int do_ltx(sora_error *err) {
     return status;
 }
 
+/* A clip is encoded, in windows once a limit is set. */
+static uint64_t wanted_latent, encode_limit, encode_peak;
+
+static int encode(sora_pipeline *p, const sora_tensor *video, uint64_t *values, sora_error *err) {
+    sora_tensor *latent = NULL;
+    const int status = sora_encode_video(p, video, &latent, err);
+    if (status != SORA_OK && latent)
+        complaint("encoding:", "*out is not NULL");
+    *values = status == SORA_OK ? hash(sora_tensor_data(latent), sora_tensor_bytes(latent)) : 0;
+    sora_tensor_unref(&latent);
+    return status;
+}
+
+static int do_encode(sora_error *err) {
+    const sora_tensor_desc clip = {.struct_size = sizeof clip, .dtype = SORA_DTYPE_F32, .rank = 4, .shape = {3, 5, 96, 160}};
+    sora_context *ctx = NULL;
+    sora_model *model = NULL;
+    sora_pipeline *p = NULL;
+    sora_tensor *video = NULL;
+    uint64_t values = 0;
+    sora_context_opts o;
+    sora_context_opts_init(&o);
+    o.allocator = &allocator;
+    o.threads = 1;
+    o.mem_limit = encode_limit;
+    int status = sora_context_create(&ctx, &o, err);
+    if (status == SORA_OK)
+        status = sora_model_open(&model, ctx, model_path, NULL, err);
+    if (status == SORA_OK)
+        status = sora_pipeline_create(&p, model, err);
+    if (status == SORA_OK)
+        status = sora_tensor_create(&video, ctx, &clip, err);
+    if (status == SORA_OK) {
+        for (size_t k = 0; k < sora_tensor_bytes(video) / 4; k++)
+            ((float *)sora_tensor_data(video))[k] = (float)(k * 29 % 97) / 97.0f - 0.5f;
+        status = encode(p, video, &values, err);
+        if (status != SORA_OK) {
+            mercy();
+            if (encode(p, video, &values, NULL) != SORA_OK)
+                complaint("encoding:", "does not work when memory is there again");
+        }
+        if (!wanted_latent)
+            wanted_latent = values;
+        if (values != wanted_latent)
+            complaint("encoding:", "other values");
+        sora_memory m = {.struct_size = sizeof m};
+        if (!encode_peak && sora_context_memory(ctx, &m) == SORA_OK)
+            encode_peak = m.peak;
+    }
+    sora_tensor_unref(&video);
+    sora_pipeline_destroy(&p);
+    sora_model_unref(&model);
+    sora_context_unref(&ctx);
+    return status;
+}
+
 static double wanted_loss[3][2];
 static int kind;
 
@@ -455,6 +511,11 @@ int main(int argc, char **argv) {
             good &= scenario(tiny_kinds[kind], do_training);
     if (asked(argc, argv, "files"))
         good &= scenario("files", do_files);
+    if (asked(argc, argv, "encode")) {
+        const int whole = one_round(do_encode, 0, 0); good &= whole; /* what it takes, and gives, as a whole */
+        encode_limit = encode_peak * 4 / 5;
+        good &= scenario("encode", do_encode);
+    }
     static const char *const relatives[] = {"loop_i2v", "loop_a14b", "loop_vace", "loop_ltx"};
     dense = 60;
     for (int i = 0; i < 4; i++) {

@@ -50,10 +50,17 @@ sora_tensor *rig_tensor(rig *r, int32_t dtype, int32_t rank, const int64_t *shap
 }
 
 void open_kind(rig *r, const char *name) {
+    open_kind_limited(r, name, 0);
+}
+
+void open_kind_limited(rig *r, const char *name, uint64_t mem_limit) {
     char path[128];
+    sora_context_opts context;
     memset(r, 0, sizeof *r);
     r->err.struct_size = sizeof r->err;
-    ck_assert_int_eq(sora_context_create(&r->ctx, NULL, &r->err), SORA_OK);
+    sora_context_opts_init(&context);
+    context.mem_limit = mem_limit;
+    ck_assert_int_eq(sora_context_create(&r->ctx, &context, &r->err), SORA_OK);
     snprintf(path, sizeof path, "test/parity/fixtures/loop_%s", name);
     sora_model_opts opts;
     sora_model_opts_init(&opts);

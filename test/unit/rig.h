@@ -19,6 +19,7 @@ void open_rig(rig *r, int threads, uint64_t mem_limit);
 /* A model of the parity fixtures, "i2v", "vace", ...: 32x48, nine frames, two steps, texts as tensors. */
 enum { KIND_WIDTH = 32, KIND_HEIGHT = 48, KIND_FRAMES = 9 };
 void open_kind(rig *r, const char *name);
+void open_kind_limited(rig *r, const char *name, uint64_t mem_limit);
 void close_rig(rig *r);
 /* A host tensor of u8 or f32, every value from its place and `start`. */
 sora_tensor *rig_tensor(rig *r, int32_t dtype, int32_t rank, const int64_t *shape, int start);
