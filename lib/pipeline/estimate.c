@@ -243,9 +243,10 @@ static void window_passes(dry_run *r, int few, int64_t longest) {
 static void encode_passes(dry_run *r, int64_t frames, int64_t longest) {
     sorai_exec *x = &r->exec;
     const int64_t *windows = r->plan->encoded_in, *l = r->plan->latent;
-    const int whole = windows[0] * windows[1] == 1, ltx = r->model->has_ltx_vae, few = ltx || frames == 1 ? 1 : 3;
+    const int whole = windows[0] * windows[1] == 1, ltx = r->model->has_ltx_vae;
     const int64_t latents = 1 + (frames - 1) / sorai_model_time_factor(r->model), c = whole ? 0 : r->encoder.encoder.level[r->encoder.config.levels - 1].in_dim;
     const uint64_t front = (uint64_t)(latents * l[2] * l[3] * c) * sizeof(float);
+    const int few = ltx ? 1 : latents < 3 ? (int)latents : 3;
     sorai_vae_stream stream = {0};
     if (!whole) {
         (void)x->device->alloc(x->device, front);
