@@ -1,8 +1,9 @@
-/* What a run will take, and how it is made to fit: the same networks run once on a device that only counts, so the answer follows the code by itself. */
+/* What a run will take: the same networks run once on a device that only counts, so the answer follows the code by itself. */
 #include <string.h>
 
 #include "lib/ops/ops.h"
 #include "lib/pipeline/counting.h"
+#include "lib/pipeline/estimate.h"
 #include "lib/pipeline/pipeline.h"
 
 typedef struct names {
@@ -60,11 +61,8 @@ static uint64_t capacity(const sorai_arena *a) {
     return sum;
 }
 
-#define MOST_WINDOWS 256
 #define SMALL_THINGS 24576 /* heads of tensors, lists: they depend on the host's allocator more than on the request; 18 KB were seen */
-
 #define FOLLOWED 8 /* latents that held.c makes on the way to a clip's own pass; half as many more where the network is told levels */
-enum phase { DENOISING /* or text */, ENCODING, DECODING };
 
 typedef struct dry_run {
     sora_model *model;
@@ -82,7 +80,7 @@ typedef struct dry_run {
     sorai_vision vision;
     const sora_pipeline *pipeline;
     int32_t tokens; /* of the longer text; 0: none is encoded */
-    enum phase most;
+    enum sorai_most most;
     uint64_t lists; /* bytes of networks that are not bound yet, beside their weights */
 } dry_run;
 
@@ -129,19 +127,6 @@ static int bind(dry_run *r, enum sorai_model_net net, sora_error *err) {
     const uint64_t now = atomic_load(&m->mem->used);
     if (!m->bound[net] && now > before)
         r->lists += now - before + s->count * (sizeof(sora_tensor) + SORAI_ALIGN);
-    return status;
-}
-
-/* Tokens of a text that the run will encode. */
-static int count_tokens(sora_pipeline *p, sora_slot slot, sora_param param, int32_t *most, sora_error *err) {
-    if (p->slots[slot])
-        return SORA_OK;
-    sorai_ids ids;
-    sorai_ids_init(&ids, p->mem);
-    const char *text = p->params.text[param];
-    const int status = sorai_model_tokenize(p->model, text ? text : "", p->params.length[param], &ids, err);
-    *most = (int32_t)ids.count > *most ? (int32_t)ids.count : *most;
-    sorai_ids_release(&ids);
     return status;
 }
 
@@ -394,7 +379,7 @@ static void passes(dry_run *r) {
     rewind_all(x);
     const uint64_t before_pictures = r->device.peak;
     picture_passes(r);
-    r->most = r->device.peak > before_pictures ? ENCODING : DENOISING;
+    r->most = r->device.peak > before_pictures ? SORAI_MOST_ENCODING : SORAI_MOST_DENOISING;
     const int encoded = wants_encoder(r);
     if (encoded && plan->encoded_in[0] * plan->encoded_in[1] > 1)
         drop_temporaries(r);
@@ -463,15 +448,15 @@ static void passes(dry_run *r) {
     x->streamed = 0;
     sorai_exec_rewind(x, mark);
     rewind_all(x);
-    r->most = r->device.peak > before_denoising ? DENOISING : r->most;
+    r->most = r->device.peak > before_denoising ? SORAI_MOST_DENOISING : r->most;
     r->device.used += piece_bytes(m, plan);
     r->device.used -= decoder;
     const uint64_t before_decoding = r->device.peak;
     decode_passes(r);
-    r->most = r->device.peak > before_decoding ? DECODING : r->most;
+    r->most = r->device.peak > before_decoding ? SORAI_MOST_DECODING : r->most;
     /* What the encoder took is enough for all, and lies beside what the others keep. */
     if (encoded && capacity(&x->data) == encoders && !m->has_ltx_vae && sorai_vae_encodes_windows(&m->vae_config))
-        r->most = ENCODING;
+        r->most = SORAI_MOST_ENCODING;
 }
 
 static int begin(dry_run **out, sora_pipeline *p, const sorai_plan *plan, sora_error *err) {
@@ -485,8 +470,8 @@ static int begin(dry_run **out, sora_pipeline *p, const sorai_plan *plan, sora_e
     return SORA_OK;
 }
 
-/* most: where that is taken. */
-static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, uint64_t *after, uint64_t *peak, enum phase *most, sora_error *err) {
+int sorai_estimate_run(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, uint64_t *after, uint64_t *peak, enum sorai_most *most,
+                       sora_error *err) {
     sora_model *m = p->model;
     dry_run *r;
     SORA_TRY(begin(&r, p, plan, err));
@@ -551,27 +536,6 @@ static int estimate(sora_pipeline *p, const sorai_plan *plan, int32_t tokens, ui
     return status;
 }
 
-/* One more window where a frame can still be cut. 0: it can't. */
-static int halve(int64_t windows[2], const int64_t size[2]) {
-    const int64_t h = size[0] / windows[0], w = size[1] / windows[1];
-    if ((h < 2 && w < 2) || windows[0] * windows[1] >= MOST_WINDOWS)
-        return 0;
-    windows[w >= h ? 1 : 0] *= 2;
-    return 1;
-}
-
-static int cut_decoding(sorai_plan *plan) {
-    if (plan->whole && 2 * plan->spans <= plan->latent[1]) { /* first in time: what lies around a part is done twice, and frames leave early */
-        plan->spans *= 2;
-        return 1;
-    }
-    return halve(plan->windows, plan->latent + 2);
-}
-
-static int cut_encoding(const sora_model *m, sorai_plan *plan) {
-    return !m->has_ltx_vae && sorai_vae_encodes_windows(&m->vae_config) && halve(plan->encoded_in, plan->latent + 2);
-}
-
 /* What one half of the autoencoder takes by itself, beyond what is there. */
 static int alone(sora_pipeline *p, const sorai_plan *plan, enum sorai_model_net net, void (*work)(dry_run *r), uint64_t *bytes, sora_error *err) {
     sora_model *m = p->model;
@@ -596,65 +560,19 @@ static int alone(sora_pipeline *p, const sorai_plan *plan, enum sorai_model_net 
     return status;
 }
 
-int sorai_plan_decoding(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
-    uint64_t bytes;
-    do {
-        if (!p->mem->limit)
-            return SORA_OK;
-        SORA_TRY(alone(p, plan, sorai_model_decoder(p->model), decode_passes, &bytes, err));
-        bytes += 3 * piece_bytes(p->model, plan);
-    } while (atomic_load(&p->mem->used) + bytes > p->mem->limit && cut_decoding(plan));
-    return SORA_OK;
-}
-
 static void encode_clip(dry_run *r) {
     encode_passes(r, r->plan->full_frames, r->model->has_ltx_vae ? r->plan->full_frames : sorai_model_time_factor(r->model));
 }
 
-int sorai_plan_encoding(sora_pipeline *p, sorai_plan *plan, sora_error *err) {
+int sorai_estimate_decoding(sora_pipeline *p, const sorai_plan *plan, uint64_t *bytes, sora_error *err) {
+    SORA_TRY(alone(p, plan, sorai_model_decoder(p->model), decode_passes, bytes, err));
+    *bytes += 3 * piece_bytes(p->model, plan);
+    return SORA_OK;
+}
+
+int sorai_estimate_encoding(sora_pipeline *p, const sorai_plan *plan, uint64_t *bytes, sora_error *err) {
     const int64_t *l = plan->latent;
-    if (!p->mem->limit)
-        return SORA_OK;
-    for (;;) {
-        uint64_t bytes;
-        SORA_TRY(alone(p, plan, sorai_model_encoder(p->model), encode_clip, &bytes, err));
-        bytes += (uint64_t)((l[1] + 1) * l[2] * l[3] * l[4]) * sizeof(float) + SMALL_THINGS; /* the latent, and a frame of it on its way */
-        const uint64_t used = atomic_load(&p->mem->used);
-        if (used + bytes <= p->mem->limit)
-            return SORA_OK;
-        if (!cut_encoding(p->model, plan))
-            return sorai_fail(err, SORA_E_LIMIT, "encoding needs %llu MiB more, the limit leaves %llu", (unsigned long long)(bytes >> 20),
-                              (unsigned long long)((p->mem->limit - used) >> 20));
-    }
-}
-
-int sorai_plan_choose(sora_pipeline *p, sorai_plan *plan, uint64_t *after, uint64_t *peak, sora_error *err) {
-    int32_t tokens = 0; /* counting them makes the tokenizer, whose size is known once it is there */
-    SORA_TRY(count_tokens(p, SORA_SLOT_TEXT, SORA_PARAM_PROMPT, &tokens, err));
-    if (plan->guided)
-        SORA_TRY(count_tokens(p, SORA_SLOT_NEGATIVE, SORA_PARAM_NEGATIVE, &tokens, err));
-    if (plan->follows)
-        SORA_TRY(count_tokens(p, SORA_SLOT_SOURCE, SORA_PARAM_SOURCE, &tokens, err));
-    for (;;) {
-        enum phase most = DENOISING;
-        SORA_TRY(estimate(p, plan, tokens, after, peak, &most, err));
-        if (!p->mem->limit || atomic_load(&p->mem->used) + *peak <= p->mem->limit)
-            return SORA_OK;
-        /* What is cheapest of what helps. Windows cost an eighth of the decoder's work and frames come late, weights that are packed anew
-         * cost each step a part that shrinks with the number of tokens. */
-        if ((most == DECODING && cut_decoding(plan)) || (most == ENCODING && cut_encoding(p->model, plan)))
-            continue;
-        if (most == DENOISING && plan->guided && !plan->unbatched)
-            plan->unbatched = 1;
-        else if (!plan->streamed)
-            plan->streamed = 1, plan->spans = plan->windows[0] = plan->windows[1] = plan->encoded_in[0] = plan->encoded_in[1] = 1;
-        else
-            return SORA_OK;
-    }
-}
-
-int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, sora_error *err) {
-    sorai_plan plan;
-    SORA_TRY(sorai_plan_make(p, &plan, err));
-    return sorai_plan_choose(p, &plan, after, peak, err);
+    SORA_TRY(alone(p, plan, sorai_model_encoder(p->model), encode_clip, bytes, err));
+    *bytes += (uint64_t)((l[1] + 1) * l[2] * l[3] * l[4]) * sizeof(float) + SMALL_THINGS; /* the latent, and a frame of it on its way */
+    return SORA_OK;
 }

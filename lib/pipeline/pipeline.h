@@ -136,7 +136,7 @@ int sorai_slot_fits(const sora_tensor *t, int32_t rank, const int64_t *shape, co
 /* Only what the sampler needs: steps, solver, guidance, shift. Asks nothing of the model. */
 int sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan, sora_error *err);
 
-/* Makes what of the plan is left open fit into the context's limit, the cheapest way first; without a limit, as if all did. Gives the bytes of
+/* choose.c. Makes what of the plan is left open fit into the context's limit, the cheapest way first; without a limit, as if all did. Gives the bytes of
  * the run, which may be too many all the same. */
 int sorai_plan_choose(sora_pipeline *p, sorai_plan *plan, uint64_t *after, uint64_t *peak, sora_error *err);
 /* The same of the decoder alone; of the plan only latent and windows are looked at. */
@@ -228,7 +228,7 @@ sora_tensor *sorai_stage_upload(sora_pipeline *p, const sora_tensor *t);
 /* A device temporary as a new host tensor without its first axis, planes first when `planes`. */
 int sorai_stage_give(sora_pipeline *p, sora_tensor *t, int planes, sora_tensor **out, sora_error *err);
 
-/* estimate.c: bytes of a run with this plan, found by running the networks on a device that only counts. */
+/* choose.c: bytes of the run that is asked for, in the way that is chosen for it. */
 int sorai_pipeline_estimate(sora_pipeline *p, uint64_t *after, uint64_t *peak, sora_error *err);
 
 #endif

@@ -33,6 +33,9 @@ run animate "$(frame "$tmp/a" 0)" $common --model "$tmp/given" --guidance 3 -o "
 ok "and --guidance in its place" $?
 run edit "$tmp/a" $common -o "$tmp/edited" && run edit "$tmp/a" $common --model "$tmp/given" -o "$tmp/edited-given" && diff -r "$tmp/edited" "$tmp/edited-given" >/dev/null
 ok "an edit keeps the model's guidance" $?
+run edit "$tmp/a" $common --free --strength 0.85 -o "$tmp/edited-free" && ! diff -r "$tmp/edited" "$tmp/edited-free" >/dev/null; ok "an edit follows the clip, unless it is free" $?
+run edit "$tmp/a" $common --source "a dog" -o "$tmp/edited-source" && ! diff -r "$tmp/edited" "$tmp/edited-source" >/dev/null; ok "and is told what the clip shows" $?
+run connect "$tmp/a" "$tmp/b" $common --source "a dog" -o "$tmp/none"; [ $? = 2 ]; ok "which is for edits alone" $?
 
 run loop "$tmp/a" $common --seconds 0.375 -o "$tmp/loop"
 [ $? = 0 ] && [ "$(frames "$tmp/loop")" = 10 ] && same "$tmp/loop" 6 "$tmp/a" 6; ok "loop adds the way back" $?
@@ -77,6 +80,10 @@ for k in "t2v replacement" "i2v joined channels, replacement" "flf joined channe
     run loop "$tmp/a" $common --seconds 0.375 -o "$o-loop" && [ "$(frames "$o-loop")" = 10 ]; ok "$name: loop" $?
     run edit "$tmp/a" $common --strength 0.9 -o "$o-edit" && ! same "$o-edit" 0 "$tmp/a" 0; ok "$name: edit" $?
     run connect "$tmp/a" "$tmp/b" $common --seconds 0.5 -o "$o-connect" && same "$o-connect" 11 "$tmp/b" 0; ok "$name: connect" $?
+    if [ "$name" = t2v ]; then # with two steps, of a latent frame that is given in half and fades in half nothing is left to the prompt
+        run fill "$tmp/a" $common --missing 2-3 -o "$o-fade" && run fill "$tmp/a" $common --missing 2-3 -p "a dog" -o "$o-fade2" && same "$o-fade" 2 "$o-fade2" 2
+        ok "$name: what is between begins as a cross-fade" $?
+    fi
     common="$common --steps 5" # with two, what lies in a latent frame with given ones is held to the end
     run fill "$tmp/a" $common --missing 2-3 -o "$o-fill" && same "$o-fill" 4 "$tmp/a" 4 && ! same "$o-fill" 2 "$tmp/a" 2; ok "$name: fill" $?
     run fill "$tmp/a" $common --missing 2-3 --resample 1 -o "$o-again"

@@ -108,7 +108,7 @@ START_TEST(memory_of_following_is_estimated) {
     sora_pipeline_set_i64(r.p, SORA_PARAM_HEIGHT, 224);
     ck_assert_int_eq(sora_pipeline_set_tensor(r.p, SORA_SLOT_SOURCE, r.p->slots[SORA_SLOT_TEXT]), SORA_OK);
     add(&r, given, NULL, 0, 0.25);
-    run_as_estimated(&r, strncmp(kinds[_i], "ltx", 3) == 0 ? 0.2 : 0.15, 131072, kinds[_i]); /* LTX-Video's encoder is estimated 17% too high here */
+    run_as_estimated(&r, 0.15, 131072, kinds[_i]);
     sora_tensor_unref(&given);
     close_rig(&r);
 }
