@@ -276,7 +276,9 @@ check-tsan:
 FUZZ_SECONDS ?= 600
 FUZZ_CC ?= $(or $(shell command -v clang-14),clang)
 fuzz:
-	@command -v $(FUZZ_CC) >/dev/null || { echo "make fuzz needs clang: apt-get install clang-14 llvm-14"; exit 1; }
+	@mkdir -p $(BUILD) && echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d && n > 9; }' | \
+	    $(FUZZ_CC) -x c -fsanitize=fuzzer,address,undefined -o $(BUILD)/fuzz-probe - 2>/dev/null || \
+	    { echo "make fuzz needs clang and its runtime: apt-get install clang-14 llvm-14 libclang-rt-14-dev"; exit 1; }
 	./configure BUILD=$(BUILD)/fuzz --enable-sanitize=fuzzer-no-link,address,undefined --without-openblas CC='$(FUZZ_CC)' >/dev/null
 	$(MAKE) BUILD=$(BUILD)/fuzz fuzzers
 	bash test/fuzz/run.sh $(BUILD)/fuzz/fuzzers $(FUZZ_SECONDS) $(T)

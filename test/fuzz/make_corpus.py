@@ -315,3 +315,28 @@ put("lora", "strange", tensors([("text_model.layers.0.lora_A.weight", "F32", [1]
 put("lora", "noted", safetensors({"__metadata__": {"lora_adapter_metadata": json.dumps({"transformer.r": 2, "transformer.lora_alpha": 8,
                                                    "transformer.alpha_pattern": {"blocks.0.ffn.0": 3}})},
                                   "blocks.0.ffn.0.lora_A.weight": t("F32", [1, 1], 0, 4), "blocks.0.ffn.0.lora_B.weight": t("F32", [2, 1], 4, 12)}, bytes(12)))
+
+# --- changes of a saved run and of a checkpoint (fuzz_edited of test/fuzz/edited.c): where it ends, then places and values
+for target in "saved_run", "checkpoint":
+    put(target, "whole", b"\xff\xff")
+    put(target, "half", b"\0\x80")
+    put(target, "header", b"\xff\xff" + b"\x20\0\x80x" + b"\x90\0\x80\x39")
+    put(target, "values", b"\xff\xff" + b"\x40\1\0\xff" + b"\0\2\0\x7f")
+    put(target, "odd", b"\xff\xff" + b"\xff\xff\x7f\1" + b"\0")
+
+put("saved_run", "place", b"\xff\xff" + b"\x50\2\0\x63")  # step 99 of 3
+put("saved_run", "name", b"\xff\xff" + b"\x09\1\x80y")  # its tensor x is called y
+
+# --- recipes
+put("recipe", "vae", json.dumps({"train": "vae", "seed": 3, "loss": {"kl": 1e-5}, "optimizer": {"name": "muon", "rate": 0.02, "ema": 0.9},
+    "vae": {"base_dim": 8, "decoder_base_dim": 8, "z_dim": 4, "dim_mult": [1, 2, 2], "num_res_blocks": 1, "attn_scales": [], "temperal_downsample": [True, True],
+            "is_residual": True, "in_channels": 12, "out_channels": 12, "patch_size": 2, "scale_factor_temporal": 4, "scale_factor_spatial": 8}}))
+put("recipe", "transformer", json.dumps({"train": "transformer", "text_length": 16, "caption_drop": 0.2, "noise": {"shift": 2}, "masks": {"first": 0.2, "noisy": 0.25},
+    "transformer": {"patch_size": [1, 2, 2], "num_attention_heads": 2, "attention_head_dim": 12, "in_channels": 4, "out_channels": 4, "text_dim": 24, "freq_dim": 32,
+                    "ffn_dim": 40, "num_layers": 2, "cross_attn_norm": True, "qk_norm": "rms_norm_across_heads", "eps": 1e-6},
+    "text_encoder": {"model_type": "umt5", "vocab_size": 400, "d_model": 24, "d_kv": 10, "d_ff": 40, "num_layers": 1, "num_heads": 2,
+                     "relative_attention_num_buckets": 32, "relative_attention_max_distance": 128, "layer_norm_epsilon": 1e-6}}))
+put("recipe", "probe", json.dumps({"train": "probe", "steps": 9, "parts": 2, "products": "f32", "freeze": ["stem"], "data": {"fps": 8}, "comment": "a probe",
+    "probe": {"width": 8, "values": [3, 4]}}))
+put("recipe", "large", json.dumps({"train": "probe", "probe": {"width": 1 << 20, "values": [1 << 30]}}))
+put("recipe", "unknown", json.dumps({"train": "vae", "sead": 3}))
