@@ -91,14 +91,14 @@ operate() { # what it does, prompt, timeline, inputs, command and its own option
     } >>"$out/operations"
 }
 rm -f "$out/operations"
-printf 'P5 2 1 255\n\000\377' >"$out/right-half.pgm"
+{ printf 'P5 32 32 255\n'; for y in $(seq 32); do printf '%016d' 0 | tr 0 '\000'; printf '%016d' 0 | tr 0 '\377'; done; } >"$out/right-half.pgm"
 operate "An image begins to move" "a Shiba Inu waving in a snowy village" "9 1 9" 09.png animate "$out/09.png"
 operate "A second before the clip and one behind it" "a tiger running in the jungle in the rain" "33 0 8 25 33" 05.mp4 extend "$out/05.mp4" --before 1 --after 1
 operate "The way back to the beginning" "a boy dancing on the beach at night" "25 17 25" 06.mp4 loop "$out/06.mp4"
 operate "The same walk elsewhere" "an old man taking a stroll in Antarctica during a snow storm" "17 0 17" 01.mp4 edit "$out/01.mp4"
 operate "From one clip into the other" "a toy robot and a kangaroo taking a stroll" "42 17 25" "03.mp4 04.mp4" connect "$out/03.mp4" "$out/04.mp4"
 operate "Frames 5 to 10 were lost" "a woman taking a stroll in Mumbai" "17 5 11" 02.mp4 fill "$out/02.mp4" --missing 5-10
-operate "The right half anew" "a boy dancing on the beach in bright daylight" "17 0 17" 06.mp4 inpaint "$out/06.mp4" --mask "$out/right-half.pgm"
+operate "Only the right half changes" "a boy dancing on the beach in bright daylight" "17 0 17" 06.mp4 inpaint "$out/06.mp4" --mask "$out/right-half.pgm"
 
 total=$(since "$begin")
 cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo 2>/dev/null | sed -n 1p)

@@ -19,7 +19,7 @@ static const struct {
     {"edit", cmd_operation, "make a clip again under another text"},
     {"connect", cmd_operation, "join two clips by what lies between them"},
     {"fill", cmd_operation, "make the frames that a clip lacks"},
-    {"inpaint", cmd_operation, "make a region of a clip anew"},
+    {"inpaint", cmd_operation, "edit a region of a clip by text, or make it anew"},
     {"train", cmd_train, "train an autoencoder, a transformer or a probe from a recipe"},
     {"eval", cmd_eval, "what a model gets right on held-out combinations"},
     {"world", cmd_world, "render captioned clips of the drawn world"},

@@ -56,15 +56,19 @@ run edit "$tmp/a" $common --strength 0.9 -o "$tmp/edit"
 [ $? = 0 ] && [ "$(frames "$tmp/edit")" = 7 ] && ! same "$tmp/edit" 0 "$tmp/a" 0; ok "edit makes as many frames anew" $?
 
 run world --seed 9 --size 32x32 --frames 1 -o "$tmp/w2" --quiet
-printf 'P5 2 1 255\n\000\377' >"$tmp/mask.pgm"
-run inpaint "$tmp/a" $common --mask "$tmp/mask.pgm" -o "$tmp/inpaint"
-ok "inpaint under a mask" $?
+half_mask >"$tmp/half.pgm"
+run inpaint "$tmp/a" $common --mask "$tmp/half.pgm" -o "$tmp/inpaint" && ! same "$tmp/inpaint" 0 "$tmp/a" 0; ok "inpaint under a mask" $?
+run inpaint "$tmp/a" $common --mask "$tmp/half.pgm" --free -o "$tmp/inpaint-free" && ! diff -r "$tmp/inpaint" "$tmp/inpaint-free" >/dev/null
+ok "inpaint follows the clip, unless it is free" $?
+run inpaint "$tmp/a" $common --mask "$tmp/half.pgm" --free --strength 1 -o "$tmp/inpaint-all" && diff -r "$tmp/inpaint-free" "$tmp/inpaint-all" >/dev/null
+ok "and then forgets the region" $?
+run inpaint "$tmp/a" $common --mask "$tmp/half.pgm" --strength 0 -o "$tmp/inpaint0" && diff -r "$tmp/inpaint0" "$tmp/a" >/dev/null
+ok "inpaint of strength 0 gives the clip back" $?
 run inpaint "$tmp/a" $common --mask "$(frame "$tmp/b" 0)" -o "$tmp/inpaint2"
 [ $? = 0 ] && [ "$(frames "$tmp/inpaint2")" = 7 ]; ok "inpaint under a mask of any picture" $?
 
 # The same operations on the relatives, with random weights: joined channels, first and last picture, control branch, a timestep for each
 # token, replacement with and without steps done over. Given frames stay as they are in all of them.
-{ printf 'P5\n32 32\n255\n'; for y in $(seq 32); do printf '%016d' 0 | tr 0 '\000'; printf '%016d' 0 | tr 0 '\377'; done; } >"$tmp/half.pgm"
 says() { run info "$1" && grep -q "^conditions  *$2\$" "$tmp/out"; }
 for k in "t2v replacement" "i2v joined channels, replacement" "flf joined channels, replacement" "i2v_a14b joined channels, replacement" \
     "vace control branch, replacement" "ti2v timesteps of tokens"; do
@@ -97,6 +101,8 @@ refused "fill of a frame that is not there" 2 fill "$tmp/a" $common --missing 7 
 refused "fill of no list" 2 fill "$tmp/a" $common --missing 1-x -o "$tmp/no"
 refused "fill of everything" 2 fill "$tmp/a" $common --missing 0-6 -o "$tmp/no"
 refused "inpaint without a mask" 2 inpaint "$tmp/a" $common -o "$tmp/no"
+printf 'P5 2 1 255\n\000\377' >"$tmp/mask.pgm"
+refused "a mask of another shape" 1 inpaint "$tmp/a" $common --mask "$tmp/mask.pgm" -o "$tmp/no"
 refused "connect of one clip" 2 connect "$tmp/a" $common -o "$tmp/no"
 refused "an input that is not there" 1 animate "$tmp/none.png" $common -o "$tmp/no"
 refused "an input that is no picture" 1 animate "$model/model_index.json" $common -o "$tmp/no"

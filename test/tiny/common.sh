@@ -26,4 +26,9 @@ refused() {
         grep -q '^sora: ' "$tmp/err" && ! grep -q '[[:cntrl:]]' "$tmp/err"
     ok "$what" $?
 }
+# A picture of 32x32 whose right half is white.
+half_mask() {
+    printf 'P5\n32 32\n255\n'
+    for y in $(seq 32); do printf '%016d' 0 | tr 0 '\000'; printf '%016d' 0 | tr 0 '\377'; done
+}
 finish() { [ $fails = 0 ]; }

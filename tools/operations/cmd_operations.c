@@ -75,12 +75,17 @@ static int loop(request *r, clip *c) {
     return code;
 }
 
-static int edit(request *r, clip *c) {
-    int code = read_input(r, 0, c);
-    if (r->strength < 0) r->strength = r->free ? 0.7 : 0.85;
+/* Makes the clip again, but for what mask (NULL: nothing) gives. Freely, as much may change as `most` says where the caller did not. */
+static int change(request *r, clip *c, const uint8_t *mask, double most) {
+    if (r->strength < 0) r->strength = r->free ? most : 0.85;
     sora_pipeline_set_i64(r->m.s.pipeline, SORA_PARAM_FOLLOW, !r->free);
-    r->m.total = code == EXIT_DONE ? parts(r, c->frames) : 1;
-    return code == EXIT_DONE ? making_again(&r->m, c, NULL, 1.0 - r->strength) : code;
+    r->m.total = parts(r, c->frames);
+    return making_again(&r->m, c, mask, 1.0 - r->strength);
+}
+
+static int edit(request *r, clip *c) {
+    const int code = read_input(r, 0, c);
+    return code == EXIT_DONE ? change(r, c, NULL, 0.7) : code;
 }
 
 static int connect(request *r, clip *c) {
@@ -159,11 +164,25 @@ static int fill(request *r, clip *c) {
     return code;
 }
 
-/* White in the mask is to be made, as painting programs have it; a mask of one frame serves for all. */
+/* Scaled to the clip a mask would be cut, and lie elsewhere, if its shape were another (but for half of one of its pixels). */
+static int check_shape(const request *r) {
+    int w[2] = {0, 0}, h[2] = {0, 0};
+    const char *paths[2] = {r->input[0], r->mask};
+    for (int i = 0; i < 2; i++) {
+        const int code = clip_size(paths[i], &w[i], &h[i]);
+        if (code != EXIT_DONE) return code;
+    }
+    const int64_t apart = llabs((int64_t)w[1] * h[0] - (int64_t)h[1] * w[0]);
+    return apart * 2 <= (w[0] > h[0] ? w[0] : h[0]) ? EXIT_DONE
+               : complain(EXIT_FAILED, "%s: is %dx%d, the clip %dx%d: a mask needs the clip's shape", r->mask, w[1], h[1], w[0], h[0]);
+}
+
+/* White in the mask may change, as painting programs have it; a mask of one frame serves for all. */
 static int inpaint(request *r, clip *c) {
     clip mask = {0};
-    if (!r->mask) return complain(EXIT_USAGE, "inpaint needs --mask FILE: a picture or video, white where the clip is to be made anew");
+    if (!r->mask) return complain(EXIT_USAGE, "inpaint needs --mask FILE: a picture or video, white where the clip may change");
     int code = read_input(r, 0, c);
+    if (code == EXIT_DONE) code = check_shape(r);
     if (code == EXIT_DONE) code = clip_read(&mask, r->mask, r->m.fps, c->width, c->height);
     if (code == EXIT_DONE && mask.frames != 1 && mask.frames != c->frames)
         code = complain(EXIT_FAILED, "%s: has %lld frames, the clip %lld", r->mask, (long long)mask.frames, (long long)c->frames);
@@ -176,10 +195,7 @@ static int inpaint(request *r, clip *c) {
             const uint8_t *p = clip_frame(&mask, mask.frames > 1 ? f : 0) + i * 3;
             given[(size_t)f * plane + i] = (uint8_t)(255 - (p[0] + p[1] + p[2]) / 3);
         }
-    if (code == EXIT_DONE) {
-        r->m.total = parts(r, c->frames);
-        code = making_again(&r->m, c, given, 1.0);
-    }
+    if (code == EXIT_DONE) code = change(r, c, given, 1.0);
     clip_free(&mask);
     return code;
 }
@@ -210,9 +226,11 @@ static const operation operations[] = {
     {"fill", 1, "mr", 1, fill,
      {"sora fill CLIP --missing LIST -p TEXT -o FILE [options]", "Makes the frames that are missing or damaged; all others stay as they are.",
       "Examples:\n  sora fill torn.mp4 --missing 8-20,31 -p \"a boy jumps\" -o whole.mp4"}},
-    {"inpaint", 1, "Mr", 0, inpaint,
-     {"sora inpaint CLIP --mask FILE -p TEXT -o FILE [options]", "Makes a region of a clip anew; what is outside of it stays as it is.",
-      "Examples:\n  sora inpaint beach.mp4 --mask sky.png -p \"a beach under the northern lights\" -o lights.mp4"}},
+    {"inpaint", 1, "SfMr", 0, inpaint,
+     {"sora inpaint CLIP --mask FILE -p TEXT -o FILE [options]",
+      "Makes a region of a clip again under another text, as edit does with a whole clip; what is outside of it stays as it is.",
+      "Examples:\n  sora inpaint walk.mp4 --mask box.png -p \"a woman in a red dress walks in the snow\" -o red.mp4\n"
+      "  sora inpaint beach.mp4 --mask sky.png -p \"a beach under the northern lights\" -o lights.mp4 --free"}},
 };
 
 /* Size and rate of what is made: as asked, else the first input's shape with about as many pixels as the model's own size. */
@@ -252,10 +270,10 @@ static int run(const operation *op, int argc, char **argv) {
         {'b', {"before", OPTION_NUMBER, &r.before, "S", "seconds to make before the clip", 0, 3600}},
         {'a', {"after", OPTION_NUMBER, &r.after, "S", "seconds to make behind the clip", 0, 3600}},
         {'s', {"seconds", OPTION_NUMBER, &r.seconds, "S", "how long what is made is", 0, 3600}},
-        {'S', {"strength", OPTION_NUMBER, &r.strength, "X", "how much may change (0.85; with --free 0.7)", 0, 1}},
+        {'S', {"strength", OPTION_NUMBER, &r.strength, "X", "how much may change (0.85; with --free 0.7, in a region 1: it is forgotten)", 0, 1}},
         {'f', {"free", OPTION_FLAG, &r.free, NULL, "what may change does so freely, not only where the text asks for it (SDEdit)", 0, 0}},
         {'m', {"missing", OPTION_TEXT, &r.missing, "LIST", "frames to make, from 0: 8-20,31", 0, 0}},
-        {'M', {"mask", OPTION_TEXT, &r.mask, "FILE", "picture or video, white where the clip is to be made anew", 0, 0}},
+        {'M', {"mask", OPTION_TEXT, &r.mask, "FILE", "picture or video, white where the clip may change", 0, 0}},
         {'r', {"own-rate", OPTION_FLAG, &r.own_rate, NULL, "what is kept with all its frames, at the first clip's own rate; made frames are held in between", 0, 0}},
     };
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)

@@ -243,9 +243,10 @@ int making_again(making *m, clip *c, const uint8_t *mask, double strength) {
     /* Windows overlap by what is made already, so that the next one goes on from it. */
     for (int64_t ready = 0; ready < c->frames && code == EXIT_DONE;) {
         const int64_t known = ready ? smaller(m->context, ready) : 0, n = smaller(c->frames - ready, m->window - known);
-        const placed given[2] = {{clip_frame(c, ready), mask ? mask + (size_t)ready * plane : NULL, n, known, strength},
+        const placed given[3] = {{clip_frame(c, ready), NULL, n, known, strength},
+                                 {clip_frame(c, ready), mask ? mask + (size_t)ready * plane : NULL, mask ? n : 0, known, 1.0},
                                  {clip_frame(c, ready - known), NULL, known, 0, 1.0}};
-        code = making_window(m, given, 2, known + n, out);
+        code = making_window(m, given, 3, known + n, out);
         if (code == EXIT_DONE) memcpy(clip_frame(c, ready), out + (size_t)known * size, (size_t)n * size);
         ready += n;
     }

@@ -56,7 +56,7 @@ int making_before(making *m, clip *c, int64_t frames);
 int making_gap(making *m, const uint8_t *a, int64_t left, const uint8_t *b, int64_t right, int64_t frames, uint8_t *out);
 /* `frames` between the end of a and the beginning of b, into a new clip. */
 int making_between(making *m, const clip *a, const clip *b, int64_t frames, clip *out);
-/* Remakes a clip in place: what mask (NULL: all) does not give is made; strength says how much of the clip stays. */
+/* Remakes a clip in place, but for what mask (NULL: nothing) gives; strength says how much of the rest stays. */
 int making_again(making *m, clip *c, const uint8_t *mask, double strength);
 
 #endif
