@@ -79,6 +79,7 @@ typedef struct sora_model_desc {
     int32_t default_width, default_height, default_frames, default_steps;
     double default_fps, default_guidance, default_shift;
     double default_guidance_given; /* guidance where clips are gone on from, whose frames say most of what the prompt asks for; mostly default_guidance */
+    double default_guidance_until; /* noise level below which steps go without guidance; mostly 0: none */
 } sora_model_desc;
 
 /* Strings are valid while the model lives. */

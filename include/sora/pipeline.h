@@ -42,6 +42,9 @@ typedef int32_t sora_param;
                                   adds what the network gets wrong about the clip itself, told SOURCE, at the same noise (after FlowEdit, arXiv
                                   2412.08629), one pass more a step; so a clip of strength 0.15 keeps its shapes and motion. 0: SDEdit. Since 0.1 */
 #define SORA_PARAM_SOURCE 19   /* text, with FOLLOW: what those conditions show. Empty (the default) does well already. Since 0.1 */
+#define SORA_PARAM_GUIDANCE_UNTIL 20 /* 0..1: steps that begin at a noise level (sigma) below this go without guidance, which halves their work and, up to
+                                       a point, costs nothing (limited interval, arXiv 2404.07724). 0: all steps are guided; below 0 (the default):
+                                       as the model recommends, which is 0 where it says nothing. Since 0.1 */
 
 #define SORA_SAMPLER_DEFAULT 0
 #define SORA_SAMPLER_EULER 1

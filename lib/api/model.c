@@ -206,6 +206,7 @@ int sora_model_info(const sora_model *model, sora_model_desc *out) {
     o.default_guidance = d->guidance;
     o.default_shift = d->shift;
     o.default_guidance_given = d->guidance_given;
+    o.default_guidance_until = d->guidance_until;
     return sorai_give_struct(out, &o, sizeof o);
 }
 

@@ -172,9 +172,9 @@ static int describe_tokenizer(sora_model *m, json_t *root) {
 
 static json_t *describe_defaults(const sorai_model_defaults *d) {
     static const char *const samplers[] = {"default", "euler", "unipc", "dpmpp", "lcm"};
-    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:s}", "text_length", d->text_length, "width", d->width,
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s}", "text_length", d->text_length, "width", d->width,
                      "height", d->height, "frames", d->frames, "steps", d->steps, "fps", d->fps, "guidance",
-                     d->guidance, "guidance_given", d->guidance_given, "shift", d->shift, "sampler", samplers[d->solver]);
+                     d->guidance, "guidance_given", d->guidance_given, "guidance_until", d->guidance_until, "shift", d->shift, "sampler", samplers[d->solver]);
 }
 
 /* How pictures and clips that are given reach the transformer: docs/conditions.md. */

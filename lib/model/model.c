@@ -63,6 +63,7 @@ static int read_defaults(sora_model *m, sora_error *err) {
     d->fps = sorai_field_number(&f, "fps", ltx ? 25 : 16);
     d->guidance = sorai_field_number(&f, "guidance", ltx ? 3 : 5);
     d->guidance_given = sorai_field_number(&f, "guidance_given", d->guidance);
+    d->guidance_until = sorai_field_number(&f, "guidance_until", 0);
     d->shift = sorai_field_number(&f, "shift", 0);
     d->guidance2 = sorai_field_number(&f, "guidance_2", -1);
     const char *solver = sorai_field_text(&f, "sampler", "");

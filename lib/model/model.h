@@ -16,6 +16,7 @@ typedef struct sorai_model_defaults {
     int32_t text_length, width, height, frames, steps, solver; /* solver: SORA_SAMPLER_* */
     double fps, guidance, shift;
     double guidance_given; /* where clips are gone on from */
+    double guidance_until; /* noise level below which steps go without */
     double guidance2;      /* of the second expert; below 0: as the first */
     int32_t given;         /* timesteps of a distilled model; 0: the solver's own */
     float timesteps[64];

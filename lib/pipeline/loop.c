@@ -289,7 +289,8 @@ static sora_tensor *velocity(sora_pipeline *p, const sorai_loop *l, const float 
     sorai_exec *x = &p->exec;
     const sorai_kind kind = sorai_kind_of(p->model, l->net);
     const int64_t tokens = sorai_kind_tokens(&kind, l->sampler.shape);
-    const double guidance = l->net == SORAI_NET_TRANSFORMER_2 ? l->plan->guidance2 : l->plan->guidance;
+    const int unguided = (double)l->sampler.sigmas[l->sampler.index] < l->plan->until;
+    const double guidance = unguided ? 1.0 : l->net == SORAI_NET_TRANSFORMER_2 ? l->plan->guidance2 : l->plan->guidance;
     sora_tensor *in = model_input(x, l), *cond, *uncond;
     if (!l->in.negative) return forward(p, l, in, times, groups, &l->prompt, 0);
     if (guidance == 1.0) return forward_one(p, l, in, times, groups, 0);

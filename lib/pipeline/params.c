@@ -29,6 +29,7 @@ static const sora_param_desc table[] = {
     REAL(SORA_PARAM_STEP_CACHE, "step_cache", "", "steps whose embedding of time changed by less than this share reuse an earlier one's blocks; 0: none", 0, 100, 0),
     WHOLE(SORA_PARAM_FOLLOW, "follow", "", "1: clips that may change do so only where the prompt asks for something else than the source (FlowEdit)", 0, 1, 0),
     TEXT(SORA_PARAM_SOURCE, "source", "with follow: what the clip shows, as far as it is to change"),
+    REAL(SORA_PARAM_GUIDANCE_UNTIL, "guidance_until", "", "noise level, 0 to 1, below which steps go without guidance, half the work; below 0: the model's own", -1, 1, -1),
 };
 
 #define COUNT (sizeof table / sizeof *table)

@@ -23,6 +23,7 @@ struct sorai_plan {
     enum sorai_solver solver;
     double guidance, shift, fps;
     double guidance2;                   /* of the second expert */
+    double until;                       /* noise level below which steps go without */
     int32_t guided;                     /* guidance > 1: a pass with the negative text too */
     int32_t given;                      /* timesteps that were given; 0: the solver's own */
     float timesteps[SORAI_GIVEN_STEPS];

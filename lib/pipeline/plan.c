@@ -49,6 +49,7 @@ int sorai_plan_sampling(const sora_pipeline *p, sorai_plan *plan, sora_error *er
     /* The model's own second guidance goes with its own first. */
     const double second = f[SORA_PARAM_GUIDANCE] < 0.0 && d->guidance2 >= 0.0 ? d->guidance2 : plan->guidance;
     plan->guidance2 = f[SORA_PARAM_GUIDANCE_2] < 0.0 ? second : f[SORA_PARAM_GUIDANCE_2];
+    plan->until = f[SORA_PARAM_GUIDANCE_UNTIL] < 0.0 ? d->guidance_until : f[SORA_PARAM_GUIDANCE_UNTIL];
     plan->shift = f[SORA_PARAM_SHIFT] > 0.0 ? f[SORA_PARAM_SHIFT] : d->shift;
     plan->guided = plan->guidance > 1.0;
     plan->seed = (uint64_t)i[SORA_PARAM_SEED];

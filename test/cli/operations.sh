@@ -31,6 +31,11 @@ run animate "$(frame "$tmp/a" 0)" $common --guidance 1.5 -o "$tmp/low" && run an
     diff -r "$tmp/low" "$tmp/own" >/dev/null && ! diff -r "$tmp/animate" "$tmp/own" >/dev/null; ok "guidance_given for what goes on from an image" $?
 run animate "$(frame "$tmp/a" 0)" $common --model "$tmp/given" --guidance 3 -o "$tmp/high" && diff -r "$tmp/animate" "$tmp/high" >/dev/null
 ok "and --guidance in its place" $?
+# Steps below a noise level go without guidance where the model or --guidance_until says so (the second of two steps begins at 0.75).
+cp -r "$model" "$tmp/until" && sed -i 's/"guidance": 3,/"guidance": 3, "guidance_until": 0.8,/' "$tmp/until/model_index.json"
+run generate $common --frames 1 -o "$tmp/g.png" && run generate $common --frames 1 --guidance_until 0.8 -o "$tmp/g8.png" &&
+    run generate $common --frames 1 --model "$tmp/until" -o "$tmp/gm.png" && run generate $common --frames 1 --model "$tmp/until" --guidance_until 0 -o "$tmp/g0.png" &&
+    cmp -s "$tmp/g8.png" "$tmp/gm.png" && cmp -s "$tmp/g.png" "$tmp/g0.png" && ! cmp -s "$tmp/g.png" "$tmp/g8.png"; ok "guidance_until of the model and of the caller" $?
 run edit "$tmp/a" $common -o "$tmp/edited" && run edit "$tmp/a" $common --model "$tmp/given" -o "$tmp/edited-given" && diff -r "$tmp/edited" "$tmp/edited-given" >/dev/null
 ok "an edit keeps the model's guidance" $?
 run edit "$tmp/a" $common --free --strength 0.85 -o "$tmp/edited-free" && ! diff -r "$tmp/edited" "$tmp/edited-free" >/dev/null; ok "an edit follows the clip, unless it is free" $?

@@ -296,6 +296,56 @@ START_TEST(a_run_is_its_stages) {
 }
 END_TEST
 
+static void denoised(rig *r, const float *x, float timestep, const sora_tensor *text, float *velocity) {
+    const sora_tensor_desc shape = {sizeof shape, SORA_DTYPE_F32, 4, 0, {4, 2, 4, 4}}, one = {sizeof one, SORA_DTYPE_F32, 1, 0, {1}};
+    sora_tensor *latent = NULL, *t = NULL, *v = NULL;
+    ck_assert_int_eq(sora_tensor_create(&latent, r->ctx, &shape, &r->err), SORA_OK);
+    ck_assert_int_eq(sora_tensor_create(&t, r->ctx, &one, &r->err), SORA_OK);
+    memcpy(sora_tensor_data(latent), x, 128 * sizeof *x);
+    *(float *)sora_tensor_data(t) = timestep;
+    ck_assert_msg(sora_denoise(r->p, latent, t, text, &v, &r->err) == SORA_OK, "%s", r->err.message);
+    memcpy(velocity, sora_tensor_data(v), 128 * sizeof *velocity);
+    sora_tensor_unref(&latent);
+    sora_tensor_unref(&t);
+    sora_tensor_unref(&v);
+}
+
+/* Guidance 4 down to a noise level, Euler from 1 to 0.4 to 0: against its formula, each step guided or not. */
+START_TEST(guidance_ends_at_a_level) {
+    static const double until[4] = {-1.0, 0.4, 0.41, 1.0}; /* steps that begin at a level count, also where it is the bound itself */
+    static const int guided[4] = {2, 2, 1, 1};
+    rig r;
+    float noise[128], x[128], c[128], u[128];
+    open_rig(&r, 2, 0);
+    sora_tensor *text = NULL, *negative = NULL, *start = NULL, *latent = NULL;
+    ck_assert_int_eq(sora_encode_text(r.p, "a cat", (size_t)-1, &text, NULL, &r.err), SORA_OK);
+    ck_assert_int_eq(sora_encode_text(r.p, "", 0, &negative, NULL, &r.err), SORA_OK);
+    const sora_tensor_desc shape = {sizeof shape, SORA_DTYPE_F32, 4, 0, {4, 2, 4, 4}};
+    ck_assert_int_eq(sora_tensor_create(&start, r.ctx, &shape, &r.err), SORA_OK);
+    for (int i = 0; i < 128; i++) ((float *)sora_tensor_data(start))[i] = noise[i] = (float)(i * 37 % 64) / 20.0f - 1.6f;
+    sora_pipeline_set_f64(r.p, SORA_PARAM_GUIDANCE, 4.0);
+    sora_pipeline_set_i64(r.p, SORA_PARAM_SAMPLER, SORA_SAMPLER_EULER);
+    sora_pipeline_set_text(r.p, SORA_PARAM_TIMESTEPS, "1000,400", (size_t)-1);
+    for (int k = 0; k < 4; k++) {
+        ck_assert_int_eq(sora_pipeline_set_f64(r.p, SORA_PARAM_GUIDANCE_UNTIL, until[k]), SORA_OK);
+        ck_assert_msg(sora_sample(r.p, start, text, negative, &latent, &r.err) == SORA_OK, "%s", r.err.message);
+        memcpy(x, noise, sizeof x);
+        for (int step = 0; step < 2; step++) {
+            denoised(&r, x, step ? 400.0f : 1000.0f, text, c);
+            denoised(&r, x, step ? 400.0f : 1000.0f, negative, u);
+            for (int i = 0; i < 128; i++) x[i] -= (step ? 0.4f : 0.6f) * (step < guided[k] ? u[i] + 4.0f * (c[i] - u[i]) : c[i]);
+        }
+        for (int i = 0; i < 128; i++) ck_assert_float_eq_tol(((const float *)sora_tensor_data(latent))[i], x[i], 1e-4f);
+        sora_tensor_unref(&latent);
+    }
+    ck_assert_int_eq(sora_pipeline_set_f64(r.p, SORA_PARAM_GUIDANCE_UNTIL, 1.1), SORA_E_INVALID);
+    sora_tensor_unref(&text);
+    sora_tensor_unref(&negative);
+    sora_tensor_unref(&start);
+    close_rig(&r);
+}
+END_TEST
+
 /* Saved after any step and resumed in another pipeline, a run gives the same bits, with every solver, with a condition too. */
 START_TEST(saved_runs_go_on) {
     rig r, other;
@@ -640,6 +690,7 @@ Suite *suite_pipeline(void) {
     tcase_add_test(c, stopping_anywhere_leaves_it_usable);
     tcase_add_test(c, cancel_is_never_lost);
     tcase_add_test(c, a_run_is_its_stages);
+    tcase_add_test(c, guidance_ends_at_a_level);
     tcase_add_loop_test(c, saved_runs_go_on, 0, 8);
     tcase_add_loop_test(c, estimate_against_peak, 0, 5);
     tcase_add_loop_test(c, steps_are_cached, 0, 3);

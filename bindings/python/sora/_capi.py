@@ -196,6 +196,7 @@ class ModelDesc(Sized):
         ("default_guidance", c_double),
         ("default_shift", c_double),
         ("default_guidance_given", c_double),
+        ("default_guidance_until", c_double),
     ]
 
 

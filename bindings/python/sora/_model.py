@@ -52,6 +52,7 @@ class ModelInfo:
     default_guidance: float
     default_shift: float
     default_guidance_given: float
+    default_guidance_until: float
 
 
 @dataclass(frozen=True)
