@@ -67,6 +67,9 @@ run inpaint "$tmp/a" $common --mask "$tmp/half.pgm" --free -o "$tmp/inpaint-free
 ok "inpaint follows the clip, unless it is free" $?
 run inpaint "$tmp/a" $common --mask "$tmp/half.pgm" --free --strength 1 -o "$tmp/inpaint-all" && diff -r "$tmp/inpaint-free" "$tmp/inpaint-all" >/dev/null
 ok "and then forgets the region" $?
+run inpaint "$tmp/a" $common --mask "$tmp/half.pgm" --model "$tmp/until" -o "$tmp/inpaint-until" && diff -r "$tmp/inpaint" "$tmp/inpaint-until" >/dev/null &&
+    run edit "$tmp/a" $common --model "$tmp/until" -o "$tmp/edited-until" && ! diff -r "$tmp/edited" "$tmp/edited-until" >/dev/null
+ok "inpaint is guided to the end, edits as the model says" $?
 run inpaint "$tmp/a" $common --mask "$tmp/half.pgm" --strength 0 -o "$tmp/inpaint0" && diff -r "$tmp/inpaint0" "$tmp/a" >/dev/null
 ok "inpaint of strength 0 gives the clip back" $?
 run inpaint "$tmp/a" $common --mask "$(frame "$tmp/b" 0)" -o "$tmp/inpaint2"

@@ -310,6 +310,9 @@ static int run(const operation *op, int argc, char **argv) {
             sora_pipeline_set_f64(r.m.s.pipeline, SORA_PARAM_GUIDANCE, model.default_guidance_given) != SORA_OK)
             code = complain(EXIT_FAILED, "%s: its guidance_given is out of range", r.m.s.path);
     }
+    /* What lies around a region pulls it back: measured (docs/conditions.md), it takes guidance to the end to become what the prompt says. */
+    for (int i = 0; i < params.count && op->run == inpaint; i++)
+        if (params.desc[i].id == SORA_PARAM_GUIDANCE_UNTIL && params.f[i] < 0) sora_pipeline_set_f64(r.m.s.pipeline, SORA_PARAM_GUIDANCE_UNTIL, 0);
     if (code == EXIT_DONE) {
         r.m.fps = r.m.fps > 0 ? r.m.fps : model.default_fps;
         r.m.window = model.default_frames > 1 ? model.default_frames : 17;
