@@ -34,6 +34,12 @@ void open_rig(rig *r, int threads, uint64_t mem_limit) {
     sora_pipeline_set_i64(r->p, SORA_PARAM_STEPS, 2);
 }
 
+void rig_steps(rig *r, double cache, int steps, double guidance) {
+    ck_assert_int_eq(sora_pipeline_set_f64(r->p, SORA_PARAM_STEP_CACHE, cache), SORA_OK);
+    sora_pipeline_set_i64(r->p, SORA_PARAM_STEPS, steps);
+    sora_pipeline_set_f64(r->p, SORA_PARAM_GUIDANCE, guidance);
+}
+
 sora_tensor *rig_tensor(rig *r, int32_t dtype, int32_t rank, const int64_t *shape, int start) {
     sora_tensor_desc d = {.struct_size = sizeof d, .dtype = dtype, .rank = rank};
     sora_tensor *t = NULL;

@@ -16,6 +16,8 @@ const char *rig_model(void);
 void remove_model(void);
 /* Prompt "a cat", two steps. threads 0: one per core; mem_limit 0: none. */
 void open_rig(rig *r, int threads, uint64_t mem_limit);
+/* Steps, guidance and SORA_PARAM_STEP_CACHE. */
+void rig_steps(rig *r, double cache, int steps, double guidance);
 /* A model of the parity fixtures, "i2v", "vace", ...: 32x48, nine frames, two steps, texts as tensors. */
 enum { KIND_WIDTH = 32, KIND_HEIGHT = 48, KIND_FRAMES = 9 };
 void open_kind(rig *r, const char *name);
