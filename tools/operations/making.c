@@ -120,7 +120,7 @@ int making_window(making *m, const placed *given, int count, int64_t frames, uin
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* What lies between two clips begins as a cross-fade, of which so much stays: docs/conditions.md has the table. */
-#define FADE_STRENGTH 0.3
+#define FADE_STRENGTH 0.4
 
 /* New frames of a window that begins or ends with `context` given ones. */
 static int64_t step_of(const making *m) { return m->window - m->context; }
