@@ -269,7 +269,8 @@ int cmd_generate(int argc, char **argv) {
     if (parsed != OPTIONS_GO_ON) return parsed;
     const char *prompt = params.text[0];
     sora_model_desc model = {.struct_size = sizeof model};
-    if (!prompt && j.texts.count) read_shot(j.texts.items[0], &prompt);
+    if (prompt && j.texts.count) return complain(EXIT_USAGE, "option --shot: takes the place of -p");
+    if (j.texts.count) read_shot(j.texts.items[0], &prompt);
     if (j.prompts_path && (prompt || j.count != 1))
         return complain(EXIT_USAGE, "option --prompts: takes the place of -p, --shot and --count");
     if ((!prompt && !j.prompts_path) || (!j.out && !j.sheet_path))

@@ -130,8 +130,8 @@ static int read_header(sorai_safetensors *st, sorai_source *source, sora_error *
     uint64_t length = 0;
     for (int i = 7; i >= 0; i--) length = length << 8 | head[i];
     if (length > MAX_HEADER || length > total - sizeof head)
-        return sorai_fail(err, SORA_E_FORMAT, "%.300s: header length %llu is not possible in a file of %llu bytes",
-                          file, (unsigned long long)length, (unsigned long long)total);
+        return sorai_fail(err, SORA_E_FORMAT, "%.300s: no model file of a known kind: read as safetensors, its header has %llu bytes of %llu", file,
+                          (unsigned long long)length, (unsigned long long)total);
     const uint64_t data_at = sizeof head + length, data_size = total - data_at;
     sorai_bytes text;
     SORA_TRY(sorai_source_bytes(source, sizeof head, length, &text, err));

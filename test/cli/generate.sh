@@ -69,6 +69,7 @@ run generate --quiet --model "$model" --steps 2 --seed 3 --shot "a cat" --shot "
 ok "two shots of one text are that text" $?
 run generate --quiet --model "$model" --steps 2 --seed 3 --shot "a cat" --shot "1:a dog" --shot "a bird" --frames 20 --window 9 -o "$tmp/long-shots"
 [ $? = 0 ] && [ "$(ls "$tmp/long-shots" | wc -l)" = 20 ]; ok "shots over several windows" $?
+refused "shots and a prompt" 2 generate --model "$model" --shot "a cat" -p "a dog" --frames 9 -o "$tmp/no"
 refused "shots longer than the video" 2 generate --model "$model" --shot "9:a cat" --shot "a dog" --frames 9 -o "$tmp/no"
 
 # Preview, then full: half the size, as many frames; the full one goes by it.
