@@ -266,10 +266,10 @@ SAN_PARTS := $(filter-out layering headers python,$(PARTS))
 check-san: check-asan check-tsan
 check-asan:
 	./configure BUILD=$(BUILD)/asan --enable-sanitize=address,undefined CC='$(CC)' >/dev/null
-	LSAN_OPTIONS=suppressions=$(CURDIR)/test/lsan.supp:print_suppressions=0 UBSAN_OPTIONS=print_stacktrace=1 CHECK_LIMIT=1800 $(MAKE) BUILD=$(BUILD)/asan check P='$(SAN_PARTS)'
+	LSAN_OPTIONS=suppressions=$(CURDIR)/test/lsan.supp:print_suppressions=0 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=5 CHECK_LIMIT=3600 $(MAKE) BUILD=$(BUILD)/asan check P='$(SAN_PARTS)'
 check-tsan:
 	./configure BUILD=$(BUILD)/tsan --enable-sanitize=thread --without-openblas CC='$(CC)' >/dev/null
-	TSAN_OPTIONS=halt_on_error=1 CHECK_LIMIT=1800 $(MAKE) BUILD=$(BUILD)/tsan check P='$(filter unit parity examples,$(PARTS))'
+	TSAN_OPTIONS=halt_on_error=1 CK_TIMEOUT_MULTIPLIER=5 CHECK_LIMIT=3600 $(MAKE) BUILD=$(BUILD)/tsan check P='$(filter unit parity examples,$(PARTS))'
 .PHONY: check-san check-asan check-tsan
 
 # Fuzzing needs clang; everything is built again with its coverage and sanitizers.
