@@ -290,7 +290,7 @@ int cmd_eval(int argc, char **argv) {
     int size[2] = {0, 0}, as_json = 0, quiet = 0, of_operations = 0, count;
     const int n = param_options_list(&params,
                                      1u << SORA_PARAM_STEPS | 1u << SORA_PARAM_GUIDANCE | 1u << SORA_PARAM_GUIDANCE_UNTIL | 1u << SORA_PARAM_SHIFT |
-                                         1u << SORA_PARAM_SAMPLER | 1u << SORA_PARAM_NEGATIVE,
+                                         1u << SORA_PARAM_SAMPLER | 1u << SORA_PARAM_NEGATIVE | 1u << SORA_PARAM_STEP_CACHE,
                                      table);
     const option own[] = {
         {"count", OPTION_INT, &e.count, "N", "clips (200; of each operation 8, of minute at most 3)", 1, 100000},
