@@ -224,6 +224,13 @@ static sora_tensor *embed_control(sorai_exec *x, const sorai_dit *dit, sora_tens
     return sorai_concat(x, parts, 2, 1);
 }
 
+/* A network sees positions that it was not trained on as others once more: one car at 128 pixels, many at 512. Drawn together until they lie within
+ * what it knows, the picture stays one (position interpolation, arXiv 2306.15595). Both axes alike, so that nothing changes its shape. */
+static double drawn_together(const sorai_dit_config *c, const int64_t *grid) {
+    const int64_t h = grid[1] * c->patch_size[1], w = grid[2] * c->patch_size[2], side = h > w ? h : w;
+    return c->rope_trained_side && side > c->rope_trained_side ? (double)c->rope_trained_side / (double)side : 1.0;
+}
+
 static int check_control(sorai_exec *x, const sorai_dit_config *c, const sora_tensor *latent, const sorai_dit_control *control) {
     if (!c->vace_count != !control) {
         sorai_exec_fail(x, SORA_E_INVALID, c->vace_count ? "this transformer needs a control latent" : "this transformer takes no control");
@@ -292,7 +299,7 @@ sora_tensor *sorai_dit_forward_control(sorai_exec *x, const sorai_dit *dit, sora
     times time;
     if (!embed_times(x, dit, &time, timesteps, b, groups, grid[0]))
         return NULL;
-    sora_tensor *rope = sorai_rope_table(x, grid[0], grid[1], grid[2], c->attention_head_dim, 0), *state = NULL;
+    sora_tensor *rope = sorai_rope_table(x, grid[0], grid[1], grid[2], c->attention_head_dim, 0, drawn_together(c, grid)), *state = NULL;
     if (control && !reuse) {
         const sorai_exec_mark here = sorai_exec_here(x);
         sora_tensor *first = embed_patches(x, dit, &dit->patch, latent, grid[0], grid[1], grid[2]);

@@ -25,6 +25,7 @@ typedef struct sorai_dit_config {
     int32_t pos_embed_seq_len; /* 0: no positions in the image embedder; else the exact number of image rows */
     int32_t vace_in_channels;  /* 0: no control branch */
     int32_t vace_count;        /* blocks of the control branch */
+    int32_t rope_trained_side; /* latents along a picture's longer side in training: positions of larger ones are drawn together; 0: they are not */
     int32_t vace_layers[SORAI_DIT_MAX_CONTROLS]; /* the layers behind which their results are added: ascending, the first is 0 */
 } sorai_dit_config;
 

@@ -109,6 +109,7 @@ int sorai_config_dit(json_t *json, sorai_dit_config *out, sora_error *err) {
     out->image_dim = sorai_field_int(&f, "image_dim", 0, 0, WIDEST);
     out->added_kv_proj_dim = sorai_field_int(&f, "added_kv_proj_dim", 0, 0, WIDEST);
     out->pos_embed_seq_len = sorai_field_int(&f, "pos_embed_seq_len", 0, 0, WIDEST);
+    out->rope_trained_side = sorai_field_int(&f, "rope_trained_side", 0, 0, WIDEST); /* ours */
     /* A control branch: by the class, or by a config without class that has its fields. */
     const char *kind = sorai_field_text(&f, "_class_name", "");
     if (strcmp(kind, "WanVACETransformer3DModel") == 0 || (!kind[0] && json_object_get(json, "vace_layers")))

@@ -168,17 +168,17 @@ sora_tensor *sorai_rope(sorai_exec *x, sora_tensor *in, sora_tensor *table) {
     return out;
 }
 
-/* (cos, sin) of position * 10000^(-2i / dim), for `count` positions from `first`. */
-static void rope_axis(float *to, int64_t first, int64_t count, int64_t dim) {
+/* (cos, sin) of position * 10000^(-2i / dim), for `count` positions from `first`, `step` apart. */
+static void rope_axis(float *to, int64_t first, int64_t count, int64_t dim, double step) {
     for (int64_t p = 0; p < count; p++)
         for (int64_t i = 0; i < dim / 2; i++) {
-            const double angle = (double)(first + p) / pow(10000.0, (double)(2 * i) / (double)dim);
+            const double angle = step * (double)(first + p) / pow(10000.0, (double)(2 * i) / (double)dim);
             to[p * dim + 2 * i] = (float)cos(angle);
             to[p * dim + 2 * i + 1] = (float)sin(angle);
         }
 }
 
-sora_tensor *sorai_rope_table(sorai_exec *x, int64_t t, int64_t h, int64_t w, int64_t d, int64_t t0) {
+sora_tensor *sorai_rope_table(sorai_exec *x, int64_t t, int64_t h, int64_t w, int64_t d, int64_t t0, double step) {
     if (x->status != SORA_OK)
         return NULL;
     if (t < 1 || h < 1 || w < 1 || d < 2 || d % 2 != 0 || d > SORAK_ATTENTION_MAX_D)
@@ -199,9 +199,9 @@ sora_tensor *sorai_rope_table(sorai_exec *x, int64_t t, int64_t h, int64_t w, in
         goto done;
     }
     float *const at = axes, *const ah = at + t * time, *const aw = ah + h * side;
-    rope_axis(at, t0, t, time);
-    rope_axis(ah, 0, h, side);
-    rope_axis(aw, 0, w, side);
+    rope_axis(at, t0, t, time, 1.0);
+    rope_axis(ah, 0, h, side, step);
+    rope_axis(aw, 0, w, side, step);
     float *to = values;
     for (int64_t i = 0; i < t; i++)
         for (int64_t j = 0; j < h; j++)

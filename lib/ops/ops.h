@@ -48,8 +48,8 @@ sora_tensor *sorai_attention_factor(sorai_exec *x, sora_tensor *q, sora_tensor *
 /* Rotates adjacent pairs of the last axis: x [b, l, heads, d], table [l, d/2, 2] with (cos, sin). Shared by batch and heads. */
 sora_tensor *sorai_rope(sorai_exec *x, sora_tensor *in, sora_tensor *table);
 /* The Wan table for a grid t x h x w: adjacent pairs, axes (t, h, w) with h = w = 2 (d // 6) and t the rest, theta 10000, f64 angles; t0 is the
- * index of the first frame. */
-sora_tensor *sorai_rope_table(sorai_exec *x, int64_t t, int64_t h, int64_t w, int64_t d, int64_t t0);
+ * index of the first frame, rows and columns are `step` apart. */
+sora_tensor *sorai_rope_table(sorai_exec *x, int64_t t, int64_t h, int64_t w, int64_t d, int64_t t0, double step);
 
 /* ---- norm.c -------------------------------------------------------------------------------------------------------------- */
 

@@ -69,6 +69,11 @@ run generate --quiet --model "$model" --steps 2 --seed 3 --shot "a cat" --shot "
 ok "two shots of one text are that text" $?
 run generate --quiet --model "$model" --steps 2 --seed 3 --shot "a cat" --shot "1:a dog" --shot "a bird" --frames 20 --window 9 -o "$tmp/long-shots"
 [ $? = 0 ] && [ "$(ls "$tmp/long-shots" | wc -l)" = 20 ]; ok "shots over several windows" $?
+# Positions of pictures larger than those of training are drawn together where the transformer's config says how large these were (4 latents: 32 pixels).
+cp -r "$model" "$tmp/trained" && sed -i 's/"patch_size"/"rope_trained_side": 4, "patch_size"/' "$tmp/trained/transformer/config.json"
+same_as() { run generate --quiet --model "$model" -p x --frames 1 --size $1 -o "$tmp/p.png" && run generate --quiet --model "$tmp/trained" -p x --frames 1 --size $1 -o "$tmp/q.png" &&
+    cmp -s "$tmp/p.png" "$tmp/q.png"; }
+same_as 32x16 && same_as 32x32 && ! same_as 48x32 && ! same_as 32x48 && [ -s "$tmp/q.png" ]; ok "larger than in training" $?
 refused "shots and a prompt" 2 generate --model "$model" --shot "a cat" -p "a dog" --frames 9 -o "$tmp/no"
 refused "shots longer than the video" 2 generate --model "$model" --shot "9:a cat" --shot "a dog" --frames 9 -o "$tmp/no"
 

@@ -285,8 +285,8 @@ START_TEST(refusals) {
     expect_refusal(&x, sorai_attention(&x, q, q, q, 1.0, NULL, none));
     expect_refusal(&x, sorai_attention(&x, q, q, q, 1.0, NULL, many));
     expect_refusal(&x, sorai_rope(&x, k, bias));
-    expect_refusal(&x, sorai_rope_table(&x, 0, 1, 1, 4, 0));
-    expect_refusal(&x, sorai_rope_table(&x, 1, 1, 1, 5, 0));
+    expect_refusal(&x, sorai_rope_table(&x, 0, 1, 1, 4, 0, 1.0));
+    expect_refusal(&x, sorai_rope_table(&x, 1, 1, 1, 5, 0, 1.0));
     expect_refusal(&x, sorai_cross_entropy(&x, q, label));
     ck_assert_ptr_null(sorai_attention(&x, NULL, q, q, 1.0, NULL, NULL));
     ck_assert_ptr_null(sorai_softmax(&x, NULL));
@@ -297,27 +297,27 @@ END_TEST
 
 static sora_tensor *build_rope(sorai_exec *x, sora_tensor *const *in, const void *data) {
     (void)data;
-    return sorai_rope(x, in[0], sorai_rope_table(x, 3, 1, 2, in[0]->shape[3], 1));
+    return sorai_rope(x, in[0], sorai_rope_table(x, 3, 2, 2, in[0]->shape[3], 1, 0.4));
 }
 
 START_TEST(rope) {
     /* d = 16: 12 // 3 -> h = w = 4, t = 8 */
-    problem p = {build_rope, NULL, 1, {4}, {{2, 6, 2, 16}}, {NULL}};
+    problem p = {build_rope, NULL, 1, {4}, {{2, 12, 2, 16}}, {NULL}};
     problem_fill(&p, 1.0);
-    double want[2 * 6 * 2 * 16];
+    double want[2 * 12 * 2 * 16];
     float *got;
     evaluate(&p, SORA_DTYPE_F32, NULL, &got);
-    for (int row = 0; row < 2 * 6 * 2; row++)
+    for (int row = 0; row < 2 * 12 * 2; row++)
         for (int pair = 0; pair < 8; pair++) {
-            const int place = row / 2 % 6;
-            const double position = pair < 4 ? 1 + place / 2 : pair < 6 ? 0 : place % 2;
+            const int place = row / 2 % 12;
+            const double position = pair < 4 ? 1 + place / 4 : 0.4 * (pair < 6 ? place / 2 % 2 : place % 2);
             const double dim = pair < 4 ? 8 : 4, index = pair < 4 ? pair : (pair - 4) % 2;
             const double angle = position * pow(10000, -2 * index / dim);
             const double u = (double)p.values[0][row * 16 + 2 * pair], v = (double)p.values[0][row * 16 + 2 * pair + 1];
             want[row * 16 + 2 * pair] = u * cos(angle) - v * sin(angle);
             want[row * 16 + 2 * pair + 1] = u * sin(angle) + v * cos(angle);
         }
-    ck_assert_double_lt(nmse(got, want, 2 * 6 * 2 * 16), 1e-13);
+    ck_assert_double_lt(nmse(got, want, 2 * 12 * 2 * 16), 1e-13);
     free(got);
     check_gradients(&p, 1e-7);
     problem_free(&p);
