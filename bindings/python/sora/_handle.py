@@ -21,14 +21,23 @@ from ._errors import check, make
 H = TypeVar("H", bound="Handle")
 
 
-def _give_back(release: Callable[[Any], None], address: int, process: int, busy: threading.Lock) -> None:
+def _give_back(
+    release: Callable[[Any], None], address: int, process: int, busy: threading.Lock, cancel: Callable[[int], None] | None = None
+) -> None:
     """Releases a handle, but for two cases that leave it to the end of the process.
 
-    Threads and locks do not follow into a forked process. And when the interpreter ends, a daemon thread may be using it.
+    Threads and locks do not follow into a forked process. And when the interpreter ends, a daemon thread may be using it: it is
+    stopped, since the library must not call into an interpreter that is gone, and when it does not stop, the handle is left. The
+    lock stays held, so that whatever the thread calls next is refused.
     """
-    if os.getpid() == process and busy.acquire(blocking=False):
+    if os.getpid() != process:
+        return
+    free = busy.acquire(blocking=False)
+    if not free and cancel is not None:
+        cancel(address)
+        free = busy.acquire(timeout=10)
+    if free:
         release(ctypes.byref(ctypes.c_void_p(address)))
-        busy.release()
 
 
 class Handle:
@@ -40,13 +49,13 @@ class Handle:
 
     _what = "object"
 
-    def __init__(self, address: int, release: Callable[[Any], None]) -> None:
+    def __init__(self, address: int, release: Callable[[Any], None], cancel: Callable[[int], None] | None = None) -> None:
         self._address: int | None = address
         self._process = os.getpid()
         # One call at a time: a second thread gets an exception instead of a race inside the library.
         self._busy = threading.Lock()
         self._life = threading.RLock()  # cancel, which any thread may call at any time, against close
-        self._finalizer = weakref.finalize(self, _give_back, release, address, self._process, self._busy)
+        self._finalizer = weakref.finalize(self, _give_back, release, address, self._process, self._busy, cancel)
 
     @property
     def _ptr(self) -> int:
@@ -79,7 +88,7 @@ class Handle:
             self._address = None
             alive = self._finalizer.detach()
             if alive is not None:
-                _, _, (release, address, process, _), _ = alive
+                _, _, (release, address, process, *_), _ = alive
                 _give_back(release, address, process, threading.Lock())  # the lock is held here
 
     def __enter__(self: H) -> H:

@@ -110,7 +110,7 @@ class Pipeline(Handle):
         self._running = False
         lib = _capi.lib
         address = new_handle("pipeline", lib.sora_pipeline_create, self._model._ptr)
-        super().__init__(address, lib.sora_pipeline_destroy)
+        super().__init__(address, lib.sora_pipeline_destroy, lib.sora_pipeline_cancel)
         self._calls = Calls(cancel=lambda: lib.sora_pipeline_cancel(address))
         self._seen = _Seen()
         check(lib.sora_pipeline_set_progress(address, self._seen.progress_callback, None))

@@ -152,7 +152,7 @@ class Trainer(Handle):
         self._context = context or default_context()
         lib, text = _capi.lib, (recipe if isinstance(recipe, str) else json.dumps(recipe)).encode()
         address = new_handle("trainer", lib.sora_trainer_create, self._context._ptr, text, len(text))
-        super().__init__(address, lib.sora_trainer_destroy)
+        super().__init__(address, lib.sora_trainer_destroy, lib.sora_trainer_cancel)
         self._calls = Calls(cancel=lambda: lib.sora_trainer_cancel(address))
         self._source = _Source(data, self._context, self._calls, _attributes(text))
         check(lib.sora_trainer_set_data(address, self._source.callback, None))

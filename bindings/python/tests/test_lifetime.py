@@ -135,6 +135,7 @@ time.sleep(0.5)
 print("end")
 """)
     assert done.returncode == 0 and done.stdout == "end\n"
+    assert "CancelledError" in done.stderr  # the thread came back from the library before the interpreter went
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
