@@ -85,7 +85,7 @@ class Torch:
 
 
 def transformer(recipe):
-    config = {k: v for k, v in recipe["transformer"].items() if not k.startswith("_")}
+    config = {k: v for k, v in recipe["transformer"].items() if not k.startswith("_") and k != "rope_trained_side"}
     text = dict(recipe["text_encoder"])
     text.pop("model_type", None)
     dit = WanTransformer3DModel(**config)
