@@ -85,6 +85,8 @@ static int read_defaults(sora_model *m, sora_error *err) {
                                                : SORA_SAMPLER_UNIPC;
     if (f.status == SORA_OK && (!(d->fps > 0.0) || !(d->shift > 0.0)))
         f.status = sorai_fail(&why, SORA_E_FORMAT, "fps and shift must be positive");
+    if (f.status == SORA_OK && !(d->guidance_until >= 0.0 && d->guidance_until <= 1.0))
+        f.status = sorai_fail(&why, SORA_E_FORMAT, "guidance_until must be in 0..1");
     return told(m, "", f.status, &why, err);
 }
 

@@ -36,6 +36,8 @@ cp -r "$model" "$tmp/until" && sed -i 's/"guidance": 3,/"guidance": 3, "guidance
 run generate $common --frames 1 -o "$tmp/g.png" && run generate $common --frames 1 --guidance_until 0.8 -o "$tmp/g8.png" &&
     run generate $common --frames 1 --model "$tmp/until" -o "$tmp/gm.png" && run generate $common --frames 1 --model "$tmp/until" --guidance_until 0 -o "$tmp/g0.png" &&
     cmp -s "$tmp/g8.png" "$tmp/gm.png" && cmp -s "$tmp/g.png" "$tmp/g0.png" && ! cmp -s "$tmp/g.png" "$tmp/g8.png"; ok "guidance_until of the model and of the caller" $?
+cp -r "$model" "$tmp/beyond" && sed -i 's/"guidance": 3,/"guidance": 3, "guidance_until": 1.5,/' "$tmp/beyond/model_index.json"
+refused "a model whose guidance_until is no noise level" 1 info "$tmp/beyond"
 run edit "$tmp/a" $common -o "$tmp/edited" && run edit "$tmp/a" $common --model "$tmp/given" -o "$tmp/edited-given" && diff -r "$tmp/edited" "$tmp/edited-given" >/dev/null
 ok "an edit keeps the model's guidance" $?
 run edit "$tmp/a" $common --free --strength 0.85 -o "$tmp/edited-free" && ! diff -r "$tmp/edited" "$tmp/edited-free" >/dev/null; ok "an edit follows the clip, unless it is free" $?

@@ -24,7 +24,7 @@ void fuzz_check_memory(sorai_mem *mem, size_t size, size_t times, size_t constan
  * first two bytes say where it ends (0xffff: nothing is cut), each four that follow are a place (three bytes, modulo the size; where the top bit is
  * set, modulo the header of a safetensors file) and what is written there. The path opens until the next call. */
 const char *fuzz_edited(const uint8_t *good, size_t size, const uint8_t *edits, size_t length);
-/* A file that can be written and is read back into memory (malloc). */
+/* A file that can be written; it is taken back into memory (malloc) and removed. */
 const char *fuzz_temporary(void);
 uint8_t *fuzz_take(const char *path, size_t *size);
 

@@ -20,12 +20,19 @@ typedef struct request {
     long long context;
 } request;
 
+/* Where the caller does not say how strongly the prompt guides. Measured: docs/conditions.md. */
+enum guidance {
+    AS_PROMPTED, /* the model's own */
+    GOING_ON,    /* from given frames: the model's own for that */
+    TO_THE_END,  /* what lies around a region pulls it back, so that the last steps are guided too */
+};
+
 typedef struct operation operation;
 struct operation {
     const char *name;
     int inputs;
     const char *own; /* letters of the options that it takes beside those of all */
-    int goes_on;     /* what is made goes on from given frames: guidance is the model's own for that */
+    enum guidance guidance;
     int (*run)(request *r, clip *c);
     command_help help;
 };
@@ -203,30 +210,30 @@ static int inpaint(request *r, clip *c) {
 /* ---- one command for each ------------------------------------------------------------------------------------------------ */
 
 static const operation operations[] = {
-    {"animate", 1, "s", 1, animate,
+    {"animate", 1, "s", GOING_ON, animate,
      {"sora animate IMAGE -p TEXT -o FILE [options]", "Makes a video that begins with the image.",
       "Examples:\n  sora animate cat.png -p \"the cat waves\" -o cat.mp4\n  sora animate cat.png -p \"the cat runs\" -o cat.gif --seconds 4"}},
-    {"extend", 1, "bar", 1, extend,
+    {"extend", 1, "bar", GOING_ON, extend,
      {"sora extend CLIP --before S --after S -p TEXT -o FILE [options]",
       "Makes more of a clip: seconds before it, behind it, or both. The clip itself stays as it is.",
       "Examples:\n  sora extend run.mp4 --after 2 -p \"a tiger runs through the jungle\" -o longer.mp4\n"
       "  sora extend end.mp4 --before 1 --seed 3 -p \"a boat in the bay\" -o beginning-3.mp4"}},
-    {"loop", 1, "sr", 1, loop,
+    {"loop", 1, "sr", GOING_ON, loop,
      {"sora loop CLIP -p TEXT -o FILE [options]", "Makes frames behind a clip that lead back to its beginning, so that it can run for ever.",
       "Examples:\n  sora loop dance.mp4 -p \"a robot dances\" -o dance.gif\n  sora loop dance.mp4 -p \"a robot dances\" -o dance.mp4 --seconds 0.5"}},
-    {"edit", 1, "Sf", 0, edit,
+    {"edit", 1, "Sf", AS_PROMPTED, edit,
      {"sora edit CLIP -p TEXT -o FILE [options]",
       "Makes a clip again under another text: its motion stays, what the text names changes. --strength 0 gives the clip back, 1 forgets it.",
       "Examples:\n  sora edit walk.mp4 -p \"a woman walks in the snow at night\" -o snow.mp4\n"
       "  sora edit walk.mp4 -p \"a man walks in a city\" --source \"a woman walks in a city\" -o man.mp4\n"
       "  sora edit walk.mp4 -p \"pixel art of a woman walking\" -o pixels.mp4 --free --strength 0.8"}},
-    {"connect", 2, "sr", 1, connect,
+    {"connect", 2, "sr", GOING_ON, connect,
      {"sora connect A B -p TEXT -o FILE [options]", "Joins two clips by frames that lead from the end of A to the beginning of B.",
       "Examples:\n  sora connect city.mp4 beach.mp4 -p \"a car drives from the city to the beach\" -o trip.mp4 --seconds 1.5"}},
-    {"fill", 1, "mr", 1, fill,
+    {"fill", 1, "mr", GOING_ON, fill,
      {"sora fill CLIP --missing LIST -p TEXT -o FILE [options]", "Makes the frames that are missing or damaged; all others stay as they are.",
       "Examples:\n  sora fill torn.mp4 --missing 8-20,31 -p \"a boy jumps\" -o whole.mp4"}},
-    {"inpaint", 1, "SfMr", 0, inpaint,
+    {"inpaint", 1, "SfMr", TO_THE_END, inpaint,
      {"sora inpaint CLIP --mask FILE -p TEXT -o FILE [options]",
       "Makes a region of a clip again under another text, as edit does with a whole clip; what is outside of it stays as it is.",
       "Examples:\n  sora inpaint walk.mp4 --mask box.png -p \"a woman in a red dress walks in the snow\" -o red.mp4\n"
@@ -306,13 +313,12 @@ static int run(const operation *op, int argc, char **argv) {
     if (code == EXIT_DONE && sora_model_info(r.m.s.model, &model) != SORA_OK) code = complain(EXIT_FAILED, "%s: is no model", r.m.s.path);
     for (int i = 0; i < params.count; i++) {
         if (params.desc[i].id == SORA_PARAM_FPS) r.m.fps = params.f[i];
-        if (params.desc[i].id == SORA_PARAM_GUIDANCE && params.f[i] < 0 && op->goes_on && code == EXIT_DONE && model.default_guidance_given != model.default_guidance &&
+        if (params.desc[i].id == SORA_PARAM_GUIDANCE && params.f[i] < 0 && op->guidance == GOING_ON && code == EXIT_DONE && model.default_guidance_given != model.default_guidance &&
             sora_pipeline_set_f64(r.m.s.pipeline, SORA_PARAM_GUIDANCE, model.default_guidance_given) != SORA_OK)
             code = complain(EXIT_FAILED, "%s: its guidance_given is out of range", r.m.s.path);
+        if (params.desc[i].id == SORA_PARAM_GUIDANCE_UNTIL && params.f[i] < 0 && op->guidance == TO_THE_END && code == EXIT_DONE)
+            sora_pipeline_set_f64(r.m.s.pipeline, SORA_PARAM_GUIDANCE_UNTIL, 0);
     }
-    /* What lies around a region pulls it back: measured (docs/conditions.md), it takes guidance to the end to become what the prompt says. */
-    for (int i = 0; i < params.count && op->run == inpaint; i++)
-        if (params.desc[i].id == SORA_PARAM_GUIDANCE_UNTIL && params.f[i] < 0) sora_pipeline_set_f64(r.m.s.pipeline, SORA_PARAM_GUIDANCE_UNTIL, 0);
     if (code == EXIT_DONE) {
         r.m.fps = r.m.fps > 0 ? r.m.fps : model.default_fps;
         r.m.window = model.default_frames > 1 ? model.default_frames : 17;
